@@ -1,0 +1,251 @@
+# Everything that is not a folder of src/: libmanta.so, the daemon, examples, benchmarks, tests that
+# span processes, the folders of testing/, and the lint checks. Each of these functions does nothing
+# while its sources do not exist yet.
+include_guard(GLOBAL)
+
+# libmanta.so: the whole of api and of what api uses, exporting only manta_* and __libc_start_main.
+function(manta_shared_library)
+  get_target_property(type manta_api TYPE)
+  if(type STREQUAL "INTERFACE_LIBRARY")
+    message(STATUS "manta: src/api has no sources yet, libmanta.so is left out")
+    return()
+  endif()
+  manta_layer_closure(folders api)
+  set(objects)
+  foreach(folder IN LISTS folders)
+    get_target_property(type manta_${folder} TYPE)
+    if(type STREQUAL "STATIC_LIBRARY")
+      list(APPEND objects $<TARGET_OBJECTS:manta_${folder}>)
+    endif()
+  endforeach()
+  set(exports ${PROJECT_SOURCE_DIR}/cmake/libmanta.map)
+  add_library(manta SHARED ${objects})
+  add_library(manta::manta ALIAS manta)
+  set_target_properties(manta PROPERTIES
+    LINKER_LANGUAGE CXX
+    VERSION ${PROJECT_VERSION}
+    SOVERSION 0
+    LINK_DEPENDS ${exports})
+  target_link_libraries(manta PRIVATE $<BUILD_INTERFACE:manta_flags> Threads::Threads)
+  target_link_options(manta PRIVATE -Wl,--version-script=${exports})
+  if(NOT MANTA_SANITIZE)
+    target_link_options(manta PRIVATE -Wl,-z,defs)
+  endif()
+  target_compile_features(manta INTERFACE cxx_std_17)
+  target_include_directories(manta INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+endfunction()
+
+# The daemon, bin/manta (target manta_exe, because manta is the library).
+function(manta_daemon)
+  set(main ${PROJECT_SOURCE_DIR}/src/bin/main.cc)
+  file(GLOB found CONFIGURE_DEPENDS ${main})
+  if(NOT found)
+    message(STATUS "manta: src/bin/main.cc does not exist yet, bin/manta is left out")
+    return()
+  endif()
+  add_executable(manta_exe ${main})
+  set_target_properties(manta_exe PROPERTIES OUTPUT_NAME manta)
+  target_link_libraries(manta_exe PRIVATE manta_flags manta_bin)
+endfunction()
+
+# Compiles each public header alone, as C++17 (and *_c.h as C11, too).
+function(manta_public_header_check)
+  file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include CONFIGURE_DEPENDS
+       ${PROJECT_SOURCE_DIR}/include/*.h)
+  if(NOT headers)
+    return()
+  endif()
+  set(units)
+  foreach(header IN LISTS headers)
+    string(REGEX REPLACE "[^a-zA-Z0-9]" "_" name ${header})
+    set(languages cc)
+    if(header MATCHES "_c\\.h$")
+      set(languages cc c)
+    endif()
+    foreach(extension IN LISTS languages)
+      set(unit ${PROJECT_BINARY_DIR}/header_check/${name}.${extension})
+      file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${header}\"\n")
+      list(APPEND units ${unit})
+    endforeach()
+  endforeach()
+  add_library(manta_public_headers OBJECT ${units})
+  set_target_properties(manta_public_headers PROPERTIES CXX_STANDARD 17)
+  target_link_libraries(manta_public_headers PRIVATE manta_flags)
+  target_include_directories(manta_public_headers PRIVATE ${PROJECT_SOURCE_DIR}/include)
+endfunction()
+
+# testing/<sub>/: library manta_testing_<sub>, gtest executables from *_test.cc, programs from
+# *_main.cc (named without _main, in build/<preset>/testing). Included as "testing/<sub>/x.h".
+# A file testing/<sub>/settings.cmake may set
+#   MANTA_TESTING_LABEL  CTest label of the tests                     (default: sim)
+#   MANTA_TESTING_DEPS   folders of src/ that are linked              (default: as below)
+#   MANTA_TESTING_LIBS   further libraries, e.g. manta_testing_other  (default: none)
+#   MANTA_TESTING_TIMEOUT seconds a test may take                     (default: 120)
+function(manta_testing_folders)
+  file(GLOB entries CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testing/*)
+  foreach(dir IN LISTS entries)
+    if(IS_DIRECTORY ${dir})
+      manta_testing_folder(${dir})
+    endif()
+  endforeach()
+endfunction()
+
+function(manta_testing_folder dir)
+  get_filename_component(sub ${dir} NAME)
+  set(MANTA_TESTING_LABEL sim)
+  set(MANTA_TESTING_DEPS base shm model runtime scheduling)
+  set(MANTA_TESTING_LIBS)
+  set(MANTA_TESTING_TIMEOUT 120)
+  if(EXISTS ${dir}/settings.cmake)
+    include(${dir}/settings.cmake)
+  endif()
+
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(mains ${sources})
+  list(FILTER mains INCLUDE REGEX "_main\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|main)\\.cc$")
+
+  set(target manta_testing_${sub})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_link_libraries(${target} PRIVATE manta_flags)
+    set(scope PUBLIC)
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  list(TRANSFORM MANTA_TESTING_DEPS PREPEND manta_)
+  target_include_directories(${target} ${scope} ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} ${scope} ${MANTA_TESTING_DEPS} ${MANTA_TESTING_LIBS})
+
+  foreach(test IN LISTS tests)
+    get_filename_component(name ${test} NAME_WE)
+    add_executable(${name} ${test})
+    set_target_properties(${name} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/testing)
+    target_link_libraries(${name} PRIVATE manta_flags ${target} GTest::gtest_main)
+    manta_add_gtest(${name} LABEL ${MANTA_TESTING_LABEL} PREFIX "${sub}."
+                    TIMEOUT ${MANTA_TESTING_TIMEOUT})
+  endforeach()
+  foreach(main IN LISTS mains)
+    get_filename_component(name ${main} NAME_WE)
+    string(REGEX REPLACE "_main$" "" name ${name})
+    add_executable(${name} ${main})
+    set_target_properties(${name} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/testing)
+    target_link_libraries(${name} PRIVATE manta_flags ${target})
+  endforeach()
+endfunction()
+
+# examples/*.cc: each one a user's program, built as users build theirs (C++17, no internals).
+function(manta_examples)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cc)
+  if(NOT TARGET manta)
+    return()
+  endif()
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(example_${name} ${source})
+    set_target_properties(example_${name} PROPERTIES
+      OUTPUT_NAME ${name}
+      CXX_STANDARD 17
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
+    target_link_libraries(example_${name} PRIVATE manta_flags manta::manta)
+    if(TARGET manta_exe)
+      add_dependencies(example_${name} manta_exe)
+    endif()
+  endforeach()
+endfunction()
+
+# bench/*.cc: each one a program in build/<preset>/bench. A benchmark may include headers of src/
+# and use TBB (MANTA_HAVE_TBB is defined where it is found).
+function(manta_benchmarks)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cc)
+  if(NOT TARGET manta)
+    return()
+  endif()
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    set_target_properties(${name} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
+    # The library first: api interposes symbols. The modules are a private copy for internals.
+    target_link_libraries(${name} PRIVATE manta_flags manta::manta
+      manta_base manta_shm manta_runtime manta_model manta_scheduling manta_contracts)
+    if(TBB_FOUND)
+      target_link_libraries(${name} PRIVATE TBB::tbb)
+      target_compile_definitions(${name} PRIVATE MANTA_HAVE_TBB=1)
+    endif()
+    if(TARGET manta_exe)
+      add_dependencies(${name} manta_exe)
+    endif()
+  endforeach()
+endfunction()
+
+# manta_cross_process_tests(<folder> LABEL <label>): tests/<folder>/*_test.cc, each one gtest
+# executable that uses manta as a user does; other .cc files beside them are linked into each. They
+# find the daemon through MANTA_EXECUTABLE, and run one at a time.
+function(manta_cross_process_tests folder)
+  cmake_parse_arguments(arg "" "LABEL" "" ${ARGN})
+  set(dir ${PROJECT_SOURCE_DIR}/tests/${folder})
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  if(NOT TARGET manta OR NOT sources)
+    return()
+  endif()
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  set(support)
+  if(sources)
+    set(support manta_tests_${folder})
+    add_library(${support} STATIC ${sources})
+    target_include_directories(${support} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${support} PRIVATE manta_flags PUBLIC manta::manta GTest::gtest)
+  endif()
+  foreach(test IN LISTS tests)
+    get_filename_component(name ${test} NAME_WE)
+    set(target ${arg_LABEL}_${name})
+    add_executable(${target} ${test})
+    set_target_properties(${target} PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/${folder})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${target} PRIVATE manta_flags ${support} manta::manta GTest::gtest_main)
+    if(TARGET manta_exe)
+      add_dependencies(${target} manta_exe)
+    endif()
+    manta_add_gtest(${target} LABEL ${arg_LABEL} PREFIX "${arg_LABEL}." TIMEOUT 120 PROCESSORS 64
+      PROPERTIES ENVIRONMENT "MANTA_EXECUTABLE=${PROJECT_BINARY_DIR}/bin/manta")
+  endforeach()
+endfunction()
+
+# The checks of the tree itself: layers (also as a step of the default build), exported symbols.
+function(manta_lint)
+  set(check_layers ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
+  if(EXISTS ${check_layers})
+    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS
+         ${PROJECT_SOURCE_DIR}/src/*.h ${PROJECT_SOURCE_DIR}/src/*.cc
+         ${PROJECT_SOURCE_DIR}/include/*.h)
+    set(stamp ${PROJECT_BINARY_DIR}/check_layers.stamp)
+    add_custom_command(
+      OUTPUT ${stamp}
+      COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR}
+      COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+      DEPENDS ${check_layers} ${MANTA_LAYERS_FILE} ${inputs}
+      COMMENT "Checking includes against layers.txt"
+      VERBATIM)
+    add_custom_target(check_layers ALL DEPENDS ${stamp})
+    add_test(NAME lint.layers
+             COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR})
+    set_tests_properties(lint.layers PROPERTIES LABELS lint)
+  endif()
+  if(TARGET manta AND NOT MANTA_SANITIZE)
+    add_test(NAME lint.exports
+             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_exports.py
+                     $<TARGET_FILE:manta>)
+    set_tests_properties(lint.exports PROPERTIES LABELS lint)
+  endif()
+endfunction()
