@@ -26,7 +26,7 @@ function(manta_shared_library)
     VERSION ${PROJECT_VERSION}
     SOVERSION 0
     LINK_DEPENDS ${exports})
-  target_link_libraries(manta PRIVATE $<BUILD_INTERFACE:manta_flags> Threads::Threads)
+  target_link_libraries(manta PRIVATE $<BUILD_INTERFACE:manta_flags>)
   target_link_options(manta PRIVATE -Wl,--version-script=${exports})
   if(NOT MANTA_SANITIZE)
     target_link_options(manta PRIVATE -Wl,-z,defs)
@@ -77,6 +77,7 @@ endfunction()
 
 # testing/<sub>/: library manta_testing_<sub>, gtest executables from *_test.cc, programs from
 # *_main.cc (named without _main, in build/<preset>/testing). Included as "testing/<sub>/x.h".
+# A file testing/<x>_test.cc or testing/<x>.cc directly in testing/ links all the folders.
 # A file testing/<sub>/settings.cmake may set
 #   MANTA_TESTING_LABEL  CTest label of the tests                     (default: sim)
 #   MANTA_TESTING_DEPS   folders of src/ that are linked              (default: as below)
@@ -87,8 +88,28 @@ function(manta_testing_folders)
   foreach(dir IN LISTS entries)
     if(IS_DIRECTORY ${dir})
       manta_testing_folder(${dir})
+      get_filename_component(sub ${dir} NAME)
+      list(APPEND libs manta_testing_${sub})
     endif()
   endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/testing/*.cc)
+  foreach(source IN LISTS sources)
+    manta_testing_program(${source} "${libs}" LABEL sim PREFIX "testing." TIMEOUT 120)
+  endforeach()
+endfunction()
+
+# One program: a gtest executable when it is a *_test.cc (ARGN: as for manta_add_gtest).
+function(manta_testing_program source libs)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_main$" "" name ${name})
+  add_executable(${name} ${source})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/testing)
+  target_link_libraries(${name} PRIVATE manta_flags ${libs})
+  if(name MATCHES "_test$")
+    target_link_libraries(${name} PRIVATE GTest::gtest_main)
+    manta_add_gtest(${name} ${ARGN})
+  endif()
 endfunction()
 
 function(manta_testing_folder dir)
@@ -102,10 +123,8 @@ function(manta_testing_folder dir)
   endif()
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
-  set(tests ${sources})
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  set(mains ${sources})
-  list(FILTER mains INCLUDE REGEX "_main\\.cc$")
+  set(programs ${sources})
+  list(FILTER programs INCLUDE REGEX "_(test|main)\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|main)\\.cc$")
 
   set(target manta_testing_${sub})
@@ -121,22 +140,9 @@ function(manta_testing_folder dir)
   target_include_directories(${target} ${scope} ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} ${scope} ${MANTA_TESTING_DEPS} ${MANTA_TESTING_LIBS})
 
-  foreach(test IN LISTS tests)
-    get_filename_component(name ${test} NAME_WE)
-    add_executable(${name} ${test})
-    set_target_properties(${name} PROPERTIES
-      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/testing)
-    target_link_libraries(${name} PRIVATE manta_flags ${target} GTest::gtest_main)
-    manta_add_gtest(${name} LABEL ${MANTA_TESTING_LABEL} PREFIX "${sub}."
-                    TIMEOUT ${MANTA_TESTING_TIMEOUT})
-  endforeach()
-  foreach(main IN LISTS mains)
-    get_filename_component(name ${main} NAME_WE)
-    string(REGEX REPLACE "_main$" "" name ${name})
-    add_executable(${name} ${main})
-    set_target_properties(${name} PROPERTIES
-      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/testing)
-    target_link_libraries(${name} PRIVATE manta_flags ${target})
+  foreach(source IN LISTS programs)
+    manta_testing_program(${source} ${target} LABEL ${MANTA_TESTING_LABEL} PREFIX "${sub}."
+                          TIMEOUT ${MANTA_TESTING_TIMEOUT})
   endforeach()
 endfunction()
 
@@ -225,23 +231,21 @@ endfunction()
 # The checks of the tree itself: layers (also as a step of the default build), exported symbols.
 function(manta_lint)
   set(check_layers ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
-  if(EXISTS ${check_layers})
-    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS
-         ${PROJECT_SOURCE_DIR}/src/*.h ${PROJECT_SOURCE_DIR}/src/*.cc
-         ${PROJECT_SOURCE_DIR}/include/*.h)
-    set(stamp ${PROJECT_BINARY_DIR}/check_layers.stamp)
-    add_custom_command(
-      OUTPUT ${stamp}
-      COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR}
-      COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-      DEPENDS ${check_layers} ${MANTA_LAYERS_FILE} ${inputs}
-      COMMENT "Checking includes against layers.txt"
-      VERBATIM)
-    add_custom_target(check_layers ALL DEPENDS ${stamp})
-    add_test(NAME lint.layers
-             COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR})
-    set_tests_properties(lint.layers PROPERTIES LABELS lint)
-  endif()
+  file(GLOB_RECURSE inputs CONFIGURE_DEPENDS
+       ${PROJECT_SOURCE_DIR}/src/*.h ${PROJECT_SOURCE_DIR}/src/*.cc
+       ${PROJECT_SOURCE_DIR}/include/*.h)
+  set(stamp ${PROJECT_BINARY_DIR}/check_layers.stamp)
+  add_custom_command(
+    OUTPUT ${stamp}
+    COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR}
+    COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+    DEPENDS ${check_layers} ${MANTA_LAYERS_FILE} ${inputs}
+    COMMENT "Checking includes against layers.txt"
+    VERBATIM)
+  add_custom_target(check_layers ALL DEPENDS ${stamp})
+  add_test(NAME lint.layers
+           COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR})
+  set_tests_properties(lint.layers PROPERTIES LABELS lint)
   if(TARGET manta AND NOT MANTA_SANITIZE)
     add_test(NAME lint.exports
              COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_exports.py
