@@ -28,7 +28,11 @@ foreach(_line IN LISTS _lines)
   endif()
 endforeach()
 
+add_custom_target(tests_unit)
+add_custom_target(tests_scenario)
+
 # Registers the tests of a gtest executable. They are listed when ctest runs, not while building.
+# The target tests_<label> builds all the executables of a label.
 function(manta_add_gtest target)
   cmake_parse_arguments(arg "" "LABEL;PREFIX;TIMEOUT;PROCESSORS" "PROPERTIES" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -37,6 +41,9 @@ function(manta_add_gtest target)
   if(NOT arg_PROCESSORS)
     set(arg_PROCESSORS 1)
   endif()
+  if(NOT TARGET tests_${arg_LABEL})
+    add_custom_target(tests_${arg_LABEL})
+  endif()
   math(EXPR timeout "${arg_TIMEOUT} * ${MANTA_TIMEOUT_FACTOR}")
   gtest_discover_tests(${target}
     TEST_PREFIX "${arg_PREFIX}"
@@ -44,6 +51,7 @@ function(manta_add_gtest target)
     DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${timeout} PROCESSORS ${arg_PROCESSORS}
                ${arg_PROPERTIES})
+  add_dependencies(tests_${arg_LABEL} ${target})
 endfunction()
 
 # Compiles the schemas of a folder and adds the headers to its library.

@@ -1,14 +1,26 @@
 #!/usr/bin/env python3
 """Prints a table by label from the JUnit files that ctest writes.
 
-    test_summary.py NAME=FILE...
+    test_summary.py NAME=FILE.xml...
 
+Beside each FILE.xml stands FILE.json, the output of ctest --show-only=json-v1, for the labels.
 Exits 1 when a test failed or a file is missing.
 """
 
+import json
 import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
+
+
+def read_labels(path):
+    """Test name -> its first label."""
+    labels = {}
+    for test in json.loads(path.read_text()).get('tests', []):
+        for prop in test.get('properties', []):
+            if prop['name'] == 'LABELS' and prop['value']:
+                labels[test['name']] = prop['value'][0]
+    return labels
 
 
 def main():
@@ -18,15 +30,15 @@ def main():
     print(f'{"preset":<10}{"label":<12}{"passed":>8}{"failed":>8}{"skipped":>9}{"seconds":>10}')
     for argument in sys.argv[1:]:
         name, _, path = argument.partition('=')
-        if not pathlib.Path(path).exists():
+        path = pathlib.Path(path)
+        if not path.exists() or not path.with_suffix('.json').exists():
             print(f'{name:<10}(no result: the build or ctest itself failed)')
             missing += 1
             continue
+        labels = read_labels(path.with_suffix('.json'))
         rows = {}
         for case in ElementTree.parse(path).getroot().iter('testcase'):
-            labels = [p.get('value') for p in case.iter('property')
-                      if p.get('name') == 'cmake_labels']
-            row = rows.setdefault((labels or ['(none)'])[0] or '(none)', [0, 0, 0, 0.0])
+            row = rows.setdefault(labels.get(case.get('name'), '(none)'), [0, 0, 0, 0.0])
             status = case.get('status')
             if case.find('skipped') is not None or status in ('notrun', 'disabled'):
                 # A test whose program was not built is a failure, any other one is a skip.
