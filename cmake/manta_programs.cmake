@@ -182,6 +182,9 @@ function(manta_benchmarks)
     # The library first: api interposes symbols. The modules are a private copy for internals.
     target_link_libraries(${name} PRIVATE manta_flags manta::manta
       manta_base manta_shm manta_runtime manta_model manta_scheduling manta_contracts)
+    if(benchmark_FOUND)
+      target_link_libraries(${name} PRIVATE benchmark::benchmark)
+    endif()
     if(TBB_FOUND)
       target_link_libraries(${name} PRIVATE TBB::tbb)
       target_compile_definitions(${name} PRIVATE MANTA_HAVE_TBB=1)
