@@ -49,10 +49,12 @@ function(manta_daemon)
   target_link_libraries(manta_exe PRIVATE manta_flags manta_bin)
 endfunction()
 
-# Compiles each public header alone, as C++17 (and *_c.h as C11, too).
+# Compiles each public header alone, as C++17 (and *_c.h as C11, too). Headers in a folder detail/
+# are parts of the others, and are compiled with them.
 function(manta_public_header_check)
   file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR}/include CONFIGURE_DEPENDS
        ${PROJECT_SOURCE_DIR}/include/*.h)
+  list(FILTER headers EXCLUDE REGEX "/detail/")
   if(NOT headers)
     return()
   endif()
@@ -118,8 +120,9 @@ function(manta_testing_folder dir)
   set(MANTA_TESTING_DEPS base shm model runtime scheduling)
   set(MANTA_TESTING_LIBS)
   set(MANTA_TESTING_TIMEOUT 120)
-  if(EXISTS ${dir}/settings.cmake)
-    include(${dir}/settings.cmake)
+  file(GLOB settings CONFIGURE_DEPENDS ${dir}/settings.cmake)
+  if(settings)
+    include(${settings})
   endif()
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cc)
