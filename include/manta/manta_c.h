@@ -1,0 +1,321 @@
+/* The stable C interface of Manta: everything that crosses the border of libmanta.so.
+ *
+ * The typed C++ interface (manta.h) is header-only and built on these functions alone, so that one shared
+ * library serves both C++ string ABIs, every C++ standard from 17 on, and other languages.
+ *
+ * Rules that hold for every function unless its comment says otherwise:
+ *  - Thread safety: may be called from any thread at any time; a `manta_ref` or `manta_actor` may be used
+ *    by several threads at once.
+ *  - Errors: a function that can fail returns `manta_error*`: NULL for success, else an owned error that the
+ *    caller frees with manta_error_free(). Out-parameters are untouched on failure.
+ *  - Structs that the caller fills start with `struct_size = sizeof(the struct)`, so that fields can be
+ *    appended: the library reads only what the caller's version has.
+ *  - Durations are nanoseconds in int64_t; a negative one means "no limit".
+ */
+#ifndef MANTA_MANTA_C_H_
+#define MANTA_MANTA_C_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MANTA_API __attribute__((visibility("default")))
+#define MANTA_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Opaque handles --------------------------------------------------------------------------------- */
+
+typedef struct manta_runtime manta_runtime; /* this process's connection to a cluster */
+typedef struct manta_ref manta_ref;         /* one counted reference to an object (a future value) */
+typedef struct manta_actor manta_actor;     /* one counted handle to an actor */
+typedef struct manta_error manta_error;
+
+typedef struct manta_bytes {
+  const void* data;
+  size_t size;
+} manta_bytes;
+
+/* Names an object in the whole cluster. Value 0 in `owner` is the nil id. */
+typedef struct manta_object_id {
+  uint64_t owner;      /* id of the process that owns it */
+  uint32_t index;      /* place in the owner's table */
+  uint32_t generation; /* which use of that place */
+} manta_object_id;
+
+/* Names an actor in the whole cluster. Both zero: the nil id. */
+typedef struct manta_actor_id {
+  uint64_t creator; /* id of the process that created it */
+  uint64_t serial;
+} manta_actor_id;
+
+/* ---- Errors ----------------------------------------------------------------------------------------- */
+
+typedef enum manta_error_kind {
+  MANTA_ERROR_INVALID_ARGUMENT = 1, /* the call itself is wrong: mend the program */
+  MANTA_ERROR_NOT_INITIALIZED = 2,
+  MANTA_ERROR_NOT_SUPPORTED = 3, /* part of the documented surface that is not there yet */
+  MANTA_ERROR_TIMEOUT = 4,       /* GetTimeoutError */
+  MANTA_ERROR_TASK = 5,          /* user code threw: type, message and stack of the original */
+  MANTA_ERROR_WORKER_CRASHED = 6,
+  MANTA_ERROR_ACTOR_DIED = 7,
+  MANTA_ERROR_ACTOR_UNAVAILABLE = 8,
+  MANTA_ERROR_TASK_CANCELLED = 9,
+  MANTA_ERROR_OWNER_DIED = 10,
+  MANTA_ERROR_OBJECT_LOST = 11,
+  MANTA_ERROR_OBJECT_STORE_FULL = 12,
+  MANTA_ERROR_OBJECT_TOO_LARGE = 13,
+  MANTA_ERROR_NODE_DIED = 14, /* the node daemon (and so the cluster of a local driver) is gone */
+  MANTA_ERROR_TASK_UNSCHEDULABLE = 15,
+  MANTA_ERROR_ACTOR_UNSCHEDULABLE = 16,
+  MANTA_ERROR_PENDING_CALLS_LIMIT = 17,
+  MANTA_ERROR_ACTOR_NAME_TAKEN = 18,
+  MANTA_ERROR_ACTOR_NOT_FOUND = 19,
+  MANTA_ERROR_VERSION_MISMATCH = 20,
+  MANTA_ERROR_START_FAILED = 21, /* a cluster or a worker could not be started */
+  MANTA_ERROR_AUTHENTICATION = 22,
+  MANTA_ERROR_SYSTEM = 23 /* an operating system call failed; message names it */
+} manta_error_kind;
+
+MANTA_API manta_error_kind manta_error_get_kind(const manta_error* error);
+/* What was wrong and what to do. The three texts live as long as the error. Never NULL. */
+MANTA_API const char* manta_error_message(const manta_error* error);
+/* For MANTA_ERROR_TASK: the demangled type of the exception, else "". */
+MANTA_API const char* manta_error_type_name(const manta_error* error);
+/* For MANTA_ERROR_TASK: function name, process and frames, outermost task last, else "". */
+MANTA_API const char* manta_error_stack(const manta_error* error);
+MANTA_API void manta_error_free(manta_error* error); /* NULL is allowed */
+
+/* ---- Functions -------------------------------------------------------------------------------------- */
+
+/* Code that a worker can run: an invoker (compiled by the header for one signature) and the user's function
+ * that it calls, as offsets in modules that are named by a hash of their build id. A worker runs the same
+ * executable, so offsets mean the same there. */
+typedef struct manta_function_id {
+  uint32_t module;
+  uint32_t invoker;
+  uint32_t target_module;
+  uint32_t target;
+} manta_function_id;
+
+typedef struct manta_call manta_call;
+typedef void (*manta_invoker)(manta_call* call);
+
+/* Makes `invoker` callable from other processes. Called by static constructors, before main and before the
+ * runtime exists; a worker refuses a descriptor that names code which was not registered. */
+MANTA_API void manta_invoker_register(manta_invoker invoker, const char* signature);
+
+/* Finds the id of registered code. `target` (an address of a function, or NULL if the invoker needs none) must
+ * lie in the executable or in a library that it had loaded when main started.
+ * Cost: a search over modules; callers keep the result per function. */
+MANTA_API manta_error* manta_function_find(manta_invoker invoker, const void* target, const char* name,
+                                           manta_function_id* out);
+
+/* ---- Running a task (worker side, seen by invokers only) ---------------------------------------------- */
+
+typedef struct manta_failure {
+  manta_error_kind kind; /* MANTA_ERROR_TASK for an exception of user code */
+  const char* type_name; /* mangled name as by typeid(e).name(), demangled by the library */
+  const char* message;
+} manta_failure;
+
+typedef struct manta_call_ops {
+  /* Space for result `index` of `size` bytes, and the references that its bytes contain. Returns NULL when there is
+   * no room: the call has failed with the reason recorded, and the invoker returns. */
+  void* (*allocate_result)(manta_call* call, uint32_t index, size_t size, manta_ref* const* nested,
+                           size_t num_nested);
+  void (*fail)(manta_call* call, const manta_failure* failure);
+  /* A new counted reference that keeps dependency `index` readable after the call has returned. */
+  manta_ref* (*retain_dependency)(manta_call* call, uint32_t index);
+  /* Creation calls of actors: hands over the instance; `destroy` runs when the actor ends gracefully. */
+  void (*set_actor)(manta_call* call, void* instance, void (*destroy)(void* instance));
+} manta_call_ops;
+
+/* One execution. The runtime fills it; the invoker reads its inputs and writes `inline_size` or uses `ops`.
+ * Lives for the duration of the invoker. */
+struct manta_call {
+  manta_runtime* runtime;
+  const manta_call_ops* ops;
+  const void* target;       /* address of the user's function, or NULL */
+  const void* args;         /* what the caller encoded */
+  size_t args_size;
+  const manta_bytes* dependencies; /* values of the references that were top-level arguments, in order */
+  uint32_t num_dependencies;
+  uint32_t num_results;
+  void* actor;              /* the instance, for methods */
+  /* Fast path for a call with one result of at most inline_capacity bytes without references in it: write it to
+   * inline_result and set inline_size. */
+  void* inline_result;
+  size_t inline_capacity;
+  size_t inline_size;
+};
+
+/* ---- Life of the runtime ------------------------------------------------------------------------------ */
+
+typedef struct manta_resource {
+  const char* name;
+  double quantity; /* granularity 0.0001 */
+} manta_resource;
+
+typedef struct manta_config {
+  size_t struct_size;
+  const char* address;      /* NULL: $MANTA_ADDRESS, $RAY_ADDRESS, else start a cluster. "local", "auto", "NAME" */
+  const char* ray_namespace; /* NULL: a fresh one for this job */
+  double num_cpus;          /* negative: what the machine (or the container) has */
+  double num_gpus;          /* negative: what the machine has */
+  const manta_resource* resources;
+  size_t num_resources;
+  uint64_t object_store_bytes; /* 0: 30 % of memory, within the container's limit */
+  int log_to_driver;           /* output of workers is printed by the driver */
+} manta_config;
+
+MANTA_API void manta_config_init(manta_config* config); /* defaults */
+
+/* Connects this process, starting a local cluster if the address asks for none. At most one runtime can be the
+ * current one; use manta_runtime_start for more. */
+MANTA_API manta_error* manta_init(const manta_config* config);
+MANTA_API manta_error* manta_shutdown(void); /* ends what manta_init started; no-op when not initialised */
+MANTA_API int manta_is_initialized(void);
+
+/* The runtime that manta_init or the worker's start made, or NULL. Cost: one load. */
+MANTA_API manta_runtime* manta_current(void);
+/* The error for a call that found no runtime: says whether Init is missing, or Shutdown came before. */
+MANTA_API manta_error* manta_not_initialized_error(const char* what);
+
+/* ---- Objects ------------------------------------------------------------------------------------------- */
+
+MANTA_API void manta_ref_retain(manta_ref* ref);
+MANTA_API void manta_ref_release(manta_ref* ref); /* the last one frees the object */
+MANTA_API void manta_ref_id(const manta_ref* ref, manta_object_id* out);
+/* A reference found inside a value: the one of this process for that object, counted for the caller. */
+MANTA_API manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object_id* id);
+
+/* Creates an object of `size` bytes whose value contains the references `nested`. The caller writes *data, then
+ * calls manta_put_seal, then may share the reference. Large values are written in shared memory, without a copy
+ * (64-byte aligned). Errors: OBJECT_TOO_LARGE, OBJECT_STORE_FULL after a bounded wait. */
+MANTA_API manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested,
+                                       size_t num_nested, void** data, manta_ref** out);
+MANTA_API void manta_put_seal(manta_ref* ref);
+
+/* Waits until all `count` objects have values; values[i] points at the bytes of refs[i], which stay readable as long
+ * as the caller holds refs[i]. On an object whose task failed: its error at once, without waiting for the rest. */
+MANTA_API manta_error* manta_get(manta_runtime* runtime, manta_ref* const* refs, size_t count, int64_t timeout,
+                                 manta_bytes* values);
+
+/* Waits until at least `num_returns` of the objects are there (or have failed), or the time is up. Sets ready[i] to 1 for
+ * the first `num_returns` ready ones in order, else 0. Errors: invalid arguments only, not a timeout. */
+MANTA_API manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t count,
+                                  size_t num_returns, int64_t timeout, uint8_t* ready);
+
+/* ---- Tasks --------------------------------------------------------------------------------------------- */
+
+#define MANTA_DEFAULT_INT INT32_MIN
+
+typedef struct manta_task_options {
+  size_t struct_size;
+  const char* name;  /* NULL: the function's */
+  double num_cpus;   /* negative: 1 for tasks; actors 1 to place and 0 to run */
+  double num_gpus;   /* negative: 0 */
+  double memory;     /* bytes; negative: 0 */
+  const manta_resource* resources;
+  size_t num_resources;
+  int32_t max_retries;                       /* -1: without end; MANTA_DEFAULT_INT: 3, actors' methods 0 */
+  int32_t retry_exceptions;                  /* 0 no, 1 every exception, 2 the types listed */
+  const char* const* retry_exception_types;  /* mangled names */
+  size_t num_retry_exception_types;
+} manta_task_options;
+
+MANTA_API void manta_task_options_init(manta_task_options* options);
+
+/* Options are checked and interned once; submissions name them by number. 0 stands for the defaults. */
+MANTA_API manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
+                                                 uint32_t* out);
+
+typedef struct manta_task_spec {
+  manta_function_id function;
+  const char* function_name; /* static storage, for people */
+  const void* args;          /* encoded arguments, copied by the call; at most MANTA_ARGS_LIMIT bytes */
+  size_t args_size;
+  manta_ref* const* dependencies; /* top-level references: their values arrive with the task */
+  uint32_t num_dependencies;
+  uint32_t num_nested; /* references inside args */
+  manta_ref* const* nested;
+  uint32_t num_results; /* 0 is allowed: nothing can be awaited, errors are reported on the driver */
+  uint32_t options;
+} manta_task_spec;
+
+/* A by-value argument whose encoding is larger belongs into an object of its own (manta_put_begin). */
+#define MANTA_INLINE_ARG_LIMIT 16384
+#define MANTA_ARGS_LIMIT 262144
+
+/* Submits a task; results[0..num_results) receive one counted reference each. Never blocks.
+ * Cost: no system call and no allocation in steady state. */
+MANTA_API manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, manta_ref** results);
+
+/* force: kill the worker that runs it. recursive: its children too. */
+MANTA_API manta_error* manta_cancel(manta_ref* ref, int force, int recursive);
+
+/* ---- Actors -------------------------------------------------------------------------------------------- */
+
+typedef struct manta_actor_options {
+  size_t struct_size;
+  const char* name;          /* NULL: anonymous */
+  const char* ray_namespace; /* NULL: the job's */
+  int detached;              /* lives until killed; else as long as handles to it */
+  int get_if_exists;
+  int32_t max_restarts;      /* -1: without end */
+  int32_t max_task_retries;  /* default of its methods */
+  int32_t max_pending_calls; /* -1: no limit */
+  int32_t max_concurrency;   /* threads that run methods; 1 keeps order */
+  const manta_resource* concurrency_groups; /* name and number of threads */
+  size_t num_concurrency_groups;
+} manta_actor_options;
+
+MANTA_API void manta_actor_options_init(manta_actor_options* options);
+
+/* Creates an actor by running `constructor`, whose invoker calls set_actor. Never waits for it: a failure shows in calls. */
+MANTA_API manta_error* manta_actor_create(manta_runtime* runtime, const manta_task_spec* constructor,
+                                          const manta_actor_options* options, manta_actor** out);
+/* Calls a method; otherwise as manta_submit. Calls of one process to an actor run in the order of submission. */
+MANTA_API manta_error* manta_actor_submit(manta_actor* actor, const manta_task_spec* spec, manta_ref** results);
+MANTA_API void manta_actor_retain(manta_actor* actor);
+MANTA_API void manta_actor_release(manta_actor* actor);
+MANTA_API void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out);
+MANTA_API manta_actor* manta_actor_import(manta_runtime* runtime, const manta_actor_id* id);
+/* ACTOR_NOT_FOUND when nobody has that name. */
+MANTA_API manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const char* ray_namespace,
+                                        manta_actor** out);
+MANTA_API manta_error* manta_actor_kill(manta_actor* actor, int no_restart);
+/* Ends the actor that runs the calling method, after that method. Error outside of an actor. */
+MANTA_API manta_error* manta_actor_exit(manta_runtime* runtime);
+
+/* ---- Where am I ----------------------------------------------------------------------------------------- */
+
+typedef struct manta_context {
+  size_t struct_size;
+  uint64_t process_id;
+  uint64_t job_id;
+  uint8_t node_id[16];
+  manta_object_id task_id; /* nil in a driver outside of tasks */
+  manta_actor_id actor_id; /* nil outside of actors */
+  const char* ray_namespace;
+  const char* task_name;
+  const char* session_directory;
+  int actor_was_restarted;
+  int is_driver;
+} manta_context;
+
+MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* out);
+
+/* Fills up to `capacity` entries and returns how many there are. Names live until the next call by this thread. */
+MANTA_API manta_error* manta_cluster_resources(manta_runtime* runtime, int available, manta_resource* out,
+                                               size_t capacity, size_t* count);
+
+MANTA_API const char* manta_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MANTA_MANTA_C_H_ */

@@ -1,0 +1,321 @@
+// The C interface: conversions only; what happens is in worker/.
+
+#include "manta/manta_c.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "worker/function_registry.h"
+#include "worker/local_cluster.h"
+#include "worker/runtime.h"
+
+using manta::Error;
+using manta::MakeError;
+using manta::Result;
+using manta::worker::ActorRecord;
+using manta::worker::FunctionRegistry;
+using manta::worker::ObjectRecord;
+using manta::worker::Owner;
+using manta::worker::Runtime;
+
+struct manta_error {
+  Error error;
+};
+
+namespace {
+
+// What manta_init made. The one piece of state of the process: two runtimes beside each other never touch it.
+struct Session {
+  std::mutex mutex;
+  std::unique_ptr<Runtime> runtime;
+  int daemon_pid = 0;
+  bool was_initialized = false;
+};
+
+Session& TheSession() {
+  static Session* const session = new Session();
+  return *session;
+}
+
+manta_error* Own(Error error) { return new manta_error{std::move(error)}; }
+
+template <class T>
+manta_error* Own(const Result<T>& result) {
+  return result ? nullptr : Own(result.error());
+}
+
+Runtime& From(manta_runtime* runtime) { return *reinterpret_cast<Runtime*>(runtime); }
+ObjectRecord* From(manta_ref* ref) { return reinterpret_cast<ObjectRecord*>(ref); }
+ActorRecord* From(manta_actor* actor) { return reinterpret_cast<ActorRecord*>(actor); }
+manta_ref* To(ObjectRecord* object) { return reinterpret_cast<manta_ref*>(object); }
+
+// Fields that the caller's version of a struct does not have keep their defaults.
+template <class T>
+T Complete(const T* given, void (*initialize)(T*)) {
+  T complete;
+  initialize(&complete);
+  if (given != nullptr) {
+    std::memcpy(static_cast<void*>(&complete), given,
+                given->struct_size < sizeof complete ? given->struct_size : sizeof complete);
+  }
+  complete.struct_size = sizeof complete;
+  return complete;
+}
+
+std::string SelfExecutable() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+  return size < 0 ? "" : std::string(path, static_cast<size_t>(size));
+}
+
+manta::wire::HelloT DriverHello(const manta_config& config) {
+  manta::wire::HelloT hello;
+  hello.role = manta::wire::Role::Driver;
+  hello.pid = getpid();
+  hello.executable = SelfExecutable();
+  hello.build_id = FunctionRegistry::OfThisProcess().ExecutableBuildId();
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    hello.environment.emplace_back(*variable);
+  }
+  char folder[4096];
+  if (getcwd(folder, sizeof folder) != nullptr) hello.working_directory = folder;
+  if (config.ray_namespace != nullptr) hello.ray_namespace = config.ray_namespace;
+  hello.log_to_driver = config.log_to_driver != 0;
+  return hello;
+}
+
+bool WantsLocal(const manta_config& config) {
+  const char* address = config.address;
+  if (address == nullptr) address = std::getenv("MANTA_ADDRESS");
+  if (address == nullptr) address = std::getenv("RAY_ADDRESS");
+  return address == nullptr || *address == '\0' || std::strcmp(address, "local") == 0;
+}
+
+}  // namespace
+
+extern "C" {
+
+manta_error_kind manta_error_get_kind(const manta_error* error) { return error->error.kind; }
+const char* manta_error_message(const manta_error* error) { return error->error.message.c_str(); }
+const char* manta_error_type_name(const manta_error* error) { return error->error.type_name.c_str(); }
+const char* manta_error_stack(const manta_error* error) { return error->error.stack.c_str(); }
+void manta_error_free(manta_error* error) { delete error; }
+
+void manta_invoker_register(manta_invoker invoker, const char*) {
+  FunctionRegistry::OfThisProcess().Register(invoker);
+}
+
+manta_error* manta_function_find(manta_invoker invoker, const void* target, const char* name,
+                                 manta_function_id* out) {
+  Result<manta_function_id> id = FunctionRegistry::OfThisProcess().Find(invoker, target, name);
+  if (!id) return Own(id.error());
+  *out = id.value();
+  return nullptr;
+}
+
+void manta_config_init(manta_config* config) {
+  *config = {};
+  config->struct_size = sizeof *config;
+  config->num_cpus = config->num_gpus = -1;
+  config->log_to_driver = 1;
+}
+
+manta_error* manta_init(const manta_config* given) {
+  const manta_config config = Complete(given, manta_config_init);
+  Session& session = TheSession();
+  std::lock_guard guard(session.mutex);
+  if (Runtime::Current() != nullptr) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         Runtime::Current()->is_driver()
+                             ? "Init was called twice: this process is connected already; call Shutdown first"
+                             : "Init was called inside of a worker, which is connected already: remove the call"));
+  }
+  if (!WantsLocal(config)) {
+    return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "attaching to a running cluster is not there yet"));
+  }
+  manta::worker::LocalClusterOptions options;
+  options.num_cpus = config.num_cpus;
+  options.num_gpus = config.num_gpus;
+  options.object_store_bytes = config.object_store_bytes;
+  for (size_t i = 0; i < config.num_resources; ++i) {
+    options.resources.emplace_back(config.resources[i].name, config.resources[i].quantity);
+  }
+  Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
+  if (!cluster) return Own(cluster.error());
+  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(cluster->socket, DriverHello(config));
+  if (!runtime) {
+    manta::worker::AwaitLocalCluster(cluster->pid);
+    return Own(runtime.error());
+  }
+  session.runtime = std::move(runtime).value();
+  session.daemon_pid = cluster->pid;
+  session.was_initialized = true;
+  Runtime::SetCurrent(session.runtime.get());
+  return nullptr;
+}
+
+manta_error* manta_shutdown(void) {
+  Session& session = TheSession();
+  std::lock_guard guard(session.mutex);
+  if (session.runtime == nullptr) return nullptr;
+  Runtime::SetCurrent(nullptr);
+  session.runtime.reset();
+  if (session.daemon_pid > 0) manta::worker::AwaitLocalCluster(session.daemon_pid);
+  session.daemon_pid = 0;
+  return nullptr;
+}
+
+int manta_is_initialized(void) { return Runtime::Current() != nullptr; }
+
+manta_runtime* manta_current(void) { return reinterpret_cast<manta_runtime*>(Runtime::Current()); }
+
+manta_error* manta_not_initialized_error(const char* what) {
+  Session& session = TheSession();
+  std::lock_guard guard(session.mutex);
+  return Own(MakeError(MANTA_ERROR_NOT_INITIALIZED,
+                       std::string(what) + (session.was_initialized
+                                                ? " was called after Shutdown: call Init again before it"
+                                                : " was called before Init: call manta::Init() first")));
+}
+
+void manta_ref_retain(manta_ref* ref) { Owner::Retain(From(ref)); }
+void manta_ref_release(manta_ref* ref) { Owner::Release(From(ref)); }
+
+void manta_ref_id(const manta_ref* ref, manta_object_id* out) {
+  const auto* object = reinterpret_cast<const ObjectRecord*>(ref);
+  const manta::ObjectId id = Owner::Of(object).IdOf(*object);
+  *out = {id.owner.value, id.index, id.generation};
+}
+
+manta_ref* manta_ref_import(manta_runtime*, const manta_object_id*) { return nullptr; }
+
+manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const*, size_t num_nested,
+                             void** data, manta_ref** out) {
+  if (num_nested > 0) {
+    return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "references inside of put values are not there yet"));
+  }
+  ObjectRecord* object;
+  Result<> begun = From(runtime).PutBegin(size, data, &object);
+  if (!begun) return Own(begun.error());
+  *out = To(object);
+  return nullptr;
+}
+
+void manta_put_seal(manta_ref* ref) { Owner::Of(From(ref)).Seal(From(ref)); }
+
+manta_error* manta_get(manta_runtime* runtime, manta_ref* const* refs, size_t count, int64_t timeout,
+                       manta_bytes* values) {
+  return Own(From(runtime).Get(reinterpret_cast<ObjectRecord* const*>(refs), count, timeout, values));
+}
+
+manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t count, size_t num_returns,
+                        int64_t timeout, uint8_t* ready) {
+  return Own(From(runtime).Wait(reinterpret_cast<ObjectRecord* const*>(refs), count, num_returns, timeout,
+                                ready));
+}
+
+void manta_task_options_init(manta_task_options* options) {
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->num_cpus = options->num_gpus = options->memory = -1;
+  options->max_retries = MANTA_DEFAULT_INT;
+}
+
+manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
+                                       uint32_t* out) {
+  Result<uint32_t> number = From(runtime).InternOptions(Complete(options, manta_task_options_init));
+  if (!number) return Own(number.error());
+  *out = number.value();
+  return nullptr;
+}
+
+manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, manta_ref** results) {
+  return Own(From(runtime).Submit(*spec, nullptr, 0, results));
+}
+
+manta_error* manta_cancel(manta_ref*, int, int) {
+  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "Cancel is not there yet"));
+}
+
+void manta_actor_options_init(manta_actor_options* options) {
+  *options = {};
+  options->struct_size = sizeof *options;
+  options->max_pending_calls = -1;
+  options->max_concurrency = 1;
+}
+
+manta_error* manta_actor_create(manta_runtime* runtime, const manta_task_spec* constructor,
+                                const manta_actor_options* options, manta_actor** out) {
+  Result<ActorRecord*> actor =
+      From(runtime).CreateActor(*constructor, Complete(options, manta_actor_options_init));
+  if (!actor) return Own(actor.error());
+  *out = reinterpret_cast<manta_actor*>(actor.value());
+  return nullptr;
+}
+
+manta_error* manta_actor_submit(manta_actor* actor, const manta_task_spec* spec, manta_ref** results) {
+  return Own(From(actor)->runtime->Submit(*spec, From(actor), manta::shm::kActorMethod, results));
+}
+
+void manta_actor_retain(manta_actor* actor) {
+  From(actor)->references.fetch_add(1, std::memory_order_relaxed);
+}
+void manta_actor_release(manta_actor* actor) { From(actor)->runtime->ReleaseActor(From(actor)); }
+
+void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out) {
+  const auto* record = reinterpret_cast<const ActorRecord*>(actor);
+  *out = {record->id.creator.value, record->id.serial};
+}
+
+manta_actor* manta_actor_import(manta_runtime*, const manta_actor_id*) { return nullptr; }
+
+manta_error* manta_actor_find(manta_runtime*, const char*, const char*, manta_actor**) {
+  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "named actors are not there yet"));
+}
+
+manta_error* manta_actor_kill(manta_actor* actor, int) {
+  return Own(From(actor)->runtime->KillActor(From(actor)));
+}
+
+manta_error* manta_actor_exit(manta_runtime*) {
+  manta::worker::ExecutionContext* context = manta::worker::Executor::current();
+  if (context == nullptr) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "ExitActor was called outside of an actor's method"));
+  }
+  context->exit_requested = true;
+  return nullptr;
+}
+
+manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
+  const Runtime& from = From(runtime);
+  const size_t size = out->struct_size;
+  manta_context context{};
+  context.struct_size = size;
+  context.process_id = from.welcome().process;
+  context.job_id = from.welcome().job;
+  context.ray_namespace = from.welcome().ray_namespace.c_str();
+  context.session_directory = from.welcome().session_directory.c_str();
+  context.is_driver = from.is_driver();
+  context.task_name = "";
+  if (const auto* running = manta::worker::Executor::current()) {
+    context.task_id = {running->task.owner.value, running->task.index, running->task.generation};
+    if (running->name != nullptr) context.task_name = running->name;
+  }
+  std::memcpy(static_cast<void*>(out), &context, size < sizeof context ? size : sizeof context);
+  return nullptr;
+}
+
+manta_error* manta_cluster_resources(manta_runtime*, int, manta_resource*, size_t, size_t*) {
+  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "ClusterResources and AvailableResources are not there yet"));
+}
+
+const char* manta_version(void) { return "0.1.0"; }
+
+}  // extern "C"

@@ -1,0 +1,33 @@
+// Takes over where a C program's start would call main, if this process is to be a zygote.
+//
+// The start code of every executable calls __libc_start_main. The one of libmanta comes before libc's in the search order; it
+// passes everything on, but for the zygote's main instead of the user's. Static constructors have run by then, so that everything
+// that registers itself is there; the user has to do nothing for it.
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "manta/manta_c.h"
+#include "worker/zygote.h"
+
+namespace {
+
+using MainFunction = int (*)(int, char**, char**);
+using StartMain = int (*)(MainFunction, int, char**, void (*)(), void (*)(), void (*)(), void*);
+
+int MainOfZygote(int, char**, char**) {
+  const int fd = atoi(getenv(manta::worker::kZygoteVariable));
+  unsetenv(manta::worker::kZygoteVariable);
+  return manta::worker::ZygoteMain(fd);
+}
+
+}  // namespace
+
+extern "C" MANTA_API int __libc_start_main(MainFunction main, int argc, char** argv, void (*init)(),
+                                           void (*fini)(), void (*rtld_fini)(), void* stack_end) {
+  const auto real = reinterpret_cast<StartMain>(dlsym(RTLD_NEXT, "__libc_start_main"));
+  if (real == nullptr) _exit(127);
+  const bool zygote = getenv(manta::worker::kZygoteVariable) != nullptr;
+  return real(zygote ? MainOfZygote : main, argc, argv, init, fini, rtld_fini, stack_end);
+}

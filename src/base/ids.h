@@ -1,0 +1,73 @@
+// Names of things, as types that cannot be mistaken for each other. All are values; zero is "none".
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace manta {
+
+template <class Tag>
+struct Id {
+  uint64_t value = 0;
+
+  explicit operator bool() const { return value != 0; }
+  auto operator<=>(const Id&) const = default;
+};
+
+// A process of the cluster: a driver, a worker or a daemon. The upper half is the index of its node, the lower half
+// counts the node's processes, so that no two processes of a cluster ever share one.
+using ProcessId = Id<struct ProcessTag>;
+using LeaseId = Id<struct LeaseTag>;
+// What runs the user's code: one number per (executable or interpreter, environment) and node daemon.
+using ExecutableId = Id<struct ExecutableTag>;
+using JobId = Id<struct JobTag>;
+
+constexpr ProcessId MakeProcessId(uint32_t node, uint32_t serial) {
+  return {uint64_t{node} << 32 | serial};
+}
+constexpr uint32_t NodeIndexOf(ProcessId process) { return static_cast<uint32_t>(process.value >> 32); }
+
+// An object, named by its owner's table. The generation tells the uses of a table entry apart.
+struct ObjectId {
+  ProcessId owner;
+  uint32_t index = 0;
+  uint32_t generation = 0;
+
+  explicit operator bool() const { return static_cast<bool>(owner); }
+  auto operator<=>(const ObjectId&) const = default;
+};
+
+struct ActorId {
+  ProcessId creator;
+  uint64_t serial = 0;
+
+  explicit operator bool() const { return static_cast<bool>(creator); }
+  auto operator<=>(const ActorId&) const = default;
+};
+
+std::string Hex(uint64_t value);
+std::string Hex(const ObjectId& id);
+std::string Hex(const ActorId& id);
+
+}  // namespace manta
+
+template <class Tag>
+struct std::hash<manta::Id<Tag>> {
+  size_t operator()(manta::Id<Tag> id) const noexcept { return id.value * 0x9e3779b97f4a7c15u >> 7; }
+};
+template <>
+struct std::hash<manta::ObjectId> {
+  size_t operator()(const manta::ObjectId& id) const noexcept {
+    return (id.owner.value ^ (uint64_t{id.index} << 32 | id.generation)) * 0x9e3779b97f4a7c15u >> 7;
+  }
+};
+template <>
+struct std::hash<manta::ActorId> {
+  size_t operator()(const manta::ActorId& id) const noexcept {
+    return (id.creator.value ^ id.serial << 32) * 0x9e3779b97f4a7c15u >> 7;
+  }
+};

@@ -1,0 +1,58 @@
+#include "model/error_codec.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace manta::model {
+namespace {
+
+void AppendWord(std::string& out, uint32_t word) {
+  out.append(reinterpret_cast<const char*>(&word), sizeof word);
+}
+
+void AppendText(std::string& out, const std::string& text) {
+  AppendWord(out, static_cast<uint32_t>(text.size()));
+  out += text;
+}
+
+bool TakeWord(std::string_view& in, uint32_t* word) {
+  if (in.size() < sizeof *word) return false;
+  std::memcpy(word, in.data(), sizeof *word);
+  in.remove_prefix(sizeof *word);
+  return true;
+}
+
+bool TakeText(std::string_view& in, std::string* text) {
+  uint32_t size;
+  if (!TakeWord(in, &size) || size > in.size()) return false;
+  *text = in.substr(0, size);
+  in.remove_prefix(size);
+  return true;
+}
+
+}  // namespace
+
+std::string EncodeError(const Error& error) {
+  std::string out;
+  AppendWord(out, error.kind);
+  AppendText(out, error.message);
+  AppendText(out, error.type_name);
+  AppendText(out, error.stack);
+  return out;
+}
+
+Error DecodeError(const void* bytes, size_t size) {
+  std::string_view in(static_cast<const char*>(bytes), size);
+  Error error;
+  uint32_t kind;
+  if (!TakeWord(in, &kind) || !TakeText(in, &error.message) || !TakeText(in, &error.type_name) ||
+      !TakeText(in, &error.stack) || kind < MANTA_ERROR_INVALID_ARGUMENT || kind > MANTA_ERROR_SYSTEM) {
+    return MakeError(MANTA_ERROR_SYSTEM, "an error arrived damaged and cannot be shown");
+  }
+  error.kind = static_cast<manta_error_kind>(kind);
+  return error;
+}
+
+}  // namespace manta::model

@@ -1,0 +1,17 @@
+// The form in which an Error travels inside a completion, a dependency or a control message.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/result.h"
+
+namespace manta::model {
+
+// kind u32, then message, type name and stack, each as u32 length and bytes (little endian).
+std::string EncodeError(const Error& error);
+
+// Never fails: of damaged bytes it makes an error that says so.
+Error DecodeError(const void* bytes, size_t size);
+
+}  // namespace manta::model

@@ -1,0 +1,209 @@
+// The layout of the control arena: what processes of one node share beside objects. PROTOCOL.md ("Control arena") is the prose.
+//
+//   ControlHeader | process pages | channels
+//
+// A memfd that the daemon creates and every process of the trust domain maps whole, readable and writable. Offsets, never pointers.
+// All structures start out zeroed. Who writes a word stands beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/ids.h"
+#include "manta/manta_c.h"
+#include "shm/atomics.h"
+#include "shm/doorbell.h"
+#include "shm/message_ring.h"
+#include "shm/pin_table.h"
+#include "shm/slot_ring.h"
+
+namespace manta::shm {
+
+inline constexpr uint64_t kControlMagic = 0x31746e4361746e4d;  // "MntaCnt1", little endian
+inline constexpr uint32_t kControlLayout = 1;
+
+struct ControlHeader {
+  uint64_t magic;
+  uint32_t layout;
+  uint32_t node_index;
+  uint32_t process_pages;       // how many
+  uint32_t process_page_bytes;  // sizeof(ProcessPage)
+  uint64_t first_process_page;  // offset
+  uint64_t first_channel;       // offset
+  uint64_t bytes;               // of the arena
+  uint32_t cores;               // that the node's processes may use (affinity and CPU quota)
+  uint32_t reserved;
+};
+static_assert(sizeof(ControlHeader) == 56);
+
+// Bits of ProcessPage::activity.
+inline constexpr uint32_t kSpinning = 1;  // a thread polls: it need not be woken, and it uses up a core
+inline constexpr uint32_t kBlocked = 2;   // a task waits for objects: what it has not claimed goes elsewhere
+
+inline constexpr uint32_t kMaxChannelsPerProcess = 1024;
+inline constexpr uint32_t kPinsPerProcess = 512;
+
+struct ProcessPage {
+  Doorbell<RealAtomics> doorbell;  // several writers, see doorbell.h
+  alignas(kCacheLine) std::atomic<uint32_t> activity;  // the process
+  alignas(kCacheLine) std::atomic<uint32_t> channel_version;  // daemon: grows with every change of `channels`
+  std::atomic<uint32_t> channel_count;                        // daemon: entries in use, holes included
+  uint64_t process;                                           // daemon: the process id
+  std::atomic<uint32_t> channel_version_seen;                 // the process: which version it polls by now
+  alignas(4096) std::atomic<uint32_t> channels[kMaxChannelsPerProcess];  // daemon: offset / 64, 0 = hole
+  alignas(4096) PinTable<RealAtomics, kPinsPerProcess> pins;             // the process
+};
+static_assert(offsetof(ProcessPage, channels) == 4096 && offsetof(ProcessPage, pins) == 8192);
+static_assert(sizeof(ProcessPage) == 12288);
+
+// ---- Tasks --------------------------------------------------------------------------------------------
+
+inline constexpr uint8_t kPayloadInRing = 1;   // payload_offset counts in the channel's task payload ring
+inline constexpr uint8_t kActorCreation = 2;   // the invoker makes the actor
+inline constexpr uint8_t kActorMethod = 4;
+inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worker gracefully
+
+inline constexpr uint32_t kInlinePayload = 80;
+
+// What the owner writes into a slot. Payload: the encoded arguments (args_bytes), padding to 8, then `dependencies` sections, each a
+// DependencyHeader followed by its value if that is inline.
+struct TaskBody {
+  uint32_t record;      // the owner's task record, and which use of it
+  uint32_t generation;
+  uint32_t payload_bytes;
+  manta_function_id function;
+  uint32_t args_bytes;
+  uint32_t payload_offset;
+  uint16_t dependencies;
+  uint8_t flags;
+  uint8_t results;
+  uint16_t attempt;  // 0 for the first
+  uint16_t reserved;
+  unsigned char payload[kInlinePayload];
+};
+using TaskSlot = Slot<RealAtomics, TaskBody>;
+static_assert(sizeof(TaskSlot) == 128 && offsetof(TaskSlot, body) == 4);
+static_assert(offsetof(TaskBody, payload) == 44);
+
+// A value in shared memory. The slot and its generation say whether it is still there; the rest finds it without a look-up.
+struct SharedHandle {
+  uint32_t slot;
+  uint32_t generation;
+  uint64_t offset;  // in the object arena
+  uint64_t size;
+};
+static_assert(sizeof(SharedHandle) == 24);
+
+enum class ValueKind : uint32_t {
+  kInline = 0,  // `bytes` bytes follow
+  kShared = 1,  // a SharedHandle follows
+  kError = 2,   // an encoded Error follows (model/error_codec.h)
+};
+
+struct DependencyHeader {
+  uint64_t owner;
+  uint32_t index;
+  uint32_t generation;
+  ValueKind kind;
+  uint32_t bytes;  // that follow, before padding to 8
+};
+static_assert(sizeof(DependencyHeader) == 24);
+
+// ---- Completions --------------------------------------------------------------------------------------
+
+inline constexpr uint32_t kInlineResult = 32;
+
+enum class TaskStatus : uint8_t {
+  kOk = 0,
+  kFailed = 1,       // user code threw; the payload is one kError value
+  kCancelled = 2,    // never ran
+  kNotRunnable = 3,  // the descriptor names no code of this executable, or is damaged; the payload is one kError value
+};
+
+inline constexpr uint8_t kResultsInRing = 1;  // not inline: `payload_bytes` at payload_offset of the result payload ring
+inline constexpr uint8_t kResultsShared = 2;  // the result list was too large for the ring: inline_result is a SharedHandle of it
+
+// One per claimed task. Inline: the single result's bytes. Otherwise a list of `results` ResultHeaders, each followed by its value and
+// by its nested references (16 bytes each), padded to 8.
+struct CompletionBody {
+  uint32_t record;
+  uint32_t generation;
+  TaskStatus status;
+  uint8_t flags;
+  uint16_t inline_bytes;
+  uint32_t payload_bytes;
+  uint32_t payload_offset;
+  uint32_t reserved[2];
+  unsigned char inline_result[kInlineResult];
+};
+using Completion = Message<RealAtomics, CompletionBody>;
+static_assert(sizeof(Completion) == 64 && sizeof(CompletionBody) == 60);
+
+struct ResultHeader {
+  ValueKind kind;
+  uint32_t bytes;  // that follow, before padding to 8
+  uint32_t nested;
+  uint32_t reserved;
+};
+static_assert(sizeof(ResultHeader) == 16);
+
+// ---- Channels -----------------------------------------------------------------------------------------
+
+// One per pair (owner, worker): tasks one way, completions the other. Lives as long as both processes.
+struct ChannelHeader {
+  uint64_t owner;   // daemon, all of this line: process ids,
+  uint64_t worker;
+  uint32_t owner_page;   // index of their process pages,
+  uint32_t worker_page;
+  uint32_t log2_slots;   // and sizes
+  uint32_t log2_completions;
+  uint32_t task_payload_bytes;
+  uint32_t result_payload_bytes;
+  uint64_t bytes;  // of the whole channel
+  uint8_t dedicated;  // an actor's: nothing is taken back
+  uint8_t reserved[7];
+  // Owner: completions consumed so far. The worker reads it when it needs room in its payload ring.
+  alignas(kCacheLine) std::atomic<uint32_t> completions_consumed;
+};
+static_assert(sizeof(ChannelHeader) == 128);
+
+inline constexpr uint32_t kLog2Slots = 8;        // the window of a task channel
+inline constexpr uint32_t kLog2Completions = 9;  // at least twice the slots: credit for claimed and unclaimed tasks
+inline constexpr uint32_t kPayloadRingBytes = 4 * 1024 * 1024;  // address space; pages are used as needed
+
+// Addresses of a channel's parts, from its header.
+struct ChannelView {
+  ChannelHeader* header;
+  TaskSlot* slots;
+  Completion* completions;
+  unsigned char* task_payload;
+  unsigned char* result_payload;
+};
+
+constexpr uint64_t ChannelBytes(uint32_t log2_slots, uint32_t log2_completions, uint32_t task_payload,
+                                uint32_t result_payload) {
+  return sizeof(ChannelHeader) + (sizeof(TaskSlot) << log2_slots) +
+         (sizeof(Completion) << log2_completions) + task_payload + result_payload;
+}
+
+inline ChannelView ViewChannel(void* arena, uint64_t offset) {
+  auto* base = static_cast<unsigned char*>(arena) + offset;
+  ChannelView view;
+  view.header = reinterpret_cast<ChannelHeader*>(base);
+  base += sizeof(ChannelHeader);
+  view.slots = reinterpret_cast<TaskSlot*>(base);
+  base += sizeof(TaskSlot) << view.header->log2_slots;
+  view.completions = reinterpret_cast<Completion*>(base);
+  base += sizeof(Completion) << view.header->log2_completions;
+  view.task_payload = base;
+  view.result_payload = base + view.header->task_payload_bytes;
+  return view;
+}
+
+inline ProcessPage& PageAt(void* arena, uint32_t index) {
+  const auto* header = static_cast<const ControlHeader*>(arena);
+  return *reinterpret_cast<ProcessPage*>(static_cast<unsigned char*>(arena) + header->first_process_page +
+                                         uint64_t{index} * sizeof(ProcessPage));
+}
+
+}  // namespace manta::shm

@@ -1,0 +1,67 @@
+// Which shared objects a process reads in place: a table per process, written by that process alone.
+//
+//   reader                                        daemon, to reuse a slot
+//   1. write (slot, generation) into an entry     1. move the slot's word to dying  (seq_cst)
+//   2. fence                                      2. fence
+//   3. load the slot's word: still the same       3. scan all tables: an entry for the slot: not yet
+//      generation and sealed? else clear the      4. none: advance the generation, reuse the memory
+//      entry and give up
+//
+// Either the reader sees dying in step 3 or the daemon sees the pin in step 3. A dead process's pins vanish with its table;
+// there is no count to repair.
+#pragma once
+
+#include <cstdint>
+
+#include "shm/atomics.h"
+
+namespace manta::shm {
+
+enum class ObjectState : uint32_t { kFree = 0, kWriting = 1, kSealed = 2, kDying = 3 };
+
+constexpr uint64_t ObjectWord(uint32_t generation, ObjectState state) {
+  return uint64_t{generation} << 8 | static_cast<uint64_t>(state);
+}
+
+// One entry of the node's object table: the daemon writes `offset` and `size`, and `word` but for the one step from writing
+// to sealed, which the lessee takes (and the daemon, when the lessee has died, to dying).
+template <class A>
+struct ObjectSlot {
+  typename A::template Atomic<uint64_t> word;
+  uint64_t offset;  // in the object arena
+  uint64_t size;
+  uint64_t owner;  // process id, for listings
+};
+
+constexpr uint64_t PinWord(uint32_t slot, uint32_t generation) {
+  return (uint64_t{slot} + 1) << 32 | generation;
+}
+
+template <class A, uint32_t kEntries>
+struct PinTable {
+  typename A::template Atomic<uint64_t> entries[kEntries];  // 0: free
+
+  // Tries to pin; `entry` is one that the caller keeps free. False: the object is gone, the entry is free again.
+  bool Pin(uint32_t entry, uint32_t slot, uint32_t generation, const ObjectSlot<A>& object) {
+    entries[entry].store(PinWord(slot, generation), std::memory_order_seq_cst);
+    A::Fence();
+    if (object.word.load(std::memory_order_seq_cst) == ObjectWord(generation, ObjectState::kSealed)) {
+      return true;
+    }
+    entries[entry].store(0, std::memory_order_release);
+    return false;
+  }
+
+  // Reads of the object that came before stay before.
+  void Unpin(uint32_t entry) { entries[entry].store(0, std::memory_order_release); }
+
+  // Daemon: whether any entry names `slot`. Call after the slot's word moved to dying, and a fence.
+  bool Holds(uint32_t slot) const {
+    for (uint32_t i = 0; i < kEntries; ++i) {
+      if (entries[i].load(std::memory_order_seq_cst) >> 32 == uint64_t{slot} + 1) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace manta::shm

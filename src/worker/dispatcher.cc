@@ -1,0 +1,687 @@
+#include "worker/dispatcher.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "model/error_codec.h"
+#include "worker/clock.h"
+
+namespace manta::worker {
+namespace {
+
+// A window holds about this much work per worker: enough to hide a wake-up, little enough to be given elsewhere.
+constexpr int64_t kWindowNs = 200'000;
+constexpr uint32_t kUnmeasuredWindow = 2;
+// One more worker is worth asking for per this much work that waits.
+constexpr int64_t kWorkPerLeaseNs = 500'000;
+// What submitting and collecting a task costs its owner: more workers than this can feed are of no use.
+constexpr int64_t kOwnerNsPerTask = 150;
+constexpr int64_t kLeaseIdleNs = 80'000'000;
+constexpr int64_t kBusyTickNs = 1'000'000;
+constexpr int64_t kQuietTickNs = 10'000'000;
+
+constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
+
+model::ResourceSet OneCpu() {
+  model::ResourceSet resources;
+  resources.Set(model::kCpu, model::kResourceUnit);
+  return resources;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Owner* owner, LeasePort* port, uint32_t cores)
+    : owner_(owner), port_(port), cores_(std::max(cores, 1u)) {
+  TargetOptions defaults;
+  defaults.resources = defaults.placement = OneCpu();
+  TargetFor(defaults);
+}
+
+TaskTarget* Dispatcher::TargetFor(const TargetOptions& options) {
+  for (const auto& target : targets_) {
+    if (!target->ordered && target->options.SameShape(options)) return target.get();
+  }
+  targets_.push_back(
+      std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()), options, false));
+  return targets_.back().get();
+}
+
+TaskTarget* Dispatcher::NewActorTarget(TargetOptions options) {
+  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
+                                                  std::move(options), true));
+  TaskTarget* target = targets_.back().get();
+  target->wanted = 1;
+  port_->SetDemand(*target);
+  return target;
+}
+
+// ---- Submission
+
+ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
+  for (uint32_t i = 0; i < task.body.dependencies; ++i) {
+    if (task.dependencies[i]->state.load(std::memory_order_relaxed) == ValueState::kError) {
+      return task.dependencies[i];
+    }
+  }
+  return nullptr;
+}
+
+void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
+  task->target = target;
+  task->unready = 0;
+  task->cancelled = false;
+  if (target->closed) {
+    Fail(index, task, target->death);
+    return;
+  }
+  if (target->outstanding() == 0) target->backlog_since = NowNs();
+  if (task->body.dependencies != 0) {
+    for (uint32_t i = 0; i < task->body.dependencies; ++i) {
+      ObjectRecord* object = task->dependencies[i];
+      if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) continue;
+      owner_->AddDependent(object, nullptr, index);
+      ++task->unready;
+    }
+    if (task->unready == 0) {
+      if (ObjectRecord* failed = FailedDependency(*task)) {
+        Fail(index, task, *failed->error);
+        return;
+      }
+    } else if (!target->ordered) {
+      task->state = TaskState::kWaiting;
+      return;
+    }
+  }
+  // The common case: nothing is ahead of it, and a worker has room.
+  if (target->queue.empty() && task->unready == 0) {
+    if (OwnerChannel* channel = Choose(target); channel != nullptr) {
+      if (channel->Push(*owner_, index, task)) {
+        ++target->in_flight;
+        Activate(channel);
+        return;
+      }
+    }
+  }
+  target->queue.PushBack(index);
+  if (target->channels.empty()) {
+    if (target->wanted == 0) UpdateDemand(target, NowNs());
+  } else if ((target->queue.size() & 15) == 0) {
+    for (OwnerChannel* channel : target->channels) PollChannel(channel);
+    Dispatch(target);
+  }
+}
+
+void Dispatcher::DependencyReady(uint32_t index) {
+  TaskRecord* task = owner_->Task(index);
+  if (--task->unready > 0) return;
+  if (ObjectRecord* failed = FailedDependency(*task)) {
+    if (task->state == TaskState::kQueued) task->target->queue.Remove(index);
+    Fail(index, task, *failed->error);
+    return;
+  }
+  TaskTarget* target = task->target;
+  if (target->closed) {
+    Fail(index, task, target->death);
+    return;
+  }
+  if (task->state == TaskState::kWaiting) target->queue.PushBack(index);
+  Dispatch(target);
+  if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
+    UpdateDemand(target, NowNs());
+  }
+}
+
+uint32_t Dispatcher::WindowOf(const TaskTarget& target) const {
+  if (target.ordered) return UINT32_MAX;
+  if (target.service_ns == 0) return kUnmeasuredWindow;
+  return static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target.service_ns, 2, 1 << 16));
+}
+
+OwnerChannel* Dispatcher::Choose(TaskTarget* target) const {
+  OwnerChannel* best = nullptr;
+  for (OwnerChannel* channel : target->channels) {
+    if (channel->revoked || channel->blocked) continue;
+    if (best == nullptr || channel->in_flight() < best->in_flight()) best = channel;
+  }
+  return best != nullptr && best->in_flight() < WindowOf(*target) ? best : nullptr;
+}
+
+void Dispatcher::Dispatch(TaskTarget* target) {
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    TaskRecord* task = owner_->Task(index);
+    if (task->unready > 0) return;  // ordered: later calls wait behind it
+    OwnerChannel* channel = Choose(target);
+    if (channel == nullptr || !channel->HasRoom()) return;
+    target->queue.Remove(index);
+    if (!channel->Push(*owner_, index, task)) {
+      target->queue.PushFront(index);
+      return;
+    }
+    ++target->in_flight;
+    Activate(channel);
+  }
+}
+
+bool Dispatcher::Withdraw(uint32_t index, TaskRecord* task) {
+  TaskTarget* target = task->target;
+  if (target->ordered || task->unready > 0) return false;
+  if (task->state == TaskState::kQueued) {
+    target->queue.Remove(index);
+  } else if (task->state == TaskState::kPushed) {
+    OwnerChannel* channel = task->channel;
+    if (!channel->TakeBack(task)) return false;
+    Left(channel, task);
+  } else {
+    return false;
+  }
+  task->state = TaskState::kRunningHere;
+  return true;
+}
+
+// ---- Results
+
+void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome) {
+  if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(*task, outcome)) {
+    if (task->retries_left > 0) --task->retries_left;
+    ++task->body.attempt;
+    Requeue(index, task);
+    return;
+  }
+  TaskTarget* target = task->target;
+  const bool constructor_failed =
+      outcome.status != shm::TaskStatus::kOk && (task->body.flags & shm::kActorCreation) != 0;
+  if (constructor_failed) {
+    Error death = FirstError(outcome);
+    death.kind = MANTA_ERROR_ACTOR_DIED;
+    death.message = "the actor died because of an error raised in its creation task: " + death.message;
+    CloseActor(target, death);
+  }
+  SetResults(task, outcome);
+  ReleaseTask(index, task);
+}
+
+void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome) {
+  if (outcome.is_list) {
+    SetResultsFromList(task, outcome);
+  } else if (task->body.results == 1) {
+    owner_->SetBytes(task->result, outcome.bytes, outcome.size);
+  }
+}
+
+void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome) {
+  const bool failed = outcome.status != shm::TaskStatus::kOk;
+  const unsigned char* at = outcome.bytes;
+  uint32_t left = outcome.size;
+  const auto take = [&](void* into, uint32_t bytes) {
+    if (bytes > left) return false;
+    std::memcpy(into, at, bytes);
+    return true;
+  };
+  for (uint32_t i = 0; i < task->body.results; ++i) {
+    ObjectRecord* object = task->body.results == 1 ? task->result : task->results[i];
+    shm::ResultHeader header;
+    if (!take(&header, sizeof header) || Align8(header.bytes) > left - sizeof header) {
+      owner_->SetError(object, MakeError(MANTA_ERROR_SYSTEM, "the worker's answer is damaged"));
+      continue;
+    }
+    const unsigned char* value = at + sizeof header;
+    switch (header.kind) {
+      case shm::ValueKind::kInline:
+        owner_->SetBytes(object, value, header.bytes);
+        break;
+      case shm::ValueKind::kShared: {
+        shm::SharedHandle handle;
+        std::memcpy(&handle, value, std::min<size_t>(sizeof handle, header.bytes));
+        if (header.bytes == sizeof handle && owner_->memory().Contains(handle)) {
+          owner_->SetShared(object, handle, true);
+        } else {
+          owner_->SetError(object, MakeError(MANTA_ERROR_SYSTEM, "the worker's answer is damaged"));
+        }
+        break;
+      }
+      case shm::ValueKind::kError:
+      default:
+        owner_->SetError(object, model::DecodeError(value, header.bytes));
+    }
+    if (failed) continue;  // one error serves all results
+    at += sizeof header + Align8(header.bytes);
+    left -= static_cast<uint32_t>(sizeof header) + Align8(header.bytes);
+  }
+}
+
+bool Dispatcher::ShouldRetry(const TaskRecord& task, const Outcome& outcome) const {
+  if (outcome.status != shm::TaskStatus::kFailed || task.retries_left == 0 || task.cancelled) {
+    return false;
+  }
+  const TargetOptions& options = task.target->options;
+  if (options.retry_exceptions == 0) return false;
+  if (options.retry_exceptions == 1) return true;
+  return std::count(options.retry_exception_types.begin(), options.retry_exception_types.end(),
+                    FirstError(outcome).type_name) > 0;
+}
+
+Error Dispatcher::FirstError(const Outcome& outcome) {
+  shm::ResultHeader header{};
+  if (outcome.size >= sizeof header) std::memcpy(&header, outcome.bytes, sizeof header);
+  const size_t bytes = std::min<size_t>(header.bytes, outcome.size - std::min<size_t>(outcome.size, sizeof header));
+  return model::DecodeError(outcome.bytes + sizeof header, bytes);
+}
+
+void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
+  for (uint32_t i = 0; i < task->body.results; ++i) {
+    owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
+  }
+  ReleaseTask(index, task);
+}
+
+void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
+  if (task->body.dependencies != 0) {
+    for (uint32_t i = 0; i < task->body.dependencies; ++i) owner_->ReleaseLocked(task->dependencies[i]);
+    owner_->heap().Free(task->dependencies, sizeof(ObjectRecord*) * task->body.dependencies);
+    task->dependencies = nullptr;
+    task->body.dependencies = 0;
+  }
+  if (task->args != nullptr) {
+    owner_->heap().Free(task->args, task->body.args_bytes);
+    task->args = nullptr;
+  }
+  if (task->body.results > 1) {
+    owner_->heap().Free(task->results, sizeof(ObjectRecord*) * task->body.results);
+  }
+  TaskTarget* target = task->target;
+  owner_->FreeTask(index);
+  if (target != nullptr && target->outstanding() == 0) target->idle_since = 0;  // set by the next tick
+}
+
+void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {
+  TaskTarget* target = task->target;
+  target->queue.PushFront(index);
+  Dispatch(target);
+  if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
+    UpdateDemand(target, NowNs());
+  }
+}
+
+// ---- Channels
+
+void Dispatcher::Activate(OwnerChannel* channel) {
+  if (channel->active_index != 0) return;
+  active_.push_back(channel);
+  channel->active_index = static_cast<uint32_t>(active_.size());
+  channel->progress_at = 0;
+}
+
+void Dispatcher::Deactivate(OwnerChannel* channel) {
+  if (channel->active_index == 0) return;
+  active_[channel->active_index - 1] = active_.back();
+  active_[channel->active_index - 1]->active_index = channel->active_index;
+  active_.pop_back();
+  channel->active_index = 0;
+}
+
+void Dispatcher::Left(OwnerChannel* channel, TaskRecord* task) {
+  --task->target->in_flight;
+  if (channel->in_flight() > 0) return;
+  Deactivate(channel);
+  if (channel->revoked && channel->lease) ReturnLease(channel);
+}
+
+void Dispatcher::ReturnLease(OwnerChannel* channel) {
+  assert(channel->in_flight() == 0);
+  std::erase(channel->target->channels, channel);
+  leases_.erase(channel->lease);
+  port_->ReturnLease(channel->lease);
+  channel->lease = {};
+  channel->target = nullptr;
+  channel->revoked = channel->blocked = false;
+}
+
+uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
+  uint32_t count = 0;
+  TaskTarget* target = channel->target;
+  while (const shm::CompletionBody* completion = channel->Front()) {
+    Complete(channel, *completion);
+    channel->Pop();
+    if (++count == 128) break;
+  }
+  if (count == 0) return 0;
+  channel->PublishConsumed();
+  if (target == nullptr) return count;
+  const int64_t now = NowNs();
+  if (channel->progress_at != 0 && !target->ordered) {
+    const int64_t each = std::max<int64_t>((now - channel->progress_at) / count, 1);
+    // Falls fast and rises slowly: the first figures contain wake-ups and cold caches.
+    if (target->service_ns == 0) {
+      target->service_ns = each;
+    } else if (each < target->service_ns) {
+      target->service_ns = (target->service_ns + each) / 2;
+    } else {
+      target->service_ns += (each - target->service_ns) / 8;
+    }
+  }
+  channel->progress_at = channel->in_flight() > 0 ? now : 0;
+  return count;
+}
+
+void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& completion) {
+  TaskRecord* task = owner_->FindTask(completion.record, completion.generation);
+  // Garbage, or an answer that comes after the task was settled otherwise: nobody waits for it.
+  if (task == nullptr || task->channel != channel) return;
+  channel->Forget(task);
+  Left(channel, task);
+  Outcome outcome;
+  outcome.status = completion.status;
+  if ((completion.flags & shm::kResultsInRing) != 0) {
+    outcome.is_list = true;
+    outcome.bytes = channel->ResultPayload(completion);
+    outcome.size = outcome.bytes == nullptr ? 0 : completion.payload_bytes;
+  } else {
+    outcome.bytes = completion.inline_result;
+    outcome.size = std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult);
+  }
+  if ((completion.flags & shm::kResultsShared) != 0) {
+    FinishFromArena(completion, task);
+    return;
+  }
+  Finish(completion.record, task, outcome);
+}
+
+void Dispatcher::FinishFromArena(const shm::CompletionBody& completion, TaskRecord* task) {
+  Outcome outcome;
+  outcome.status = completion.status;
+  outcome.is_list = true;
+  shm::SharedHandle handle;
+  std::memcpy(&handle, completion.inline_result, sizeof handle);
+  if (owner_->memory().Contains(handle)) {
+    outcome.bytes = owner_->memory().Readable(handle.offset);
+    outcome.size = static_cast<uint32_t>(handle.size);
+    owner_->FreeLater(handle);
+  }
+  Finish(completion.record, task, outcome);
+}
+
+uint32_t Dispatcher::Poll() {
+  uint32_t count = 0;
+  // Backwards: a channel that becomes idle leaves the list.
+  for (size_t i = active_.size(); i-- > 0;) {
+    if (i >= active_.size()) continue;
+    OwnerChannel* channel = active_[i];
+    TaskTarget* target = channel->target;
+    const uint32_t polled = PollChannel(channel);
+    count += polled;
+    if (polled > 0 && target != nullptr) Dispatch(target);
+  }
+  return count;
+}
+
+bool Dispatcher::HasWork() const {
+  return std::any_of(active_.begin(), active_.end(),
+                     [](const OwnerChannel* channel) { return channel->HasWork(); });
+}
+
+void Dispatcher::TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep) {
+  const std::vector<uint32_t> tasks = channel->InFlight();
+  for (size_t i = tasks.size(); i-- > keep;) {
+    TaskRecord* task = owner_->Task(tasks[i]);
+    if (!channel->TakeBack(task)) continue;
+    Left(channel, task);
+    task->target->queue.PushFront(tasks[i]);
+  }
+}
+
+void Dispatcher::Rebalance(TaskTarget* target) {
+  if (target->ordered || !target->queue.empty() || target->channels.size() < 2) return;
+  const auto [least, most] = std::minmax_element(
+      target->channels.begin(), target->channels.end(),
+      [](const OwnerChannel* a, const OwnerChannel* b) { return a->in_flight() < b->in_flight(); });
+  if ((*least)->in_flight() > 0 || (*most)->in_flight() < 2) return;
+  TakeBackUnclaimed(*most, (*most)->in_flight() / 2);
+  Dispatch(target);
+}
+
+// ---- Events
+
+void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
+  if (key >= targets_.size()) {
+    port_->ReturnLease(granted.lease);
+    return;
+  }
+  TaskTarget* target = targets_[key].get();
+  std::unique_ptr<OwnerChannel>& channel = channels_[granted.worker];
+  if (channel == nullptr) {
+    channel = std::make_unique<OwnerChannel>(granted.channel, granted.worker_page, granted.worker);
+  }
+  channel->lease = granted.lease;
+  channel->target = target;
+  channel->revoked = channel->blocked = false;
+  leases_[granted.lease] = channel.get();
+  target->channels.push_back(channel.get());
+  Rebalance(target);
+  Dispatch(target);
+}
+
+void Dispatcher::LeaseRevoked(LeaseId lease) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end()) return;
+  OwnerChannel* channel = found->second;
+  TaskTarget* target = channel->target;
+  if (channel->in_flight() == 0) {
+    ReturnLease(channel);
+    return;
+  }
+  channel->revoked = true;
+  TakeBackUnclaimed(channel, 0);
+  Dispatch(target);
+}
+
+void Dispatcher::LeaseBlocked(LeaseId lease, bool blocked) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end() || found->second->target->ordered) return;
+  OwnerChannel* channel = found->second;
+  TaskTarget* target = channel->target;
+  channel->blocked = blocked;
+  if (blocked) TakeBackUnclaimed(channel, 0);
+  Dispatch(target);
+  UpdateDemand(target, NowNs());
+}
+
+void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
+  const auto found = channels_.find(worker);
+  if (found == channels_.end()) return;
+  OwnerChannel* channel = found->second.get();
+  while (PollChannel(channel) > 0) {
+  }
+  TaskTarget* target = channel->target;
+  const std::vector<uint32_t> tasks = channel->InFlight();
+  if (target != nullptr) {
+    std::erase(target->channels, channel);
+    leases_.erase(channel->lease);
+    channel->lease = {};
+    channel->revoked = true;
+  }
+  for (size_t i = tasks.size(); i-- > 0;) {
+    TaskRecord* task = owner_->Task(tasks[i]);
+    const bool started = !channel->TakeBack(task);
+    if (started) channel->Forget(task);
+    Left(channel, task);
+    const bool again = !target->ordered && (!started || (task->retries_left != 0 && !task->cancelled));
+    if (!again) {
+      Fail(tasks[i], task, cause);
+      continue;
+    }
+    if (started) {
+      if (task->retries_left > 0) --task->retries_left;
+      ++task->body.attempt;
+    }
+    target->queue.PushFront(tasks[i]);
+  }
+  Deactivate(channel);
+  channels_.erase(found);
+  if (target == nullptr) return;
+  if (target->ordered) {
+    CloseActor(target, cause);
+    return;
+  }
+  Dispatch(target);
+  UpdateDemand(target, NowNs());
+}
+
+void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
+  target->closed = true;
+  target->death = cause;
+  if (target->wanted != 0) {
+    target->wanted = 0;
+    port_->SetDemand(*target);
+  }
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    TaskRecord* task = owner_->Task(index);
+    if (task->unready > 0) {
+      // Its dependencies still name it: it fails when they are there.
+      target->queue.Remove(index);
+      task->state = TaskState::kWaiting;
+      continue;
+    }
+    target->queue.Remove(index);
+    Fail(index, task, cause);
+  }
+}
+
+void Dispatcher::RetireActor(TaskTarget* target) {
+  if (target->closed) return;
+  if (target->channels.empty()) {
+    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor ended: no handle to it is left"));
+    return;
+  }
+  uint32_t index;
+  TaskRecord* task = owner_->NewTask(&index);
+  task->body.function = {};
+  task->body.args_bytes = task->body.payload_bytes = 0;
+  task->body.dependencies = 0;
+  task->body.flags = shm::kExitWorker;
+  task->body.results = 0;
+  task->body.attempt = 0;
+  task->args = nullptr;
+  task->retries_left = 0;
+  Submit(index, task, target);
+}
+
+ProcessId Dispatcher::KillActor(TaskTarget* target) {
+  if (target->closed) return {};
+  if (!target->channels.empty()) return target->channels.front()->worker();
+  CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by manta::Kill"));
+  return {};
+}
+
+void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
+  if (key >= targets_.size()) return;
+  TaskTarget* target = targets_[key].get();
+  if (target->ordered) {
+    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, reason));
+    return;
+  }
+  const Error error = MakeError(MANTA_ERROR_TASK_UNSCHEDULABLE, reason);
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    target->queue.Remove(index);
+    Fail(index, owner_->Task(index), error);
+  }
+  target->wanted = 0;
+  port_->SetDemand(*target);
+}
+
+// ---- Demand
+
+void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
+  if (target->ordered) return;
+  const int64_t outstanding = target->outstanding();
+  if (outstanding == 0) return;  // leases stay for a while, see Tick
+  uint32_t usable = 0;
+  int64_t last_progress = target->backlog_since;
+  for (const OwnerChannel* channel : target->channels) {
+    if (!channel->blocked) ++usable;
+    last_progress = std::max(last_progress, channel->progress_at);
+  }
+  // A task that has not come back for longer than the others took says more than they do.
+  const int64_t waited = target->channels.empty() ? 0 : now - last_progress;
+  const int64_t each = std::max({target->service_ns, waited, int64_t{1}});
+  const int64_t feedable = 1 + each / kOwnerNsPerTask;
+  const int64_t useful = std::min({outstanding * each / kWorkPerLeaseNs, outstanding, feedable,
+                                   int64_t{4} * cores_});
+  const uint32_t blocked = static_cast<uint32_t>(target->channels.size()) - usable;
+  const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, 1)) + blocked;
+  if (wanted <= target->wanted) return;  // shrinks by idleness only
+  target->wanted = wanted;
+  port_->SetDemand(*target);
+}
+
+int64_t Dispatcher::Tick(int64_t now) {
+  int64_t next = -1;
+  const auto within = [&next](int64_t ns) { next = next < 0 ? ns : std::min(next, ns); };
+  for (const auto& target : targets_) {
+    if (target->ordered) {
+      if (target->outstanding() > 0) within(kQuietTickNs);
+      continue;
+    }
+    if (target->outstanding() > 0) {
+      target->idle_since = 0;
+      Rebalance(target.get());
+      UpdateDemand(target.get(), now);
+      within(target->wanted > target->channels.size() || !target->queue.empty() ? kBusyTickNs
+                                                                               : kQuietTickNs);
+      continue;
+    }
+    if (target->wanted == 0) continue;
+    if (target->idle_since == 0) target->idle_since = now;
+    if (now - target->idle_since < kLeaseIdleNs) {
+      within(kQuietTickNs);
+      continue;
+    }
+    target->wanted = 0;
+    port_->SetDemand(*target);
+    while (!target->channels.empty()) ReturnLease(target->channels.back());
+  }
+  return next;
+}
+
+uint64_t Dispatcher::outstanding() const {
+  uint64_t count = 0;
+  for (const auto& target : targets_) count += target->outstanding();
+  return count;
+}
+
+void Dispatcher::FailAll(const Error& error) {
+  std::vector<ProcessId> workers;
+  for (const auto& [worker, channel] : channels_) workers.push_back(worker);
+  for (const auto& target : targets_) {
+    target->closed = true;
+    target->death = error;
+  }
+  for (ProcessId worker : workers) {
+    OwnerChannel* channel = channels_[worker].get();
+    while (PollChannel(channel) > 0) {
+    }
+    for (uint32_t index : channel->InFlight()) {
+      TaskRecord* task = owner_->Task(index);
+      channel->Forget(task);
+      --task->target->in_flight;
+      Fail(index, task, error);
+    }
+    Deactivate(channel);
+  }
+  for (const auto& target : targets_) {
+    while (!target->queue.empty()) {
+      const uint32_t index = target->queue.front();
+      target->queue.Remove(index);
+      TaskRecord* task = owner_->Task(index);
+      if (task->unready == 0) Fail(index, task, error);
+    }
+    target->channels.clear();
+  }
+  leases_.clear();
+}
+
+}  // namespace manta::worker

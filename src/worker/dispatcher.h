@@ -1,0 +1,124 @@
+// Sends submitted tasks to leased workers and brings their completions home; asks the daemon for leases and gives them back.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "worker/owner.h"
+#include "worker/owner_channel.h"
+#include "worker/task_target.h"
+
+namespace manta::worker {
+
+// What the dispatcher asks of the daemon. Called under the owner's lock: implementations queue and return.
+class LeasePort {
+ public:
+  virtual void SetDemand(const TaskTarget& target) = 0;
+  virtual void ReturnLease(LeaseId lease) = 0;
+
+ protected:
+  ~LeasePort() = default;
+};
+
+// How an execution ended. Bytes are valid during the call only.
+struct Outcome {
+  shm::TaskStatus status = shm::TaskStatus::kOk;
+  bool is_list = false;        // `bytes` are ResultHeaders with values; else they are the value of the only result
+  const unsigned char* bytes = nullptr;
+  uint32_t size = 0;
+};
+
+struct GrantedLease {
+  LeaseId lease;
+  ProcessId worker;
+  shm::ChannelView channel;
+  shm::ProcessPage* worker_page;
+};
+
+// All methods need the owner's lock. Times are CLOCK_MONOTONIC nanoseconds.
+class Dispatcher {
+ public:
+  // `cores` bounds how many leases are asked for at once.
+  Dispatcher(Owner* owner, LeasePort* port, uint32_t cores);
+
+  // ---- Targets
+
+  // The target for tasks of this shape; made on first use. Key 0 exists from the start: one CPU.
+  TaskTarget* TargetFor(const TargetOptions& options);
+  // A target of its own for an actor that this process creates: asks for a dedicated lease at once.
+  TaskTarget* NewActorTarget(TargetOptions options);
+  // No more calls: the worker is asked to end after those submitted, and the lease goes back.
+  void RetireActor(TaskTarget* target);
+  // The actor is to be killed: its worker, or none if it has not got one yet (then the calls fail now).
+  ProcessId KillActor(TaskTarget* target);
+
+  // ---- Tasks
+
+  // A record that is filled in (body, args, dependencies, results, retries): waits for its dependencies, then goes out.
+  void Submit(uint32_t index, TaskRecord* task, TaskTarget* target);
+  void DependencyReady(uint32_t index);
+  // Takes a task that has not started out of the machinery, for running it in place: false if it has started.
+  bool Withdraw(uint32_t index, TaskRecord* task);
+  // The outcome of a task that ran in place: as if its completion had come.
+  void Finish(uint32_t index, TaskRecord* task, const Outcome& outcome);
+  void Fail(uint32_t index, TaskRecord* task, const Error& error);
+
+  // ---- Events
+
+  // Reads completions of all channels; returns how many.
+  uint32_t Poll();
+  // Whether Poll would find something, ordered after announcing to park.
+  bool HasWork() const;
+  void LeaseGranted(uint32_t key, const GrantedLease& granted);
+  void LeaseRevoked(LeaseId lease);
+  void LeaseBlocked(LeaseId lease, bool blocked);
+  // The worker is dead: completions that it left are taken, started tasks are retried or fail with `cause`.
+  void WorkerGone(ProcessId worker, const Error& cause);
+  // The cluster cannot meet a demand at all.
+  void DemandInfeasible(uint32_t key, const std::string& reason);
+  // Adapts demands, returns idle leases. Returns the time until the next call is useful, -1 when nothing is outstanding.
+  int64_t Tick(int64_t now);
+  // Everything outstanding fails (the daemon is gone, or shutdown).
+  void FailAll(const Error& error);
+
+  uint64_t outstanding() const;
+  bool has_active() const { return !active_.empty(); }
+
+ private:
+  void Dispatch(TaskTarget* target);
+  OwnerChannel* Choose(TaskTarget* target) const;
+  uint32_t WindowOf(const TaskTarget& target) const;
+  void UpdateDemand(TaskTarget* target, int64_t now);
+  uint32_t PollChannel(OwnerChannel* channel);
+  void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
+  void FinishFromArena(const shm::CompletionBody& completion, TaskRecord* task);
+  bool ShouldRetry(const TaskRecord& task, const Outcome& outcome) const;
+  void SetResults(TaskRecord* task, const Outcome& outcome);
+  void SetResultsFromList(TaskRecord* task, const Outcome& outcome);
+  void ReleaseTask(uint32_t index, TaskRecord* task);
+  void Left(OwnerChannel* channel, TaskRecord* task);
+  void Requeue(uint32_t index, TaskRecord* task);
+  void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);
+  void Rebalance(TaskTarget* target);
+  void Activate(OwnerChannel* channel);
+  void Deactivate(OwnerChannel* channel);
+  void ReturnLease(OwnerChannel* channel);
+  void CloseActor(TaskTarget* target, const Error& cause);
+  static Error FirstError(const Outcome& outcome);
+  ObjectRecord* FailedDependency(const TaskRecord& task) const;
+
+  Owner* const owner_;
+  LeasePort* const port_;
+  const uint32_t cores_;
+  std::vector<std::unique_ptr<TaskTarget>> targets_;  // by key
+  std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
+  std::unordered_map<LeaseId, OwnerChannel*> leases_;
+  std::vector<OwnerChannel*> active_;  // with tasks in flight
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,80 @@
+// One execution of a task, in the way that invokers see it, and where its results are gathered.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "manta/manta_c.h"
+#include "shm/channel.h"
+#include "worker/dispatcher.h"
+
+namespace manta::worker {
+
+class SharedObjects;
+class Owner;
+
+// What a thread runs at the moment: a stack, since a task that waits may run its children in place.
+struct ExecutionContext {
+  ExecutionContext* outer;
+  ObjectId task;  // named by the first result's owner and task record
+  const char* name;
+  bool exit_requested = false;
+};
+
+// Fills a manta_call, runs it and gathers the outcome. Used by one thread; reused from call to call without allocating in the
+// common case.
+class Execution {
+ public:
+  Execution(Owner* owner, SharedObjects* shared, manta_runtime* runtime);
+
+  struct Input {
+    manta_invoker invoker;
+    const void* target;
+    const unsigned char* args;
+    uint32_t args_size;
+    const unsigned char* dependencies;  // DependencyHeaders with values
+    uint32_t dependencies_size;
+    uint16_t num_dependencies;
+    uint8_t num_results;
+    void* inline_result;  // kInlineResult bytes
+  };
+  // The outcome's bytes live in `inline_result` or in this object, until the next Run.
+  Outcome Run(const Input& input);
+
+  // The actor that this process hosts.
+  void* actor = nullptr;
+  void (*destroy_actor)(void*) = nullptr;
+
+ private:
+  struct Call : manta_call {
+    Execution* execution;
+  };
+  struct Staged {
+    shm::ValueKind kind;
+    std::vector<unsigned char> bytes;
+    shm::SharedHandle handle;
+    bool filled = false;
+  };
+
+  static const manta_call_ops kOps;
+  bool ReadDependencies(const Input& input);
+  Outcome Gather(const Input& input, const Call& call);
+  Outcome Failure(const Error& error);
+  void* AllocateResult(uint32_t index, size_t size, size_t num_nested);
+
+  Owner* const owner_;
+  SharedObjects* const shared_;
+  manta_runtime* const runtime_;
+  std::vector<manta_bytes> dependencies_;
+  std::vector<shm::DependencyHeader> dependency_headers_;
+  std::vector<shm::SharedHandle> handles_;  // of shared dependencies
+  std::vector<Staged> staged_;
+  bool any_staged_ = false;
+  bool failed_ = false;
+  Error error_;
+  std::vector<unsigned char> list_;
+};
+
+}  // namespace manta::worker

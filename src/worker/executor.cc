@@ -1,0 +1,259 @@
+#include "worker/executor.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <mutex>
+
+#include "model/error_codec.h"
+#include "worker/shared_objects.h"
+
+namespace manta::worker {
+namespace {
+
+// Tasks of one owner in a row before the other channels get their turn.
+constexpr uint32_t kBurst = 64;
+
+thread_local ExecutionContext* current_context = nullptr;
+thread_local int current_depth = 0;
+
+bool SameFunction(const manta_function_id& a, const manta_function_id& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
+
+class ContextScope {
+ public:
+  explicit ContextScope(ExecutionContext* context) {
+    context->outer = current_context;
+    current_context = context;
+  }
+  ~ContextScope() { current_context = current_context->outer; }
+};
+
+}  // namespace
+
+ExecutionContext* Executor::current() { return current_context; }
+int Executor::depth() { return current_depth; }
+
+Executor::Executor(Owner* owner, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime)
+    : owner_(owner), waiting_(waiting), shared_(shared), runtime_(runtime) {}
+
+Executor::~Executor() = default;
+
+Execution& Executor::ExecutionAt(size_t depth) {
+  while (executions_.size() <= depth) {
+    executions_.push_back(std::make_unique<Execution>(owner_, shared_, runtime_));
+  }
+  return *executions_[depth];
+}
+
+void Executor::RefreshChannels() {
+  shm::ProcessPage& page = owner_->memory().my_page();
+  const uint32_t version = page.channel_version.load(std::memory_order_acquire);
+  if (version == version_) return;
+  version_ = version;
+  const uint32_t count = std::min(page.channel_count.load(std::memory_order_acquire),
+                                  shm::kMaxChannelsPerProcess);
+  std::vector<std::unique_ptr<Incoming>> kept;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t offset = page.channels[i].load(std::memory_order_acquire);
+    if (offset == 0) continue;
+    const auto known = std::find_if(channels_.begin(), channels_.end(), [&](const auto& channel) {
+      return channel != nullptr && channel->offset == offset;
+    });
+    if (known != channels_.end()) {
+      kept.push_back(std::move(*known));
+      continue;
+    }
+    auto channel = std::make_unique<Incoming>();
+    channel->offset = offset;
+    if (!owner_->memory().View(uint64_t{offset} * shm::kCacheLine, &channel->view)) continue;
+    const shm::ChannelHeader& header = *channel->view.header;
+    channel->owner_page = owner_->memory().Page(header.owner_page);
+    if (channel->owner_page == nullptr) continue;
+    channel->slots = {channel->view.slots, header.log2_slots};
+    channel->completions = {channel->view.completions, header.log2_completions};
+    channel->payload = PayloadRing(header.result_payload_bytes);
+    channel->payload_marks.resize(size_t{1} << header.log2_completions);
+    kept.push_back(std::move(channel));
+  }
+  channels_ = std::move(kept);
+  page.channel_version_seen.store(version, std::memory_order_release);
+}
+
+bool Executor::HasWork() const {
+  if (stop_.load(std::memory_order_relaxed)) return true;
+  if (owner_->memory().my_page().channel_version.load(std::memory_order_seq_cst) != version_) return true;
+  return std::any_of(channels_.begin(), channels_.end(),
+                     [](const auto& channel) { return channel->slots.HasWork(); });
+}
+
+void Executor::Run() {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    RefreshChannels();
+    uint32_t ran = 0;
+    for (size_t i = 0; i < channels_.size() && !stop_.load(std::memory_order_relaxed); ++i) {
+      ran += RunFrom(*channels_[i], kBurst);
+    }
+    if (ran > 0) continue;
+    auto has_work = [this] { return HasWork(); };
+    Waiting::Request request;
+    request.done = has_work;
+    waiting_->Wait(request);
+  }
+  Execution& execution = ExecutionAt(0);
+  if (execution.destroy_actor != nullptr) execution.destroy_actor(execution.actor);
+}
+
+uint32_t Executor::RunFrom(Incoming& channel, uint32_t limit) {
+  uint32_t ran = 0;
+  uint32_t position;
+  while (ran < limit) {
+    const shm::TaskBody* body = channel.slots.Claim(&position);
+    if (body == nullptr) break;
+    ++ran;
+    RunTask(channel, *body, position);
+    channel.slots.Release(position);
+    if (stop_.load(std::memory_order_relaxed)) break;
+  }
+  return ran;
+}
+
+Result<FunctionRegistry::Code> Executor::Resolve(const manta_function_id& id) {
+  CachedCode& cached = cache_[(id.invoker ^ id.invoker >> 8 ^ id.target ^ id.target >> 6) & 15];
+  if (cached.code.invoker != nullptr && SameFunction(cached.id, id)) return cached.code;
+  Result<FunctionRegistry::Code> code = FunctionRegistry::OfThisProcess().Resolve(id);
+  if (code) cached = {id, code.value()};
+  return code;
+}
+
+void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
+  // Into locals first: what is checked is what is used.
+  shm::TaskBody task;
+  std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
+  if ((task.flags & shm::kExitWorker) != 0) {
+    RequestStop();
+    Complete(channel, task, Outcome{});
+    return;
+  }
+  const auto refuse = [&](const Error& error) {
+    const std::string encoded = model::EncodeError(error);
+    const shm::ResultHeader header{shm::ValueKind::kError, static_cast<uint32_t>(encoded.size()), 0, 0};
+    std::vector<unsigned char> list(sizeof header + Align8(header.bytes));
+    std::memcpy(list.data(), &header, sizeof header);
+    std::memcpy(list.data() + sizeof header, encoded.data(), encoded.size());
+    Complete(channel, task,
+             Outcome{shm::TaskStatus::kNotRunnable, true, list.data(), static_cast<uint32_t>(list.size())});
+  };
+  const uint32_t ring = channel.view.header->task_payload_bytes;
+  const bool in_ring = (task.flags & shm::kPayloadInRing) != 0;
+  const bool fits = in_ring ? task.payload_bytes <= ring && task.payload_offset <= ring - task.payload_bytes
+                            : task.payload_bytes <= shm::kInlinePayload;
+  if (!fits || task.args_bytes > task.payload_bytes) {
+    refuse(MakeError(MANTA_ERROR_SYSTEM, "the task's descriptor arrived damaged"));
+    return;
+  }
+  Result<FunctionRegistry::Code> code = Resolve(task.function);
+  if (!code) {
+    refuse(code.error());
+    return;
+  }
+  if ((task.flags & shm::kActorMethod) != 0 && ExecutionAt(0).actor == nullptr) {
+    refuse(MakeError(MANTA_ERROR_ACTOR_DIED, "the actor's constructor failed"));
+    return;
+  }
+  const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
+  const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
+  ExecutionContext context{
+      nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, false};
+  ContextScope scope(&context);
+  shm::CompletionBody* body = channel.completions.Next();
+  Execution& execution = ExecutionAt(0);
+  const Outcome outcome = execution.Run({.invoker = code->invoker,
+                                         .target = code->target,
+                                         .args = payload,
+                                         .args_size = task.args_bytes,
+                                         .dependencies = payload + skip,
+                                         .dependencies_size = task.payload_bytes - skip,
+                                         .num_dependencies = task.dependencies,
+                                         .num_results = task.results,
+                                         .inline_result = body->inline_result});
+  if (context.exit_requested) RequestStop();
+  Complete(channel, task, outcome);
+}
+
+bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body) {
+  const uint32_t consumed = channel.view.header->completions_consumed.load(std::memory_order_acquire);
+  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
+  if (channel.payload.empty()) channel.reclaimed = consumed;
+  while (channel.reclaimed != consumed) {
+    channel.payload.FreeUpTo(channel.payload_marks[channel.reclaimed++ & mask]);
+  }
+  const std::optional<uint32_t> offset = channel.payload.Allocate(outcome.size);
+  if (offset) {
+    std::memcpy(channel.view.result_payload + *offset, outcome.bytes, outcome.size);
+    body->payload_offset = *offset;
+    body->payload_bytes = outcome.size;
+    body->flags = shm::kResultsInRing;
+    return true;
+  }
+  Result<shm::SharedHandle> handle = shared_->Allocate(outcome.size);
+  if (!handle) return false;
+  std::memcpy(shared_->Writable(handle.value()), outcome.bytes, outcome.size);
+  shared_->Seal(handle.value());
+  std::memcpy(body->inline_result, &handle.value(), sizeof(shm::SharedHandle));
+  body->flags = shm::kResultsShared;
+  return true;
+}
+
+void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
+  shm::CompletionBody* body = channel.completions.Next();
+  body->record = task.record;
+  body->generation = task.generation;
+  body->status = outcome.status;
+  body->flags = 0;
+  body->inline_bytes = 0;
+  if (outcome.is_list) {
+    if (!PlaceList(channel, outcome, body)) {
+      body->status = shm::TaskStatus::kNotRunnable;  // no room even for the error: an empty list says so
+      body->payload_bytes = body->payload_offset = 0;
+      body->flags = shm::kResultsInRing;
+    }
+  } else {
+    body->inline_bytes = static_cast<uint16_t>(outcome.size);
+  }
+  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
+  channel.payload_marks[channel.completions.position() & mask] = channel.payload.mark();
+  channel.completions.Publish();
+  shm::Ring(channel.owner_page->doorbell);
+}
+
+Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result) {
+  Result<FunctionRegistry::Code> code = Resolve(task.body.function);
+  if (!code) return Outcome{shm::TaskStatus::kNotRunnable, true, nullptr, 0};
+  ++current_depth;
+  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name, false};
+  ContextScope scope(&context);
+  Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
+  std::vector<unsigned char> dependencies;
+  if (task.body.dependencies > 0) {
+    std::lock_guard guard(owner_->lock());
+    EncodeDependencies(*owner_, task, &dependencies);
+  }
+  const Outcome outcome =
+      execution.Run({.invoker = code->invoker,
+                     .target = code->target,
+                     .args = task.args != nullptr ? task.args : task.body.payload,
+                     .args_size = task.body.args_bytes,
+                     .dependencies = dependencies.data(),
+                     .dependencies_size = static_cast<uint32_t>(dependencies.size()),
+                     .num_dependencies = task.body.dependencies,
+                     .num_results = task.body.results,
+                     .inline_result = inline_result});
+  --current_depth;
+  return outcome;
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,76 @@
+// A worker's main thread: takes tasks from the channels that its daemon has connected, runs them, sends completions.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shm/channel.h"
+#include "worker/execution.h"
+#include "worker/function_registry.h"
+#include "worker/owner.h"
+#include "worker/payload_ring.h"
+#include "worker/waiting.h"
+
+namespace manta::worker {
+
+// Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
+class Executor {
+ public:
+  Executor(Owner* owner, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime);
+  ~Executor();
+
+  // Until RequestStop, or a descriptor that asks to end.
+  void Run();
+  // After the running task. Any thread; wake the waiting thread afterwards.
+  void RequestStop() { stop_.store(true); }
+  // Whether any channel has a task, or the list of channels has changed.
+  bool HasWork() const;
+
+  // Runs a task of this very process in place, on the calling thread, which is executing another one.
+  // `inline_result` has kInlineResult bytes; the outcome is valid until the next call at the same depth.
+  Outcome RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result);
+  // In-place runs below the running task, so that the stack stays within bounds.
+  static int depth();
+
+  // The innermost task of the calling thread, nullptr outside of tasks.
+  static ExecutionContext* current();
+
+ private:
+  struct Incoming {
+    uint32_t offset;  // / 64, as in the channel table
+    shm::ChannelView view;
+    shm::ProcessPage* owner_page;
+    shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> slots;
+    shm::MessageProducer<shm::RealAtomics, shm::CompletionBody> completions;
+    PayloadRing payload;
+    std::vector<uint64_t> payload_marks;  // by completion position
+    uint32_t reclaimed = 0;
+  };
+  struct CachedCode {
+    manta_function_id id{};
+    FunctionRegistry::Code code;
+  };
+
+  void RefreshChannels();
+  uint32_t RunFrom(Incoming& channel, uint32_t limit);
+  void RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t position);
+  Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
+  void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  bool PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body);
+  Execution& ExecutionAt(size_t depth);
+
+  Owner* const owner_;
+  Waiting* const waiting_;
+  SharedObjects* const shared_;
+  manta_runtime* const runtime_;
+  std::vector<std::unique_ptr<Incoming>> channels_;
+  uint32_t version_ = 0;
+  std::vector<std::unique_ptr<Execution>> executions_;  // by depth of in-place runs
+  CachedCode cache_[16];
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,57 @@
+// Names for code that mean the same in every process of one executable: the module's build id and an offset in it.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "manta/manta_c.h"
+
+namespace manta::worker {
+
+// The code of this process. One per process, filled by static constructors; thread-safe.
+class FunctionRegistry {
+ public:
+  static FunctionRegistry& OfThisProcess();
+
+  void Register(manta_invoker invoker);
+
+  // Error INVALID_ARGUMENT for code that no worker would find again: an invoker that was not registered, a target outside of
+  // every loaded module (generated code).
+  Result<manta_function_id> Find(manta_invoker invoker, const void* target, const char* name);
+
+  struct Code {
+    manta_invoker invoker = nullptr;
+    const void* target = nullptr;
+  };
+  // Error when the id names no registered code of this executable.
+  Result<Code> Resolve(const manta_function_id& id);
+
+  // Hex of the main program's build id; of the path's hash when it was linked without one.
+  std::string ExecutableBuildId();
+  // A type's or function's name for people; what cannot be demangled comes back as it is.
+  static std::string Demangle(const char* mangled);
+
+ private:
+  struct Module {
+    uintptr_t base;
+    uintptr_t end;       // of its highest segment
+    uintptr_t code_begin;
+    uintptr_t code_end;
+    uint32_t hash;
+    std::string build_id;
+    std::string path;
+  };
+  void LoadModules();
+  const Module* ModuleOf(uintptr_t address);
+  const Module* ModuleWith(uint32_t hash);
+
+  std::mutex mutex_;
+  std::vector<manta_invoker> invokers_;  // sorted when resolving
+  bool sorted_ = false;
+  std::vector<Module> modules_;
+};
+
+}  // namespace manta::worker

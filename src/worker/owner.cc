@@ -1,0 +1,241 @@
+#include "worker/owner.h"
+
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace manta::worker {
+
+Owner::Owner(ProcessId process, NodeMemory* memory) : process_(process), memory_(memory) {}
+
+Owner::~Owner() = default;
+
+ObjectRecord* Owner::NewObject() {
+  const uint32_t index = objects_.Allocate();
+  ObjectRecord* object = objects_.At(index);
+  object->references.store(1, std::memory_order_relaxed);
+  object->state.store(ValueState::kPending, std::memory_order_relaxed);
+  object->arena_owned = object->pinned = object->sealing = false;
+  object->task = 0;
+  object->index = index;
+  ++object->generation;
+  object->dependents = nullptr;
+  return object;
+}
+
+void Owner::MarkReady(ObjectRecord* object, ValueState state) {
+  assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
+  object->task = 0;
+  object->state.store(state, std::memory_order_release);
+  if (object->dependents != nullptr) NotifyDependents(std::exchange(object->dependents, nullptr));
+  if (object->references.load(std::memory_order_relaxed) == 0) FreeObject(object);
+}
+
+void Owner::NotifyDependents(Dependent* dependents) {
+  while (dependents != nullptr) {
+    Dependent* next = dependents->next;
+    if (dependents->waiter != nullptr) {
+      listener_->WaiterReady(dependents->waiter);
+    } else {
+      listener_->DependencyReady(dependents->task);
+    }
+    heap_.Free(dependents, sizeof(Dependent));
+    dependents = next;
+  }
+}
+
+void Owner::SetInline(ObjectRecord* object, const void* bytes, uint32_t size) {
+  assert(size <= sizeof object->bytes);
+  std::memcpy(object->bytes, bytes, size);
+  object->size = size;
+  MarkReady(object, ValueState::kInline);
+}
+
+void Owner::SetHeap(ObjectRecord* object, void* block, uint32_t size) {
+  object->heap = block;
+  object->size = size;
+  MarkReady(object, ValueState::kHeap);
+}
+
+void Owner::SetBytes(ObjectRecord* object, const void* bytes, uint32_t size) {
+  if (size <= sizeof object->bytes) {
+    SetInline(object, bytes, size);
+    return;
+  }
+  void* block = heap_.Allocate(size);
+  std::memcpy(block, bytes, size);
+  SetHeap(object, block, size);
+}
+
+void Owner::SetShared(ObjectRecord* object, const shm::SharedHandle& handle, bool arena_owned) {
+  object->shared = handle;
+  object->arena_owned = arena_owned;
+  MarkReady(object, ValueState::kShared);
+}
+
+void Owner::SetError(ObjectRecord* object, Error error) {
+  object->error = new Error(std::move(error));
+  MarkReady(object, ValueState::kError);
+}
+
+ObjectRecord* Owner::BeginPut(uint32_t size, void** data) {
+  ObjectRecord* object = NewObject();
+  object->sealing = true;
+  object->size = size;
+  if (size <= sizeof object->bytes) {
+    *data = object->bytes;
+  } else {
+    *data = object->heap = heap_.Allocate(size);
+  }
+  return object;
+}
+
+ObjectRecord* Owner::BeginSharedPut(const shm::SharedHandle& handle) {
+  ObjectRecord* object = NewObject();
+  object->sealing = object->arena_owned = true;
+  object->shared = handle;
+  return object;
+}
+
+void Owner::Seal(ObjectRecord* object) {
+  ValueState state = ValueState::kInline;
+  if (object->arena_owned) {
+    memory_->Slot(object->shared.slot)
+        .word.store(shm::ObjectWord(object->shared.generation, shm::ObjectState::kSealed),
+                    std::memory_order_release);
+    state = ValueState::kShared;
+  } else if (object->size > sizeof object->bytes) {
+    state = ValueState::kHeap;
+  }
+  object->sealing = false;
+  object->state.store(state, std::memory_order_release);
+}
+
+manta_bytes Owner::Value(const ObjectRecord& object) const {
+  switch (object.state.load(std::memory_order_acquire)) {
+    case ValueState::kInline:
+      return {object.bytes, object.size};
+    case ValueState::kHeap:
+      return {object.heap, object.size};
+    case ValueState::kShared:
+      return {memory_->Readable(object.shared.offset), object.shared.size};
+    case ValueState::kPending:
+    case ValueState::kError:
+      break;
+  }
+  assert(false && "the object has no value");
+  return {nullptr, 0};
+}
+
+void Owner::Release(ObjectRecord* object) {
+  uint32_t references = object->references.load(std::memory_order_acquire);
+  while (references > 1) {
+    if (object->references.compare_exchange_weak(references, references - 1,
+                                                 std::memory_order_release,
+                                                 std::memory_order_acquire)) {
+      return;
+    }
+  }
+  // The only reference is the caller's: nobody else can add one.
+  Owner& owner = Of(object);
+  owner.lock_.lock();
+  owner.ReleaseLocked(object);
+  const bool freed = !owner.freed_.empty();
+  owner.lock_.unlock();
+  if (freed) owner.freed_hook_();
+}
+
+void Owner::ReleaseLocked(ObjectRecord* object) {
+  if (object->references.load(std::memory_order_relaxed) > 1) {
+    if (object->references.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  } else {
+    object->references.store(0, std::memory_order_relaxed);
+  }
+  const bool pending = object->state.load(std::memory_order_relaxed) == ValueState::kPending;
+  if (!pending || (object->task == 0 && !object->sealing)) FreeObject(object);
+}
+
+void Owner::FreeObject(ObjectRecord* object) {
+  FreeValue(object);
+  objects_.Free(object->index);
+}
+
+void Owner::FreeValue(ObjectRecord* object) {
+  switch (object->state.load(std::memory_order_relaxed)) {
+    case ValueState::kHeap:
+      heap_.Free(object->heap, object->size);
+      break;
+    case ValueState::kError:
+      delete object->error;
+      break;
+    case ValueState::kShared:
+      if (object->arena_owned) {
+        freed_.push_back(object->shared);
+        freed_bytes_ += object->shared.size;
+      }
+      if (object->pinned) memory_->my_page().pins.Unpin(object->size);
+      break;
+    case ValueState::kPending:
+    case ValueState::kInline:
+      break;
+  }
+}
+
+void Owner::AddDependent(ObjectRecord* object, Waiter* waiter, uint32_t task) {
+  assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
+  object->dependents =
+      new (heap_.Allocate(sizeof(Dependent))) Dependent{object->dependents, waiter, task};
+}
+
+void Owner::RemoveWaiter(ObjectRecord* object, Waiter* waiter) {
+  for (Dependent** link = &object->dependents; *link != nullptr;) {
+    Dependent* dependent = *link;
+    if (dependent->waiter != waiter) {
+      link = &dependent->next;
+      continue;
+    }
+    *link = dependent->next;
+    heap_.Free(dependent, sizeof(Dependent));
+  }
+}
+
+bool Owner::Pin(ObjectRecord* object, const shm::SharedHandle& handle) {
+  shm::ProcessPage& page = memory_->my_page();
+  for (uint32_t tries = 0; tries < shm::kPinsPerProcess; ++tries) {
+    const uint32_t entry = next_pin_;
+    next_pin_ = (next_pin_ + 1) % shm::kPinsPerProcess;
+    if (page.pins.entries[entry].load(std::memory_order_relaxed) != 0) continue;
+    if (!page.pins.Pin(entry, handle.slot, handle.generation, memory_->Slot(handle.slot))) return false;
+    object->pinned = true;
+    object->size = entry;
+    SetShared(object, handle, false);
+    return true;
+  }
+  return false;
+}
+
+std::vector<shm::SharedHandle> Owner::TakeFreed() {
+  freed_bytes_ = 0;
+  return std::exchange(freed_, {});
+}
+
+TaskRecord* Owner::NewTask(uint32_t* index) {
+  *index = tasks_.Allocate();
+  TaskRecord* task = tasks_.At(*index);
+  task->body.record = *index;
+  ++task->body.generation;
+  return task;
+}
+
+void Owner::FreeTask(uint32_t index) {
+  tasks_.At(index)->state = TaskState::kFree;
+  tasks_.Free(index);
+}
+
+TaskRecord* Owner::FindTask(uint32_t index, uint32_t generation) {
+  if (!tasks_.Contains(index)) return nullptr;
+  TaskRecord* task = tasks_.At(index);
+  return task->state != TaskState::kFree && task->body.generation == generation ? task : nullptr;
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,124 @@
+// The owner's side of a process: the objects that it can name, their values and references, and the slabs of task records.
+// Every process of a job is an owner, drivers and workers alike.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "worker/node_memory.h"
+#include "worker/records.h"
+#include "worker/slab.h"
+#include "worker/small_heap.h"
+#include "worker/spin_lock.h"
+
+namespace manta::worker {
+
+// Told, under the owner's lock, what a new value sets free.
+class ReadyListener {
+ public:
+  virtual void DependencyReady(uint32_t task) = 0;
+  virtual void WaiterReady(Waiter* waiter) = 0;
+
+ protected:
+  ~ReadyListener() = default;
+};
+
+// Methods marked [lock] require lock() to be held; the others take it themselves or need none.
+class Owner {
+ public:
+  // `memory` outlives the owner.
+  Owner(ProcessId process, NodeMemory* memory);
+  ~Owner();
+
+  SpinLock& lock() { return lock_; }
+  SmallHeap& heap() { return heap_; }
+  ProcessId process() const { return process_; }
+  NodeMemory& memory() { return *memory_; }
+  void set_listener(ReadyListener* listener) { listener_ = listener; }
+  // Runs without locks after a Release that left something for the daemon to free.
+  void set_freed_hook(std::function<void()> hook) { freed_hook_ = std::move(hook); }
+
+  // ---- Objects
+
+  // [lock] A pending object with one reference.
+  ObjectRecord* NewObject();
+  // [lock] Gives a pending object its value. An object that nobody refers to any more is freed instead.
+  void SetInline(ObjectRecord* object, const void* bytes, uint32_t size);  // size <= kInlineResult
+  void SetHeap(ObjectRecord* object, void* block, uint32_t size);          // takes the block of heap()
+  void SetBytes(ObjectRecord* object, const void* bytes, uint32_t size);   // copies
+  void SetShared(ObjectRecord* object, const shm::SharedHandle& handle, bool arena_owned);
+  void SetError(ObjectRecord* object, Error error);
+
+  // [lock] A put of up to the size of a heap value: an unsealed object with one reference and the place to write its bytes to.
+  ObjectRecord* BeginPut(uint32_t size, void** data);
+  // [lock] The same for a value in the arena.
+  ObjectRecord* BeginSharedPut(const shm::SharedHandle& handle);
+  // The bytes are written. By the thread that began, before it shares the reference.
+  void Seal(ObjectRecord* object);
+
+  // The bytes of a ready object that is no error; valid while the caller holds a reference.
+  manta_bytes Value(const ObjectRecord& object) const;
+  ObjectId IdOf(const ObjectRecord& object) const { return {process_, object.index, object.generation}; }
+
+  // Any thread. The last Release frees the object, or leaves it to the task that will bring its value.
+  static void Retain(ObjectRecord* object) {
+    object->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  static void Release(ObjectRecord* object);
+  void ReleaseLocked(ObjectRecord* object);  // [lock]
+  static Owner& Of(const ObjectRecord* object) { return *Objects::HomeOf(object); }
+
+  // [lock] Registers a dependent of a pending object.
+  void AddDependent(ObjectRecord* object, Waiter* waiter, uint32_t task);
+  void RemoveWaiter(ObjectRecord* object, Waiter* waiter);
+
+  // [lock] Pins a shared object of another owner; false when it is gone or no pin is free.
+  bool Pin(ObjectRecord* object, const shm::SharedHandle& handle);
+
+  // [lock] Hands a shared object that no record names to the daemon with the next batch.
+  void FreeLater(const shm::SharedHandle& handle) { freed_.push_back(handle); }
+  // [lock] Shared objects whose last reference went, to be freed by the daemon; empties the list.
+  std::vector<shm::SharedHandle> TakeFreed();
+  bool has_freed() const { return !freed_.empty(); }
+  uint64_t freed_bytes() const { return freed_bytes_; }
+
+  // ---- Tasks
+
+  // [lock] A fresh record with a new generation.
+  TaskRecord* NewTask(uint32_t* index);
+  void FreeTask(uint32_t index);
+  TaskRecord* Task(uint32_t index) { return tasks_.At(index); }
+  // The record, if a message's (index, generation) names one in use.
+  TaskRecord* FindTask(uint32_t index, uint32_t generation);
+
+  uint32_t objects_in_use() const { return objects_.used(); }
+  uint32_t tasks_in_use() const { return tasks_.used(); }
+
+ private:
+  using Objects = Slab<ObjectRecord, Owner>;
+  using Tasks = Slab<TaskRecord, Owner>;
+
+  void MarkReady(ObjectRecord* object, ValueState state);
+  void NotifyDependents(Dependent* dependents);
+  void FreeObject(ObjectRecord* object);
+  void FreeValue(ObjectRecord* object);
+
+  const ProcessId process_;
+  NodeMemory* const memory_;
+  SpinLock lock_;
+  // Guarded by lock_:
+  ReadyListener* listener_ = nullptr;
+  SmallHeap heap_;
+  Objects objects_{this};
+  Tasks tasks_{this};
+  std::vector<shm::SharedHandle> freed_;
+  uint64_t freed_bytes_ = 0;
+  uint32_t next_pin_ = 0;
+  std::function<void()> freed_hook_;  // set before other threads run
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,164 @@
+#include "worker/owner_channel.h"
+
+#include <cassert>
+#include <cstddef>
+#include <cstring>
+
+#include "worker/owner.h"
+
+namespace manta::worker {
+namespace {
+
+constexpr uint32_t kHeaderBytes = offsetof(shm::TaskBody, payload);
+
+constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
+
+// Small values travel with the task; shared ones by handle.
+uint32_t DependencyBytes(const Owner& owner, const ObjectRecord& object) {
+  if (object.state.load(std::memory_order_relaxed) == ValueState::kShared) {
+    return sizeof(shm::DependencyHeader) + sizeof(shm::SharedHandle);
+  }
+  return sizeof(shm::DependencyHeader) + Align8(static_cast<uint32_t>(owner.Value(object).size));
+}
+
+void WriteDependencies(const Owner& owner, const TaskRecord& task, unsigned char* out) {
+  for (uint32_t i = 0; i < task.body.dependencies; ++i) {
+    const ObjectRecord& object = *task.dependencies[i];
+    shm::DependencyHeader header{owner.process().value, object.index, object.generation,
+                                 shm::ValueKind::kInline, 0};
+    const void* value;
+    if (object.state.load(std::memory_order_relaxed) == ValueState::kShared) {
+      header.kind = shm::ValueKind::kShared;
+      header.bytes = sizeof(shm::SharedHandle);
+      value = &object.shared;
+    } else {
+      const manta_bytes bytes = owner.Value(object);
+      header.bytes = static_cast<uint32_t>(bytes.size);
+      value = bytes.data;
+    }
+    std::memcpy(out, &header, sizeof header);
+    std::memcpy(out + sizeof header, value, header.bytes);
+    out += sizeof header + Align8(header.bytes);
+  }
+}
+
+}  // namespace
+
+OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worker_page,
+                           ProcessId worker)
+    : view_(view),
+      worker_page_(worker_page),
+      worker_(worker),
+      slots_(view.slots, view.header->log2_slots),
+      completions_(view.completions, view.header->log2_completions),
+      payload_(view.header->task_payload_bytes),
+      pushed_(size_t{1} << view.header->log2_slots),
+      payload_marks_(size_t{1} << view.header->log2_slots) {}
+
+bool OwnerChannel::HasRoom() { return slots_.Reserve() != nullptr; }
+
+uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
+  if (task.body.dependencies == 0) return task.body.args_bytes;
+  uint32_t bytes = Align8(task.body.args_bytes);
+  for (uint32_t i = 0; i < task.body.dependencies; ++i) {
+    bytes += DependencyBytes(owner, *task.dependencies[i]);
+  }
+  return bytes;
+}
+
+void OwnerChannel::WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const {
+  const unsigned char* args = task.args != nullptr ? task.args : task.body.payload;
+  std::memcpy(out, args, task.body.args_bytes);
+  WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
+}
+
+void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<unsigned char>* out) {
+  uint32_t bytes = 0;
+  for (uint32_t i = 0; i < task.body.dependencies; ++i) {
+    bytes += DependencyBytes(owner, *task.dependencies[i]);
+  }
+  out->resize(bytes);
+  WriteDependencies(owner, task, out->data());
+}
+
+void OwnerChannel::ReclaimPayload() {
+  if (payload_.empty()) reclaimed_ = slots_.position();
+  while (reclaimed_ != slots_.position() && slots_.IsReleased(reclaimed_)) {
+    payload_.FreeUpTo(payload_marks_[reclaimed_ & (slots() - 1)]);
+    ++reclaimed_;
+  }
+}
+
+bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
+  shm::TaskBody* body = slots_.Reserve();
+  if (body == nullptr) return false;
+  const uint32_t bytes = PayloadBytes(owner, *task);
+  if (bytes <= shm::kInlinePayload) {
+    if (task->body.dependencies == 0 && task->args == nullptr) {
+      std::memcpy(body, &task->body, kHeaderBytes + bytes);
+    } else {
+      std::memcpy(body, &task->body, kHeaderBytes);
+      WritePayload(owner, *task, body->payload);
+    }
+    body->payload_bytes = bytes;
+  } else {
+    ReclaimPayload();
+    const std::optional<uint32_t> offset = payload_.Allocate(bytes);
+    if (!offset) return false;
+    std::memcpy(body, &task->body, kHeaderBytes);
+    WritePayload(owner, *task, view_.task_payload + *offset);
+    body->payload_bytes = bytes;
+    body->payload_offset = *offset;
+    body->flags |= shm::kPayloadInRing;
+  }
+  RecordPush(index, task, slots_.position());
+  slots_.Publish();
+  shm::Ring(worker_page_->doorbell);
+  return true;
+}
+
+void OwnerChannel::RecordPush(uint32_t index, TaskRecord* task, uint32_t position) {
+  const uint32_t slot = position & (slots() - 1);
+  assert(pushed_[slot] == 0);
+  pushed_[slot] = index;
+  // A lap that wrapped over unreclaimed positions has released them: catch up before their marks are overwritten.
+  if (position - reclaimed_ >= slots()) ReclaimPayload();
+  payload_marks_[slot] = payload_.mark();
+  if (in_flight_ == 0) oldest_ = position;
+  ++in_flight_;
+  task->state = TaskState::kPushed;
+  task->channel = this;
+  task->position = position;
+}
+
+bool OwnerChannel::TakeBack(TaskRecord* task) {
+  if (!slots_.TakeBack(task->position)) return false;
+  Forget(task);
+  return true;
+}
+
+void OwnerChannel::Forget(TaskRecord* task) {
+  pushed_[task->position & (slots() - 1)] = 0;
+  task->channel = nullptr;
+  --in_flight_;
+}
+
+std::vector<uint32_t> OwnerChannel::InFlight() const {
+  std::vector<uint32_t> tasks;
+  if (in_flight_ == 0) return tasks;
+  const uint32_t window = slots_.position() - oldest_ < slots() ? slots_.position() - oldest_ : slots();
+  for (uint32_t position = slots_.position() - window; position != slots_.position(); ++position) {
+    if (const uint32_t task = pushed_[position & (slots() - 1)]) tasks.push_back(task);
+  }
+  return tasks;
+}
+
+const unsigned char* OwnerChannel::ResultPayload(const shm::CompletionBody& completion) const {
+  const uint32_t ring = view_.header->result_payload_bytes;
+  if (completion.payload_bytes > ring || completion.payload_offset > ring - completion.payload_bytes) {
+    return nullptr;
+  }
+  return view_.result_payload + completion.payload_offset;
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,80 @@
+// The owner's end of a channel: tasks go out through slots, completions come in through messages.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "shm/channel.h"
+#include "worker/payload_ring.h"
+#include "worker/records.h"
+
+namespace manta::worker {
+
+class Owner;
+class TaskTarget;
+
+// The dependency sections of a task whose dependencies all have values, as they stand in its payload.
+void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<unsigned char>* out);
+
+// One per worker that this process pushes to, as long as both live; a lease lets it be used. Guarded by the owner's lock.
+class OwnerChannel {
+ public:
+  OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worker_page, ProcessId worker);
+
+  // Whether a descriptor with `payload_bytes` beyond the inline space can go out now.
+  bool HasRoom();
+  // Writes the task's descriptor and its payload into the ring and wakes the worker if need be. The task's dependencies have
+  // values, none of them an error. False: no room for the payload just now.
+  bool Push(Owner& owner, uint32_t index, TaskRecord* task);
+  // The task will not run there. False: it was claimed.
+  bool TakeBack(TaskRecord* task);
+
+  // The oldest unread completion, or nullptr; Pop when it has been dealt with.
+  const shm::CompletionBody* Front() const { return completions_.Front(); }
+  void Pop() { completions_.Pop(); }
+  bool HasWork() const { return completions_.HasWork(); }
+  // Tells the worker how far this end has read, so that it can reuse its payload ring.
+  void PublishConsumed() {
+    view_.header->completions_consumed.store(completions_.position(), std::memory_order_release);
+  }
+  // The bytes of a completion that did not fit inline, nullptr if it names none inside the ring.
+  const unsigned char* ResultPayload(const shm::CompletionBody& completion) const;
+
+  // Bookkeeping for a task that has left: completed, taken back, or lost.
+  void Forget(TaskRecord* task);
+  // Tasks pushed and not forgotten, oldest first.
+  std::vector<uint32_t> InFlight() const;
+
+  ProcessId worker() const { return worker_; }
+  uint32_t in_flight() const { return in_flight_; }
+  uint32_t slots() const { return slots_.size(); }
+
+  // What the dispatcher keeps here:
+  LeaseId lease;                 // none: not ours at the moment
+  TaskTarget* target = nullptr;  // whom the lease serves
+  bool revoked = false;          // no more pushes; return the lease when nothing is in flight
+  bool blocked = false;          // its task waits: no more pushes, what is unclaimed comes back
+  uint32_t active_index = 0;     // in the dispatcher's list of channels with tasks in flight, + 1
+  int64_t progress_at = 0;       // when a completion came last, or when the first task was pushed
+
+ private:
+  uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;
+  void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const;
+  void ReclaimPayload();
+  void RecordPush(uint32_t index, TaskRecord* task, uint32_t position);
+
+  shm::ChannelView view_;
+  shm::ProcessPage* worker_page_;
+  ProcessId worker_;
+  shm::SlotProducer<shm::RealAtomics, shm::TaskBody> slots_;
+  shm::MessageConsumer<shm::RealAtomics, shm::CompletionBody> completions_;
+  PayloadRing payload_;
+  std::vector<uint32_t> pushed_;         // by slot: the task record, 0 for none
+  std::vector<uint64_t> payload_marks_;  // by slot: PayloadRing mark after its payload
+  uint32_t reclaimed_ = 0;               // position up to which payload was reclaimed
+  uint32_t oldest_ = 0;                  // no task is in flight before this position
+  uint32_t in_flight_ = 0;
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,91 @@
+// What a process knows of each object that it can name, and of each task that it has submitted.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/result.h"
+#include "shm/channel.h"
+
+namespace manta::worker {
+
+class OwnerChannel;
+class TaskTarget;
+struct Waiter;
+struct ObjectRecord;
+
+enum class ValueState : uint8_t {
+  kPending = 0,  // no value yet; a task (ObjectRecord::task) or a put in progress will bring one
+  kInline = 1,   // in the record
+  kHeap = 2,     // in the owner's heap
+  kShared = 3,   // in the object arena
+  kError = 4,
+};
+
+// What happens when an object gets its value: a task has one unready dependency less, or a waiting thread is woken.
+struct Dependent {
+  Dependent* next;
+  Waiter* waiter;  // nullptr: a task
+  uint32_t task;
+};
+
+// One object. 64 bytes; the address is what the C interface calls `manta_ref`.
+// `references` and `state` may be read at any time, all else is guarded by the owner's lock until the state leaves kPending;
+// from then on the value does not change as long as a reference is held.
+struct alignas(64) ObjectRecord {
+  std::atomic<uint32_t> references{0};  // counted handles of this process; at 0 a pending record waits for its task
+  std::atomic<ValueState> state{ValueState::kPending};
+  bool arena_owned = false;  // kShared: freed through the daemon when the last reference goes
+  bool pinned = false;       // kShared: of another owner, held by entry `size` of the pin table
+  bool sealing = false;      // a put whose bytes are being written
+  uint32_t size = 0;         // of kInline and kHeap values
+  union {
+    uint32_t task = 0;  // pending: the task record that will bring the value, 0 for none
+    uint32_t slab_next;
+  };
+  uint32_t index = 0;
+  uint32_t generation = 0;
+  Dependent* dependents = nullptr;
+  union {
+    unsigned char bytes[shm::kInlineResult];
+    void* heap;
+    shm::SharedHandle shared;
+    Error* error;
+  };
+
+  ObjectRecord() : bytes{} {}
+};
+static_assert(sizeof(ObjectRecord) == 64);
+
+enum class TaskState : uint8_t {
+  kFree = 0,
+  kWaiting = 1,    // for dependencies
+  kQueued = 2,     // in its target's backlog
+  kPushed = 3,     // in a channel
+  kRunningHere = 4,  // in place, by the thread that waits for it
+};
+
+// One submitted task, until its results are there. What a retry needs stays in it: `body` is the descriptor as it goes into a slot,
+// the arguments are in body.payload or in `args`.
+struct TaskRecord {
+  shm::TaskBody body;
+  uint32_t slab_next = 0;  // free list; while queued: the next of the backlog
+  uint32_t previous = 0;   // while queued
+  uint32_t position = 0;   // while pushed: in the channel
+  OwnerChannel* channel = nullptr;
+  TaskTarget* target = nullptr;
+  const char* name = nullptr;             // of the function, static
+  unsigned char* args = nullptr;          // heap block of body.args_bytes, or nullptr: they are in body.payload
+  ObjectRecord** dependencies = nullptr;  // heap block of body.dependencies entries, each one reference
+  union {
+    ObjectRecord* result = nullptr;       // body.results == 1
+    ObjectRecord** results;               // heap block otherwise
+  };
+  uint32_t unready = 0;  // dependencies without a value
+  int32_t retries_left = 0;
+  uint16_t options = 0;
+  TaskState state = TaskState::kFree;
+  bool cancelled = false;
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,551 @@
+#include "worker/runtime.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "worker/clock.h"
+
+namespace manta::worker {
+namespace {
+
+constexpr int64_t kHandshakeNs = 10'000'000'000;
+constexpr int kDeepestInPlace = 256;
+
+std::vector<std::unique_ptr<wire::AmountT>> Amounts(const model::ResourceSet& resources) {
+  std::vector<std::unique_ptr<wire::AmountT>> amounts;
+  for (const auto& [name, amount] : resources.amounts()) {
+    auto entry = std::make_unique<wire::AmountT>();
+    entry->name = name;
+    entry->fixed_point = amount;
+    amounts.push_back(std::move(entry));
+  }
+  return amounts;
+}
+
+std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+// One paragraph: how the process ended, then its last words.
+std::string Describe(const wire::Cause* cause) {
+  if (cause == nullptr) return "its end was not explained";
+  std::string text;
+  if (cause->signal() != 0) {
+    const char* name = sigabbrev_np(cause->signal());
+    text = "killed by signal " + std::to_string(cause->signal()) + " (SIG" + (name ? name : "?") + ")";
+  } else {
+    text = "exited with code " + std::to_string(cause->exit_code());
+  }
+  if (const std::string message = Text(cause->message()); !message.empty()) text += ": " + message;
+  if (const std::string path = Text(cause->log_path()); !path.empty()) text += "; its log: " + path;
+  if (const std::string tail = Text(cause->log_tail()); !tail.empty()) {
+    text += "\nlast lines of its log:\n" + tail;
+  }
+  return text;
+}
+
+}  // namespace
+
+namespace {
+std::atomic<Runtime*> current_runtime{nullptr};
+}  // namespace
+
+Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acquire); }
+void Runtime::SetCurrent(Runtime* runtime) { current_runtime.store(runtime, std::memory_order_release); }
+
+// Turns what the dispatcher wants into frames.
+class Runtime::Port final : public LeasePort, public ReadyListener {
+ public:
+  explicit Port(Runtime* runtime) : runtime_(runtime) {}
+
+  void SetDemand(const TaskTarget& target) override {
+    wire::SetDemandT message;
+    message.key = target.key;
+    message.resources = Amounts(target.options.resources);
+    message.placement = Amounts(target.options.placement);
+    message.dedicated = target.ordered;
+    message.wanted = target.wanted;
+    message.actor_name = target.options.name;
+    runtime_->control_->Queue(std::move(message));
+  }
+  void ReturnLease(LeaseId lease) override {
+    wire::ReturnLeaseT message;
+    message.lease = lease.value;
+    runtime_->control_->Queue(std::move(message));
+  }
+  void DependencyReady(uint32_t task) override { runtime_->dispatcher_->DependencyReady(task); }
+  void WaiterReady(Waiter* waiter) override { runtime_->waiting_->WaiterReady(waiter); }
+
+ private:
+  Runtime* const runtime_;
+};
+
+Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
+  const bool is_driver = hello.role == wire::Role::Driver;
+  Result<Handshake> handshake = ShakeHands(socket, std::move(hello), kHandshakeNs);
+  if (!handshake) return handshake.error();
+  if (handshake->descriptors.size() != 2) {
+    return MakeError(MANTA_ERROR_START_FAILED, "the node daemon's welcome came without its shared memory");
+  }
+  const wire::WelcomeT& welcome = handshake->welcome;
+  Result<NodeMemory> memory =
+      NodeMemory::Map(handshake->descriptors[0], welcome.control_bytes, handshake->descriptors[1],
+                      welcome.object_bytes, welcome.page);
+  if (!memory) return memory.error();
+  return std::unique_ptr<Runtime>(
+      new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver));
+}
+
+Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver)
+    : is_driver_(is_driver), welcome_(std::move(handshake.welcome)), memory_(std::move(memory)) {
+  control_ = std::make_unique<ControlClient>(socket, std::move(handshake.reader));
+  port_ = std::make_unique<Port>(this);
+  owner_ = std::make_unique<Owner>(ProcessId{welcome_.process}, &memory_);
+  owner_->set_listener(port_.get());
+  owner_->set_freed_hook([this] { SendFreed(); });
+  shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
+  dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), port_.get(), memory_.cores());
+  Waiting::Hooks hooks;
+  hooks.flush = [this] { control_->Flush(); };
+  hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
+  waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
+  if (!is_driver_) {
+    executor_ = std::make_unique<Executor>(owner_.get(), waiting_.get(), shared_.get(),
+                                           reinterpret_cast<manta_runtime*>(this));
+  }
+  TargetOptions defaults;
+  defaults.resources.Set(model::kCpu, model::kResourceUnit);
+  defaults.placement = defaults.resources;
+  options_.push_back({dispatcher_->TargetFor(defaults), defaults, 3});
+  control_->Start({.on_frame = [this](const wire::Frame& frame) { OnFrame(frame); },
+                   .on_closed = [this] { OnClosed(); },
+                   .on_tick = [this](int64_t now) { return OnTick(now); }});
+}
+
+Runtime::~Runtime() {
+  wire::GoodbyeT goodbye;
+  goodbye.reason = "shutdown";
+  control_->Queue(std::move(goodbye));
+  control_->Flush();
+  control_->Stop();
+}
+
+// ---- Tasks
+
+Result<> Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
+  shm::TaskBody& body = task->body;
+  body.function = spec.function;
+  body.args_bytes = static_cast<uint32_t>(spec.args_size);
+  body.dependencies = static_cast<uint16_t>(spec.num_dependencies);
+  body.results = static_cast<uint8_t>(spec.num_results);
+  body.attempt = 0;
+  task->name = spec.function_name;
+  if (spec.args_size <= sizeof body.payload) {
+    std::memcpy(body.payload, spec.args, spec.args_size);
+    task->args = nullptr;
+  } else {
+    task->args = static_cast<unsigned char*>(owner_->heap().Allocate(spec.args_size));
+    std::memcpy(task->args, spec.args, spec.args_size);
+  }
+  if (spec.num_dependencies > 0) {
+    task->dependencies = static_cast<ObjectRecord**>(
+        owner_->heap().Allocate(sizeof(ObjectRecord*) * spec.num_dependencies));
+    for (uint32_t i = 0; i < spec.num_dependencies; ++i) {
+      task->dependencies[i] = reinterpret_cast<ObjectRecord*>(spec.dependencies[i]);
+      Owner::Retain(task->dependencies[i]);
+    }
+  }
+  return {};
+}
+
+Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
+                         manta_ref** results) {
+  if (spec.num_nested > 0) {
+    return MakeError(MANTA_ERROR_NOT_SUPPORTED,
+                     "references inside of argument values are not there yet: pass the reference as an "
+                     "argument of its own");
+  }
+  if (spec.args_size > MANTA_ARGS_LIMIT || spec.num_dependencies > UINT16_MAX ||
+      spec.num_results > UINT8_MAX) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     std::string("the call of '") + spec.function_name +
+                         "' has too much in one call: at most " + std::to_string(MANTA_ARGS_LIMIT) +
+                         " bytes of arguments, 65535 references and 255 results (put large values into objects)");
+  }
+  if (closed_.load(std::memory_order_relaxed)) {
+    return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
+  }
+  owner_->lock().lock();
+  uint32_t index;
+  TaskRecord* task = owner_->NewTask(&index);
+  if (Result<> filled = FillTask(spec, task); !filled) {
+    owner_->FreeTask(index);
+    owner_->lock().unlock();
+    return filled;
+  }
+  task->body.flags = flags;
+  if (spec.num_results == 1) {
+    task->result = owner_->NewObject();
+    task->result->task = index;
+    results[0] = reinterpret_cast<manta_ref*>(task->result);
+  } else if (spec.num_results > 1) {
+    task->results = static_cast<ObjectRecord**>(
+        owner_->heap().Allocate(sizeof(ObjectRecord*) * spec.num_results));
+    for (uint32_t i = 0; i < spec.num_results; ++i) {
+      task->results[i] = owner_->NewObject();
+      task->results[i]->task = index;
+      results[i] = reinterpret_cast<manta_ref*>(task->results[i]);
+    }
+  }
+  TaskTarget* target;
+  const InternedOptions& options = options_[spec.options < options_.size() ? spec.options : 0];
+  if (actor != nullptr) {
+    target = actor->target;
+    task->retries_left = 0;
+  } else {
+    target = options.target;
+    task->retries_left = options.max_retries;
+  }
+  dispatcher_->Submit(index, task, target);
+  owner_->lock().unlock();
+  api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  control_->Flush();
+  control_->WakeTicker();
+  return {};
+}
+
+Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
+  InternedOptions interned;
+  const auto set = [&](std::string_view name, double quantity) -> Result<> {
+    Result<int64_t> amount = model::ToFixedPoint(name, quantity);
+    if (!amount) return amount.error();
+    interned.shape.resources.Set(name, amount.value());
+    return {};
+  };
+  if (Result<> r = set(model::kCpu, options.num_cpus < 0 ? 1 : options.num_cpus); !r) return r.error();
+  if (Result<> r = set(model::kGpu, options.num_gpus < 0 ? 0 : options.num_gpus); !r) return r.error();
+  if (Result<> r = set(model::kMemory, options.memory < 0 ? 0 : options.memory); !r) return r.error();
+  for (size_t i = 0; i < options.num_resources; ++i) {
+    const std::string name = options.resources[i].name == nullptr ? "" : options.resources[i].name;
+    if (name.empty() || name == model::kCpu || name == model::kGpu || name == model::kMemory) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                       "resource name '" + name + "': use SetNumCpus, SetNumGpus or SetMemory for CPU, GPU "
+                       "and memory, and a name of its own for a custom resource");
+    }
+    if (Result<> r = set(name, options.resources[i].quantity); !r) return r.error();
+  }
+  interned.shape.placement = interned.shape.resources;
+  if (options.name != nullptr) interned.shape.name = options.name;
+  interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
+  if (interned.max_retries < -1) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "max_retries must be -1 (without end), 0 or more");
+  }
+  interned.shape.max_retries = interned.max_retries;
+  interned.shape.retry_exceptions = options.retry_exceptions;
+  for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
+    interned.shape.retry_exception_types.push_back(
+        FunctionRegistry::Demangle(options.retry_exception_types[i]));
+  }
+  std::lock_guard guard(owner_->lock());
+  interned.target = dispatcher_->TargetFor(interned.shape);
+  options_.push_back(std::move(interned));
+  return static_cast<uint32_t>(options_.size() - 1);
+}
+
+// ---- Objects
+
+Result<> Runtime::PutBegin(size_t size, void** data, ObjectRecord** out) {
+  if (size <= kLargeValueBytes) {
+    std::lock_guard guard(owner_->lock());
+    *out = owner_->BeginPut(static_cast<uint32_t>(size), data);
+    return {};
+  }
+  Result<shm::SharedHandle> handle = shared_->Allocate(size);
+  if (!handle) return handle.error();
+  std::lock_guard guard(owner_->lock());
+  *out = owner_->BeginSharedPut(handle.value());
+  *data = shared_->Writable(handle.value());
+  return {};
+}
+
+void Runtime::SendFreed() {
+  std::vector<shm::SharedHandle> freed;
+  {
+    std::lock_guard guard(owner_->lock());
+    freed = owner_->TakeFreed();
+  }
+  if (freed.empty()) return;
+  wire::FreeObjectsT message;
+  for (const shm::SharedHandle& handle : freed) {
+    message.slots.push_back(handle.slot);
+    message.generations.push_back(handle.generation);
+  }
+  control_->Queue(std::move(message));
+  control_->Flush();
+}
+
+void Runtime::Blocked() {
+  memory_.my_page().activity.fetch_or(shm::kBlocked);
+  control_->Queue(wire::BlockedT{});
+}
+
+void Runtime::Resumed() {
+  memory_.my_page().activity.fetch_and(~shm::kBlocked);
+  control_->Queue(wire::ResumedT{});
+  control_->Flush();
+}
+
+void Runtime::RunInPlace(ObjectRecord* object) {
+  uint32_t index;
+  TaskRecord* task;
+  {
+    std::lock_guard guard(owner_->lock());
+    if (object->state.load(std::memory_order_relaxed) != ValueState::kPending || object->task == 0) return;
+    index = object->task;
+    task = owner_->Task(index);
+    if (!dispatcher_->Withdraw(index, task)) return;
+  }
+  alignas(8) unsigned char inline_result[shm::kInlineResult];
+  const Outcome outcome = executor_->RunInPlace(index, *task, inline_result);
+  std::lock_guard guard(owner_->lock());
+  dispatcher_->Finish(index, task, outcome);
+}
+
+Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
+                      manta_bytes* values) {
+  size_t next = 0;
+  ObjectRecord* failed = nullptr;
+  auto done = [&] {
+    for (; next < count; ++next) {
+      const ValueState state = objects[next]->state.load(std::memory_order_acquire);
+      if (state == ValueState::kPending) return false;
+      if (state == ValueState::kError) {
+        failed = objects[next];
+        return true;
+      }
+    }
+    return true;
+  };
+  if (!done()) {
+    api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (executor_ != nullptr && Executor::current() != nullptr) {
+      while (!done() && Executor::depth() < kDeepestInPlace) {
+        const size_t before = next;
+        RunInPlace(objects[next]);
+        if (objects[before]->state.load(std::memory_order_acquire) == ValueState::kPending) break;
+      }
+    }
+    auto blocked = [this] { Blocked(); };
+    auto resumed = [this] { Resumed(); };
+    Waiting::Request request;
+    request.done = done;
+    request.watched = {objects, count};
+    request.deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
+    if (Executor::current() != nullptr) {
+      request.before_parking = blocked;
+      request.after_parking = resumed;
+    }
+    if (!waiting_->Wait(request)) {
+      return MakeError(MANTA_ERROR_TIMEOUT, "Get: " + std::to_string(count - next) + " of " +
+                                                std::to_string(count) + " objects had no value after " +
+                                                std::to_string(timeout_ns / 1'000'000) + " ms");
+    }
+  }
+  if (failed != nullptr) return *failed->error;
+  for (size_t i = 0; i < count; ++i) values[i] = owner_->Value(*objects[i]);
+  return {};
+}
+
+Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_returns,
+                       int64_t timeout_ns, uint8_t* ready) {
+  if (num_returns == 0 || num_returns > count) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "Wait: the number of objects to wait for must be between 1 and the " +
+                         std::to_string(count) + " given, not " + std::to_string(num_returns));
+  }
+  auto done = [&] {
+    size_t found = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (objects[i]->state.load(std::memory_order_acquire) != ValueState::kPending &&
+          ++found == num_returns) {
+        return true;
+      }
+    }
+    return false;
+  };
+  if (!done()) {
+    api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    auto blocked = [this] { Blocked(); };
+    auto resumed = [this] { Resumed(); };
+    Waiting::Request request;
+    request.done = done;
+    request.watched = {objects, count};
+    request.deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
+    if (Executor::current() != nullptr) {
+      request.before_parking = blocked;
+      request.after_parking = resumed;
+    }
+    waiting_->Wait(request);
+  }
+  size_t found = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const bool is_ready = found < num_returns &&
+                          objects[i]->state.load(std::memory_order_acquire) != ValueState::kPending;
+    ready[i] = is_ready;
+    found += is_ready;
+  }
+  return {};
+}
+
+// ---- Actors
+
+Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
+                                          const manta_actor_options& options) {
+  if (options.name != nullptr || options.detached != 0 || options.get_if_exists != 0) {
+    return MakeError(MANTA_ERROR_NOT_SUPPORTED, "named and detached actors are not there yet");
+  }
+  if (options.max_restarts != 0 || options.max_concurrency > 1 || options.num_concurrency_groups > 0) {
+    return MakeError(MANTA_ERROR_NOT_SUPPORTED,
+                     "restarts, max_concurrency and concurrency groups of actors are not there yet");
+  }
+  auto actor = std::make_unique<ActorRecord>();
+  actor->runtime = this;
+  actor->id = {owner_->process(), next_actor_.fetch_add(1)};
+  actor->max_pending_calls = options.max_pending_calls;
+  {
+    std::lock_guard guard(owner_->lock());
+    TargetOptions shape = options_[constructor.options < options_.size() ? constructor.options : 0].shape;
+    // As in Ray: by default an actor takes a CPU to be placed and none to run.
+    if (constructor.options == 0) shape.resources = {};
+    shape.name = constructor.function_name;
+    actor->target = dispatcher_->NewActorTarget(std::move(shape));
+  }
+  manta_task_spec spec = constructor;
+  spec.num_results = 0;
+  if (Result<> submitted = Submit(spec, actor.get(), shm::kActorCreation, nullptr); !submitted) {
+    return submitted.error();
+  }
+  return actor.release();
+}
+
+void Runtime::ReleaseActor(ActorRecord* actor) {
+  if (actor->references.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->RetireActor(actor->target);
+  }
+  control_->Flush();
+  delete actor;
+}
+
+Result<> Runtime::KillActor(ActorRecord* actor) {
+  {
+    std::lock_guard guard(owner_->lock());
+    const ProcessId worker = dispatcher_->KillActor(actor->target);
+    if (worker) {
+      wire::KillWorkerT message;
+      message.worker = worker.value;
+      message.reason = "the actor was killed by manta::Kill";
+      control_->Queue(std::move(message));
+    }
+  }
+  control_->Flush();
+  return {};
+}
+
+// ---- Worker
+
+void Runtime::ExecuteTasks() { executor_->Run(); }
+
+// ---- From the daemon (service thread)
+
+void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
+  GrantedLease granted{{message.lease()}, {message.worker()}, {}, memory_.Page(message.worker_page())};
+  const bool usable = granted.worker_page != nullptr && memory_.View(message.channel(), &granted.channel);
+  std::lock_guard guard(owner_->lock());
+  if (usable) {
+    dispatcher_->LeaseGranted(message.key(), granted);
+  } else {
+    port_->ReturnLease(granted.lease);
+  }
+}
+
+void Runtime::OnFrame(const wire::Frame& frame) {
+  if (const auto* granted = frame.message_as_LeaseGranted()) {
+    OnLeaseGranted(*granted);
+  } else if (const auto* revoked = frame.message_as_LeaseRevoked()) {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->LeaseRevoked({revoked->lease()});
+  } else if (const auto* blocked = frame.message_as_LeaseBlocked()) {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->LeaseBlocked({blocked->lease()}, blocked->blocked());
+  } else if (const auto* lost = frame.message_as_LeaseLost()) {
+    const Error cause = MakeError(MANTA_ERROR_WORKER_CRASHED,
+                                  "the worker that ran the task died: " + Describe(lost->cause()));
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->WorkerGone({lost->worker()}, cause);
+  } else if (const auto* gone = frame.message_as_ProcessGone()) {
+    const Error cause =
+        MakeError(MANTA_ERROR_WORKER_CRASHED, "the process died: " + Describe(gone->cause()));
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->WorkerGone({gone->process()}, cause);
+  } else if (const auto* unmet = frame.message_as_DemandUnmet()) {
+    if (unmet->infeasible()) {
+      std::lock_guard guard(owner_->lock());
+      dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()));
+    } else {
+      fprintf(stderr, "manta: tasks have waited for %u s: %s\n", unmet->waited_ms() / 1000,
+              Text(unmet->reason()).c_str());
+    }
+  } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {
+    shm::SharedHandle handle{allocated->slot(), allocated->generation(), allocated->offset(),
+                             allocated->size()};
+    if (memory_.Contains(handle)) {
+      shared_->Answer(allocated->request(), handle);
+    } else {
+      shared_->Answer(allocated->request(),
+                      MakeError(MANTA_ERROR_SYSTEM, "the daemon gave space outside of the arena"));
+    }
+  } else if (const auto* refused = frame.message_as_ObjectRefused()) {
+    shared_->Answer(refused->request(), MakeError(static_cast<manta_error_kind>(refused->kind()),
+                                                  Text(refused->message())));
+  } else if (const auto* output = frame.message_as_WorkerOutput()) {
+    const std::string lines = Text(output->lines());
+    fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
+    fflush(output->is_stderr() ? stderr : stdout);
+  } else if (frame.message_as_Stop() != nullptr && executor_ != nullptr) {
+    executor_->RequestStop();
+  }
+  control_->Flush();
+  waiting_->WakeAll();
+}
+
+void Runtime::OnClosed() {
+  if (!is_driver_) _exit(1);  // the daemon's death is its node's death
+  const Error error = MakeError(MANTA_ERROR_NODE_DIED,
+                                "the node daemon died: everything that was running on this node is lost. Its log "
+                                "is in " + welcome_.session_directory + "/logs");
+  closed_.store(true);
+  shared_->FailAll(error);
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->FailAll(error);
+  }
+  waiting_->WakeAll();
+}
+
+int64_t Runtime::OnTick(int64_t now) {
+  const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
+  const bool user_polls = calls != api_calls_seen_;
+  api_calls_seen_ = calls;
+  std::lock_guard guard(owner_->lock());
+  const uint32_t polled = user_polls ? 0 : dispatcher_->Poll();
+  const int64_t next = dispatcher_->Tick(now);
+  return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,109 @@
+// A process's part of the system, wired together: what Init makes in a driver, and what a worker's start makes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "manta/manta_c.h"
+#include "worker/control_client.h"
+#include "worker/dispatcher.h"
+#include "worker/executor.h"
+#include "worker/node_memory.h"
+#include "worker/owner.h"
+#include "worker/shared_objects.h"
+#include "worker/waiting.h"
+
+namespace manta::worker {
+
+// What task options come to, interned: submissions name them by number.
+struct InternedOptions {
+  TaskTarget* target = nullptr;  // for tasks; actors have targets of their own
+  TargetOptions shape;
+  int32_t max_retries = 3;
+};
+
+// A handle to an actor; one per actor and process.
+struct ActorRecord {
+  std::atomic<uint32_t> references{1};
+  class Runtime* runtime = nullptr;
+  ActorId id;
+  TaskTarget* target = nullptr;
+  int32_t max_task_retries = 0;
+  int32_t max_pending_calls = -1;
+  bool detached = false;
+};
+
+// Thread-safe.
+class Runtime {
+ public:
+  // On a socket on which nothing was said yet. Takes it over.
+  static Result<std::unique_ptr<Runtime>> Connect(int socket, wire::HelloT hello);
+  ~Runtime();
+
+  // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr.
+  static Runtime* Current();
+  static void SetCurrent(Runtime* runtime);
+
+  // ---- Objects and tasks (see manta_c.h for the contracts)
+  Result<> Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags, manta_ref** results);
+  Result<uint32_t> InternOptions(const manta_task_options& options);
+  Result<> PutBegin(size_t size, void** data, ObjectRecord** out);
+  Result<> Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns, manta_bytes* values);
+  Result<> Wait(ObjectRecord* const* objects, size_t count, size_t num_returns, int64_t timeout_ns,
+                uint8_t* ready);
+
+  // ---- Actors
+  Result<ActorRecord*> CreateActor(const manta_task_spec& constructor, const manta_actor_options& options);
+  void ReleaseActor(ActorRecord* actor);
+  Result<> KillActor(ActorRecord* actor);
+
+  // ---- Worker
+  // Runs tasks until told to stop; the calling thread becomes the one that executes them.
+  void ExecuteTasks();
+
+  const wire::WelcomeT& welcome() const { return welcome_; }
+  bool is_driver() const { return is_driver_; }
+  Owner& owner() { return *owner_; }
+
+ private:
+  class Port;
+  Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver);
+
+  void OnFrame(const wire::Frame& frame);
+  void OnClosed();
+  int64_t OnTick(int64_t now);
+  void OnLeaseGranted(const wire::LeaseGranted& message);
+  void SendFreed();
+  void RunInPlace(ObjectRecord* object);
+  Waiting::Request WaitRequest(FunctionRef<bool()> done, ObjectRecord* const* objects, size_t count,
+                               int64_t timeout_ns);
+  void Blocked();
+  void Resumed();
+  Result<> FillTask(const manta_task_spec& spec, TaskRecord* task);
+
+  const bool is_driver_;
+  const wire::WelcomeT welcome_;
+  NodeMemory memory_;
+  std::unique_ptr<ControlClient> control_;
+  std::unique_ptr<Port> port_;
+  std::unique_ptr<Owner> owner_;
+  std::unique_ptr<SharedObjects> shared_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Waiting> waiting_;
+  std::unique_ptr<Executor> executor_;
+  std::deque<InternedOptions> options_;  // guarded by the owner's lock
+  std::atomic<uint64_t> next_actor_{1};
+  std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
+  uint32_t api_calls_seen_ = 0;         // service thread
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,46 @@
+// Large objects: space in the node's object arena, asked of the daemon.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "shm/channel.h"
+#include "worker/control_client.h"
+#include "worker/node_memory.h"
+
+namespace manta::worker {
+
+// Values above this size live in the arena; smaller ones travel by copy.
+inline constexpr size_t kLargeValueBytes = 64 * 1024;
+
+// Thread-safe.
+class SharedObjects {
+ public:
+  SharedObjects(ControlClient* control, NodeMemory* memory) : control_(control), memory_(memory) {}
+
+  // Space for `size` bytes that this process may write until Seal. Waits for the daemon, which bounds the wait for space and
+  // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). Not from the service thread.
+  Result<shm::SharedHandle> Allocate(uint64_t size);
+  unsigned char* Writable(const shm::SharedHandle& handle) { return memory_->Writable(handle.offset); }
+  // From here on nobody writes it.
+  void Seal(const shm::SharedHandle& handle);
+
+  // Service thread: the daemon's answer; and its end.
+  void Answer(uint64_t request, Result<shm::SharedHandle> answer);
+  void FailAll(const Error& error);
+
+ private:
+  ControlClient* const control_;
+  NodeMemory* const memory_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  uint64_t next_request_ = 1;
+  bool closed_ = false;
+  Error closed_error_;
+  std::unordered_map<uint64_t, Result<shm::SharedHandle>> answers_;
+};
+
+}  // namespace manta::worker

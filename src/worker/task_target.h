@@ -1,0 +1,93 @@
+// Where tasks of one kind go: the workers leased for a scheduling key, or the one worker that runs an actor.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "model/resources.h"
+#include "worker/owner.h"
+#include "worker/owner_channel.h"
+
+namespace manta::worker {
+
+// A backlog through the task records: first in, first out, with removal from the middle. Guarded by the owner's lock.
+class TaskQueue {
+ public:
+  explicit TaskQueue(Owner* owner) : owner_(owner) {}
+
+  bool empty() const { return head_ == 0; }
+  uint32_t size() const { return size_; }
+  uint32_t front() const { return head_; }
+
+  void PushBack(uint32_t index) {
+    TaskRecord* task = owner_->Task(index);
+    task->state = TaskState::kQueued;
+    task->slab_next = 0;
+    task->previous = tail_;
+    (tail_ != 0 ? owner_->Task(tail_)->slab_next : head_) = index;
+    tail_ = index;
+    ++size_;
+  }
+  void PushFront(uint32_t index) {
+    TaskRecord* task = owner_->Task(index);
+    task->state = TaskState::kQueued;
+    task->slab_next = head_;
+    task->previous = 0;
+    (head_ != 0 ? owner_->Task(head_)->previous : tail_) = index;
+    head_ = index;
+    ++size_;
+  }
+  void Remove(uint32_t index) {
+    TaskRecord* task = owner_->Task(index);
+    (task->previous != 0 ? owner_->Task(task->previous)->slab_next : head_) = task->slab_next;
+    (task->slab_next != 0 ? owner_->Task(task->slab_next)->previous : tail_) = task->previous;
+    --size_;
+  }
+
+ private:
+  Owner* owner_;
+  uint32_t head_ = 0;
+  uint32_t tail_ = 0;
+  uint32_t size_ = 0;
+};
+
+// What the tasks of a target ask of their worker.
+struct TargetOptions {
+  std::string name;
+  model::ResourceSet resources;
+  model::ResourceSet placement;
+  int32_t max_retries = 3;
+  int32_t retry_exceptions = 0;  // 0 none, 1 all, 2 those listed
+  std::vector<std::string> retry_exception_types;
+
+  bool SameShape(const TargetOptions& other) const {
+    return resources == other.resources && placement == other.placement;
+  }
+};
+
+// Guarded by the owner's lock.
+class TaskTarget {
+ public:
+  TaskTarget(Owner* owner, uint32_t key, TargetOptions options, bool ordered)
+      : key(key), options(std::move(options)), ordered(ordered), queue(owner) {}
+
+  const uint32_t key;  // this process's number for it, in demands
+  const TargetOptions options;
+  const bool ordered;  // an actor: first in first out, one worker, nothing is taken back
+  TaskQueue queue;     // ready to run, except behind an unready call of an actor
+  std::vector<OwnerChannel*> channels;  // leased now
+  uint32_t in_flight = 0;               // over all channels
+  uint32_t wanted = 0;                  // leases declared to the daemon
+  int64_t service_ns = 0;               // smoothed time per task on one worker; 0: not known yet
+  int64_t idle_since = 0;               // when nothing was left to do
+  int64_t backlog_since = 0;            // when it last turned from idle to busy
+  // Ordered targets:
+  bool closed = false;  // the actor is dead: calls fail with `death`
+  Error death;
+
+  uint32_t outstanding() const { return queue.size() + in_flight; }
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,157 @@
+#include "worker/waiting.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "worker/clock.h"
+
+namespace manta::worker {
+namespace {
+
+// Longer than a hand-off between cores, shorter than the 45 to 100 microseconds that waking a parked thread costs on a
+// virtual machine: who spins this long has lost at most what parking at once would have cost.
+constexpr int64_t kSpinNs = 50'000;
+// A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
+constexpr int64_t kLongestParkNs = 1'000'000'000;
+
+void FutexWait(std::atomic<uint32_t>* word, uint32_t value, int64_t timeout_ns) {
+  timespec limit{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &limit, nullptr, 0);
+}
+
+void FutexWake(std::atomic<uint32_t>* word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+void Signal(Waiter* waiter) {
+  if (waiter->signalled.exchange(1, std::memory_order_release) == 0) FutexWake(&waiter->signalled);
+}
+
+int64_t ParkTime(int64_t deadline) {
+  if (deadline < 0) return kLongestParkNs;
+  return std::clamp<int64_t>(deadline - NowNs(), 0, kLongestParkNs);
+}
+
+}  // namespace
+
+Waiting::Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks)
+    : owner_(owner),
+      dispatcher_(dispatcher),
+      hooks_(std::move(hooks)),
+      spin_ns_(owner->memory().cores() > 1 ? kSpinNs : 0) {}
+
+bool Waiting::PollOnce() {
+  bool any = false;
+  if (owner_->lock().try_lock()) {
+    any = dispatcher_->Poll() > 0;
+    owner_->lock().unlock();
+    hooks_.flush();
+  }
+  return any;
+}
+
+bool Waiting::LookForWork(const Request& request) {
+  const bool any = PollOnce();
+  return any || (request.wants_extra_work && hooks_.extra_work(false));
+}
+
+bool Waiting::Wait(const Request& request) {
+  if (request.done()) return true;
+  bool parked = false;
+  Waiter waiter;
+  bool reached = false;
+  for (;;) {
+    // Spin.
+    int64_t until = 0;
+    for (uint32_t turns = 0;; ++turns) {
+      const bool any = LookForWork(request);
+      if (request.done()) {
+        reached = true;
+        break;
+      }
+      if (any) {
+        turns = 0;
+        until = 0;
+        continue;
+      }
+      CpuRelax();
+      if ((turns & 31) != 31) continue;
+      const int64_t now = NowNs();
+      if (until == 0) until = now + spin_ns_;
+      if (now >= until) break;
+    }
+    if (reached || (request.deadline >= 0 && NowNs() >= request.deadline)) break;
+    if (!parked) {
+      parked = true;
+      if (request.before_parking) request.before_parking();
+      hooks_.flush();
+    }
+    std::unique_lock guard(mutex_);
+    if (!has_leader_) {
+      has_leader_ = true;
+      guard.unlock();
+      ParkAsLeader(request);
+      HandOver();
+    } else {
+      waiter.signalled.store(0, std::memory_order_relaxed);
+      followers_.push_back(&waiter);
+      guard.unlock();
+      ParkAsFollower(request, &waiter);
+      guard.lock();
+      std::erase(followers_, &waiter);
+    }
+    if (request.done()) {
+      reached = true;
+      break;
+    }
+  }
+  if (parked && request.after_parking) request.after_parking();
+  return reached;
+}
+
+void Waiting::ParkAsLeader(const Request& request) {
+  auto& doorbell = owner_->memory().my_page().doorbell;
+  doorbell.Announce();
+  bool work;
+  {
+    std::lock_guard guard(owner_->lock());
+    work = dispatcher_->HasWork();
+  }
+  work = work || hooks_.extra_work(true) || request.done();
+  if (!work) shm::Park(doorbell, ParkTime(request.deadline));
+  doorbell.Cancel();
+}
+
+void Waiting::ParkAsFollower(const Request& request, Waiter* waiter) {
+  {
+    std::lock_guard guard(owner_->lock());
+    for (ObjectRecord* object : request.watched) {
+      if (object->state.load(std::memory_order_relaxed) == ValueState::kPending) {
+        owner_->AddDependent(object, waiter, 0);
+      }
+    }
+  }
+  if (!request.done()) FutexWait(&waiter->signalled, 0, ParkTime(request.deadline));
+  std::lock_guard guard(owner_->lock());
+  for (ObjectRecord* object : request.watched) owner_->RemoveWaiter(object, waiter);
+}
+
+// The leader looks at what woke it; the others may have to look too, and one of them leads next.
+void Waiting::HandOver() {
+  std::lock_guard guard(mutex_);
+  has_leader_ = false;
+  if (!followers_.empty()) Signal(followers_.front());
+}
+
+void Waiting::WakeAll() {
+  shm::Ring(owner_->memory().my_page().doorbell);
+  std::lock_guard guard(mutex_);
+  for (Waiter* waiter : followers_) Signal(waiter);
+}
+
+void Waiting::WaiterReady(Waiter* waiter) { Signal(waiter); }
+
+}  // namespace manta::worker

@@ -1,0 +1,69 @@
+// How threads of a process wait: one of them, the leader, polls the rings and sleeps on the process's doorbell; the others
+// sleep until the leader finds what they wait for, or hands its role over.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "worker/dispatcher.h"
+#include "worker/owner.h"
+
+namespace manta::worker {
+
+struct Waiter {
+  std::atomic<uint32_t> signalled{0};  // futex
+};
+
+// Thread-safe.
+class Waiting {
+ public:
+  struct Hooks {
+    std::function<void()> flush;                 // sends what polling left for the daemon; no lock held
+    std::function<bool(bool announced)> extra_work;  // other rings of this process (a worker's incoming channels)
+  };
+
+  Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
+
+  // Returns when `done` holds (true) or the deadline (CLOCK_MONOTONIC, negative: none) has passed (false). `done` is called
+  // without locks, often. `watched` are the objects that can make it true; `before_parking` runs once before the thread sleeps
+  // for the first time, `after_parking` when it has slept.
+  struct Request {
+    FunctionRef<bool()> done;
+    std::span<ObjectRecord* const> watched;
+    int64_t deadline = -1;
+    FunctionRef<void()> before_parking;
+    FunctionRef<void()> after_parking;
+    bool wants_extra_work = false;  // `done` looks at the other rings too
+  };
+  bool Wait(const Request& request);
+
+  // Makes every waiting thread look again: something changed that no ring tells.
+  void WakeAll();
+  // [lock] From the owner's listener.
+  void WaiterReady(Waiter* waiter);
+
+  int64_t spin_ns() const { return spin_ns_; }
+  // A poll of all rings under the lock; returns whether anything came.
+  bool PollOnce();
+
+ private:
+  bool LookForWork(const Request& request);
+  void ParkAsLeader(const Request& request);
+  void ParkAsFollower(const Request& request, Waiter* waiter);
+  void HandOver();
+
+  Owner* const owner_;
+  Dispatcher* const dispatcher_;
+  const Hooks hooks_;
+  const int64_t spin_ns_;
+  std::mutex mutex_;  // over the two below; taken before the owner's lock
+  bool has_leader_ = false;
+  std::vector<Waiter*> followers_;
+};
+
+}  // namespace manta::worker

@@ -1,0 +1,145 @@
+#include "worker/zygote.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "contracts/frames.h"
+#include "worker/runtime.h"
+
+namespace manta::worker {
+namespace {
+
+int WorkerMain(int socket) {
+  wire::HelloT hello;
+  hello.role = wire::Role::Worker;
+  hello.pid = getpid();
+  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(socket, std::move(hello));
+  if (!runtime) {
+    std::fprintf(stderr, "manta worker: %s\n", runtime.error().message.c_str());
+    return 1;
+  }
+  Runtime::SetCurrent(runtime.value().get());
+  runtime.value()->ExecuteTasks();
+  Runtime::SetCurrent(nullptr);
+  std::fflush(nullptr);
+  return 0;
+}
+
+// Single-threaded: a fork carries everything over.
+class Zygote {
+ public:
+  explicit Zygote(int fd) : fd_(fd) {}
+
+  int Run() {
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, &mask_before_);
+    child_fd_ = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    wire::HelloT hello;
+    hello.role = wire::Role::Zygote;
+    hello.pid = getpid();
+    hello.protocol_min = contracts::kProtocolMin;
+    hello.protocol_max = contracts::kProtocolMax;
+    Send(std::move(hello));
+    while (exit_code_ < 0) {
+      pollfd sources[2] = {{fd_, POLLIN, 0}, {child_fd_, POLLIN, 0}};
+      poll(sources, 2, -1);
+      if (sources[1].revents != 0) Reap();
+      if (sources[0].revents != 0 && !ReadRequests()) return 0;
+    }
+    return exit_code_;
+  }
+
+ private:
+  template <class MessageT>
+  void Send(MessageT message) {
+    (void)contracts::WriteAll(fd_, contracts::Encode(std::move(message)));
+  }
+
+  void Reap() {
+    signalfd_siginfo info;
+    while (read(child_fd_, &info, sizeof info) > 0) {
+    }
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+      wire::ChildExitedT exited;
+      exited.pid = pid;
+      exited.status = status;
+      Send(std::move(exited));
+    }
+  }
+
+  bool ReadRequests() {
+    uint8_t buffer[4096];
+    Result<int64_t> count = contracts::ReadSome(fd_, buffer, sizeof buffer, &descriptors_);
+    if (!count || count.value() == 0) return false;
+    reader_.Append({buffer, static_cast<size_t>(count.value())});
+    for (;;) {
+      Result<const wire::Frame*> frame = reader_.Next();
+      if (!frame) return false;
+      if (frame.value() == nullptr) return true;
+      if (const auto* request = frame.value()->message_as_ForkWorker()) Fork(request->ticket());
+      if (exit_code_ >= 0) return true;
+    }
+  }
+
+  void Fork(uint64_t ticket) {
+    wire::ForkedT answer;
+    answer.ticket = ticket;
+    if (descriptors_.size() < 2) {
+      answer.error = "the request came without its two descriptors";
+      Send(std::move(answer));
+      return;
+    }
+    const int socket = descriptors_[0];
+    const int log = descriptors_[1];
+    descriptors_.erase(descriptors_.begin(), descriptors_.begin() + 2);
+    const pid_t zygote = getpid();
+    const pid_t pid = fork();
+    if (pid == 0) {
+      exit_code_ = BecomeWorker(zygote, socket, log);
+      return;
+    }
+    if (pid < 0) answer.error = ErrnoError("fork", errno).message;
+    answer.pid = pid;
+    close(socket);
+    close(log);
+    Send(std::move(answer));
+  }
+
+  int BecomeWorker(pid_t zygote, int socket, int log) {
+    // The daemon's death ends its zygotes, a zygote's death its workers.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != zygote) _exit(1);
+    close(fd_);
+    close(child_fd_);
+    for (int descriptor : descriptors_) close(descriptor);
+    sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close(log);
+    setvbuf(stdout, nullptr, _IOLBF, 0);
+    return WorkerMain(socket);
+  }
+
+  const int fd_;
+  int child_fd_ = -1;
+  int exit_code_ = -1;
+  sigset_t mask_before_;
+  std::vector<int> descriptors_;
+  contracts::FrameReader reader_;
+};
+
+}  // namespace
+
+int ZygoteMain(int fd) { return Zygote(fd).Run(); }
+
+}  // namespace manta::worker
