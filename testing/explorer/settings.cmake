@@ -1,0 +1,1 @@
+set(MANTA_TESTING_DEPS base shm)
