@@ -1,0 +1,34 @@
+// Manta: tasks, actors and objects, over as many processes and machines as there are.
+//
+//   #include <manta/manta.h>
+//
+//   int Add(int a, int b) { return a + b; }
+//
+//   int main() {
+//     manta::Init();
+//     manta::ObjectRef<int> sum = manta::Task(Add).Remote(1, 2);
+//     return *manta::Get(sum) == 3 ? 0 : 1;
+//   }
+//
+// This header includes all of the C++ interface; each part may be included alone:
+//
+//   runtime.h      Init, Shutdown, GetRuntimeContext, ClusterResources
+//   task.h         Task(f).Remote(...)
+//   actor.h        Actor<T>().Remote(...), ActorHandle, GetActor
+//   objects.h      Put, Get, Wait, Cancel
+//   object_ref.h   ObjectRef
+//   array.h        Array: large numeric data without copies
+//   archive.h      what can travel, and MANTA_DEFINE
+//   errors.h       exceptions
+#pragma once
+
+#include "manta/actor.h"
+#include "manta/archive.h"
+#include "manta/array.h"
+#include "manta/errors.h"
+#include "manta/object_ref.h"
+#include "manta/objects.h"
+#include "manta/options.h"
+#include "manta/runtime.h"
+#include "manta/task.h"
+#include "manta/timeout.h"

@@ -1,0 +1,198 @@
+// What tasks and actors need and how failures are dealt with: the setters that Task(f), Actor(f)
+// and handle.Task(method) share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "manta/errors.h"
+#include "manta/manta_c.h"
+
+namespace manta {
+inline namespace v1 {
+namespace detail {
+
+// A named quantity, in a form that outlives the call that set it.
+using Quantities = std::vector<std::pair<std::string, double>>;
+
+inline void SetQuantity(Quantities& quantities, const std::string& name, double quantity) {
+  for (auto& entry : quantities) {
+    if (entry.first == name) {
+      entry.second = quantity;
+      return;
+    }
+  }
+  quantities.emplace_back(name, quantity);
+}
+
+// Refers to `quantities`.
+inline std::vector<manta_resource> AsResources(const Quantities& quantities) {
+  std::vector<manta_resource> resources;
+  resources.reserve(quantities.size());
+  for (const auto& [name, quantity] : quantities) resources.push_back({name.c_str(), quantity});
+  return resources;
+}
+
+struct TaskOptionValues {
+  std::string name;
+  double num_cpus = -1;
+  double num_gpus = -1;
+  double memory = -1;
+  Quantities resources;
+  int32_t max_retries = MANTA_DEFAULT_INT;
+  int32_t retry_exceptions = 0;
+  std::vector<const char*> retry_exception_types;
+};
+
+// The options of one caller object, checked and numbered by the runtime at the first call, so that
+// later calls only name the number. Without options it is free.
+//
+// Thread safety: Number may be called by several threads; changes need exclusive access.
+class TaskOptions {
+ public:
+  TaskOptions() = default;
+  TaskOptions(const TaskOptions& other)
+      : values_(other.values_ ? std::make_unique<TaskOptionValues>(*other.values_) : nullptr) {}
+  TaskOptions(TaskOptions&& other) noexcept : values_(std::move(other.values_)) {}
+  TaskOptions& operator=(TaskOptions other) noexcept {
+    values_ = std::move(other.values_);
+    numbered_for_.store(nullptr, std::memory_order_relaxed);
+    return *this;
+  }
+
+  TaskOptionValues& Change() {
+    if (values_ == nullptr) values_ = std::make_unique<TaskOptionValues>();
+    numbered_for_.store(nullptr, std::memory_order_relaxed);
+    return *values_;
+  }
+
+  uint32_t Number(manta_runtime* runtime) const {
+    if (values_ == nullptr) return 0;
+    if (numbered_for_.load(std::memory_order_acquire) == runtime) {
+      return number_.load(std::memory_order_relaxed);
+    }
+    return Intern(runtime);
+  }
+
+ private:
+  [[gnu::noinline]] uint32_t Intern(manta_runtime* runtime) const {
+    const TaskOptionValues& values = *values_;
+    const std::vector<manta_resource> resources = AsResources(values.resources);
+    manta_task_options options;
+    options.struct_size = sizeof(options);
+    manta_task_options_init(&options);
+    if (!values.name.empty()) options.name = values.name.c_str();
+    options.num_cpus = values.num_cpus;
+    options.num_gpus = values.num_gpus;
+    options.memory = values.memory;
+    options.resources = resources.data();
+    options.num_resources = resources.size();
+    options.max_retries = values.max_retries;
+    options.retry_exceptions = values.retry_exceptions;
+    options.retry_exception_types = values.retry_exception_types.data();
+    options.num_retry_exception_types = values.retry_exception_types.size();
+    uint32_t number = 0;
+    Check(manta_task_options_intern(runtime, &options, &number));
+    number_.store(number, std::memory_order_relaxed);
+    numbered_for_.store(runtime, std::memory_order_release);
+    return number;
+  }
+
+  std::unique_ptr<TaskOptionValues> values_;
+  mutable std::atomic<manta_runtime*> numbered_for_{nullptr};
+  mutable std::atomic<uint32_t> number_{0};
+};
+
+// The setters, for a class `Derived` that derives from this. Each returns the caller object, so
+// that calls can be chained. What is wrong (unknown names, negative quantities) is reported by
+// Remote, as an InvalidArgumentError.
+template <class Derived>
+class ResourceSetters {
+ public:
+  // CPUs to reserve, in steps of 0.0001. Default: 1 for tasks; for actors 1 to be placed and 0 to
+  // run.
+  Derived& SetNumCpus(double cpus) {
+    options_.Change().num_cpus = cpus;
+    return self();
+  }
+  // Default 0.
+  Derived& SetNumGpus(double gpus) {
+    options_.Change().num_gpus = gpus;
+    return self();
+  }
+  // Bytes to reserve. Default 0.
+  Derived& SetMemory(double bytes) {
+    options_.Change().memory = bytes;
+    return self();
+  }
+  // Any resource that nodes were started with. "CPU", "GPU" and "memory" mean the three above.
+  Derived& SetResource(const std::string& name, double quantity) {
+    TaskOptionValues& values = options_.Change();
+    if (name == "CPU") {
+      values.num_cpus = quantity;
+    } else if (name == "GPU") {
+      values.num_gpus = quantity;
+    } else if (name == "memory") {
+      values.memory = quantity;
+    } else {
+      SetQuantity(values.resources, name, quantity);
+    }
+    return self();
+  }
+  // A std::map or std::unordered_map of names and quantities.
+  template <class Map>
+  Derived& SetResources(const Map& resources) {
+    for (const auto& [name, quantity] : resources) SetResource(name, quantity);
+    return self();
+  }
+  Derived& SetResources(std::initializer_list<std::pair<const char*, double>> resources) {
+    for (const auto& [name, quantity] : resources) SetResource(name, quantity);
+    return self();
+  }
+
+ protected:
+  Derived& self() { return static_cast<Derived&>(*this); }
+  TaskOptions options_;
+};
+
+template <class Derived>
+class TaskSetters : public ResourceSetters<Derived> {
+ public:
+  // Shown to people instead of the function's name.
+  Derived& SetName(const std::string& name) {
+    this->options_.Change().name = name;
+    return this->self();
+  }
+  // How often the call is run again after its process died. -1: without end. Default: 3 for tasks;
+  // for methods, what SetMaxTaskRetries of the actor says.
+  Derived& SetMaxRetries(int retries) {
+    this->options_.Change().max_retries = retries;
+    return this->self();
+  }
+  // Whether it is also run again when it throws. Default false.
+  Derived& SetRetryExceptions(bool retry = true) {
+    TaskOptionValues& values = this->options_.Change();
+    values.retry_exceptions = retry ? 1 : 0;
+    values.retry_exception_types.clear();
+    return this->self();
+  }
+#ifdef __cpp_rtti
+  // Only when it throws one of these types exactly: SetRetryExceptions<std::runtime_error, Busy>().
+  template <class... Exceptions>
+  std::enable_if_t<sizeof...(Exceptions) != 0, Derived&> SetRetryExceptions() {
+    TaskOptionValues& values = this->options_.Change();
+    values.retry_exceptions = 2;
+    values.retry_exception_types = {typeid(Exceptions).name()...};
+    return this->self();
+  }
+#endif
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace manta

@@ -1,0 +1,156 @@
+// Connecting this process to a cluster, and asking where one is.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "manta/errors.h"
+#include "manta/object_ref.h"
+#include "manta/options.h"
+
+namespace manta {
+inline namespace v1 {
+
+// How to connect. The defaults start a cluster on this machine, unless MANTA_ADDRESS or RAY_ADDRESS
+// names one.
+struct Config {
+  // Empty: what the environment says, else a new cluster. "local": a new cluster. "auto": the one
+  // of this machine, which must be there. Else the name of a cluster.
+  std::string address;
+  // Names of actors are unique within one. Empty: a fresh one for this job.
+  std::string ray_namespace;
+  // What the new cluster offers. Negative: what the machine (or the container) has.
+  double num_cpus = -1;
+  double num_gpus = -1;
+  std::map<std::string, double> resources;
+  // Shared memory for objects, in bytes. 0: 30 % of the memory.
+  uint64_t object_store_bytes = 0;
+  // Whether what workers print appears here.
+  bool log_to_driver = true;
+};
+
+// Connects this process. Throws InvalidArgumentError when it is connected already,
+// StartFailedError, VersionMismatchError, AuthenticationError.
+inline void Init(const Config& config) {
+  const detail::Quantities quantities(config.resources.begin(), config.resources.end());
+  const std::vector<manta_resource> resources = detail::AsResources(quantities);
+  manta_config c_config;
+  c_config.struct_size = sizeof(c_config);
+  manta_config_init(&c_config);
+  if (!config.address.empty()) c_config.address = config.address.c_str();
+  if (!config.ray_namespace.empty()) c_config.ray_namespace = config.ray_namespace.c_str();
+  c_config.num_cpus = config.num_cpus;
+  c_config.num_gpus = config.num_gpus;
+  c_config.resources = resources.data();
+  c_config.num_resources = resources.size();
+  c_config.object_store_bytes = config.object_store_bytes;
+  c_config.log_to_driver = config.log_to_driver ? 1 : 0;
+  detail::Check(manta_init(&c_config));
+}
+inline void Init() { Init(Config()); }
+
+// Disconnects, and ends the cluster if Init started it. References that are still held become
+// useless but may be destroyed. Does nothing when not connected.
+inline void Shutdown() { detail::Check(manta_shutdown()); }
+
+inline bool IsInitialized() { return manta_is_initialized() != 0; }
+
+// Where the calling code runs. Ids are in hexadecimal, empty where there is none.
+class RuntimeContext {
+ public:
+  // All zeros in a driver outside of tasks and actors.
+  std::string GetJobId() const { return Hex(context_.job_id); }
+  std::string GetWorkerId() const { return Hex(context_.process_id); }
+  std::string GetNodeId() const {
+    std::string text;
+    for (const uint8_t byte : context_.node_id) detail::AppendHex(text, byte, 2);
+    return text;
+  }
+  std::string GetTaskId() const {
+    const manta_object_id& id = context_.task_id;
+    std::string text;
+    if (id.owner == 0) return text;
+    detail::AppendHex(text, id.owner, 16);
+    detail::AppendHex(text, id.index, 8);
+    detail::AppendHex(text, id.generation, 8);
+    return text;
+  }
+  std::string GetActorId() const {
+    const manta_actor_id& id = context_.actor_id;
+    std::string text;
+    if (id.creator == 0 && id.serial == 0) return text;
+    detail::AppendHex(text, id.creator, 16);
+    detail::AppendHex(text, id.serial, 16);
+    return text;
+  }
+  const std::string& GetTaskName() const { return task_name_; }
+  const std::string& GetNamespace() const { return namespace_; }
+  const std::string& GetSessionDirectory() const { return session_directory_; }
+  // Whether the actor that runs this was started again after its process died.
+  bool WasCurrentActorRestarted() const { return context_.actor_was_restarted != 0; }
+  bool IsDriver() const { return context_.is_driver != 0; }
+
+ private:
+  friend RuntimeContext GetRuntimeContext();
+
+  static std::string Hex(uint64_t value) {
+    std::string text;
+    detail::AppendHex(text, value, 16);
+    return text;
+  }
+  static std::string Text(const char* text) { return text != nullptr ? text : ""; }
+
+  manta_context context_ = {};
+  std::string task_name_;
+  std::string namespace_;
+  std::string session_directory_;
+};
+
+inline RuntimeContext GetRuntimeContext() {
+  RuntimeContext context;
+  context.context_.struct_size = sizeof(context.context_);
+  detail::Check(manta_context_get(detail::CurrentRuntime("GetRuntimeContext"), &context.context_));
+  context.task_name_ = RuntimeContext::Text(context.context_.task_name);
+  context.namespace_ = RuntimeContext::Text(context.context_.ray_namespace);
+  context.session_directory_ = RuntimeContext::Text(context.context_.session_directory);
+  return context;
+}
+
+// The namespace in which names of actors are looked up by default.
+inline std::string GetNamespace() { return GetRuntimeContext().GetNamespace(); }
+
+// Inside of an actor: whether it was started again after its process died.
+inline bool WasCurrentActorRestarted() { return GetRuntimeContext().WasCurrentActorRestarted(); }
+
+namespace detail {
+
+inline std::map<std::string, double> ResourcesOfCluster(bool available, const char* what) {
+  manta_runtime* runtime = CurrentRuntime(what);
+  std::vector<manta_resource> resources(16);
+  for (;;) {
+    size_t count = 0;
+    Check(manta_cluster_resources(runtime, available ? 1 : 0, resources.data(), resources.size(),
+                                  &count));
+    const bool is_complete = count <= resources.size();
+    resources.resize(count);
+    if (is_complete) break;
+  }
+  std::map<std::string, double> result;
+  for (const manta_resource& resource : resources) result[resource.name] = resource.quantity;
+  return result;
+}
+
+}  // namespace detail
+
+// What all nodes together have, and what of it is not in use now.
+inline std::map<std::string, double> ClusterResources() {
+  return detail::ResourcesOfCluster(false, "ClusterResources");
+}
+inline std::map<std::string, double> AvailableResources() {
+  return detail::ResourcesOfCluster(true, "AvailableResources");
+}
+
+}  // namespace v1
+}  // namespace manta

@@ -1,0 +1,246 @@
+// Calling functions in other processes.
+#pragma once
+
+#include <array>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "manta/detail/natural_parameters.h"
+#include "manta/detail/submit.h"
+#include "manta/object_ref.h"
+#include "manta/options.h"
+
+namespace manta {
+inline namespace v1 {
+namespace detail {
+
+// Whether a function returns several values that can become an object each.
+template <class T, class = void>
+inline constexpr bool kIsTupleLike = false;
+template <class T>
+inline constexpr bool kIsTupleLike<T, std::void_t<decltype(std::tuple_size<T>::value)>> = true;
+
+template <class T, class Indices = std::make_index_sequence<std::tuple_size<T>::value>>
+struct ElementTypes;
+template <class T, size_t... Index>
+struct ElementTypes<T, std::index_sequence<Index...>> {
+  using Type = TypeList<std::decay_t<std::tuple_element_t<Index, T>>...>;
+};
+
+// The references that Remote (kOne) and RemoteMulti (kMany) return for a function's result.
+template <ResultMode mode, class Result>
+struct ResultRefs {
+  using Type = ObjectRef<Result>;
+  using Values = TypeList<Result>;
+  static constexpr uint32_t kCount = 1;
+  static Type FromHandles(manta_ref** handles) { return Type::FromHandle(handles[0]); }
+};
+template <class List>
+struct RefTuple;
+template <class... Ts>
+struct RefTuple<TypeList<Ts...>> {
+  using Type = std::tuple<ObjectRef<Ts>...>;
+  template <size_t... Index>
+  static Type FromHandles(manta_ref** handles, std::index_sequence<Index...>) {
+    return Type(ObjectRef<Ts>::FromHandle(handles[Index])...);
+  }
+};
+template <class Result>
+struct ResultRefs<ResultMode::kMany, Result> {
+  using Values = typename ElementTypes<Result>::Type;
+  using Type = typename RefTuple<Values>::Type;
+  static constexpr uint32_t kCount = Values::kSize;
+  static_assert(kCount != 0, "manta: RemoteMulti needs a function that returns something");
+  static Type FromHandles(manta_ref** handles) {
+    return RefTuple<Values>::FromHandles(handles, std::make_index_sequence<kCount>());
+  }
+};
+
+template <class List>
+struct ResultCheck;
+template <class... Ts>
+struct ResultCheck<TypeList<Ts...>> {
+  static constexpr bool Passes() { return (Passes1<Ts>() && ...); }
+  static constexpr void Explain() { (Explain1<Ts>(), ...); }
+
+ private:
+  template <class T>
+  static constexpr bool Passes1() {
+    if constexpr (std::is_void_v<T>) {
+      return true;
+    } else {
+      return kCanTravel<T>;
+    }
+  }
+  template <class T>
+  static constexpr void Explain1() {
+    if constexpr (!std::is_void_v<T>) CheckTravels<T>();
+  }
+};
+
+// Parameters and result of a call. A callable without one signature takes what it is given.
+template <class F, class Given, bool = Signature<F>::kKnown>
+struct CallTypes {
+  using Parameters = typename Signature<F>::Parameters;
+  using Result = std::decay_t<typename Signature<F>::Result>;
+};
+template <class F, class... Given>
+struct CallTypes<F, TypeList<Given...>, false> {
+  template <class Chosen>
+  struct Accepts;
+  template <class... Ts>
+  struct Accepts<TypeList<Ts...>> : std::is_invocable<F&, Ts...> {};
+
+  using Parameters = typename NaturalParameters<Accepts, Given...>::Type;
+
+  template <class... Ts>
+  static auto ResultFor(TypeList<Ts...>) {
+    if constexpr (std::is_invocable_v<F&, Ts...>) {
+      return TypeList<std::decay_t<std::invoke_result_t<F&, Ts...>>>();
+    } else {
+      return TypeList<void>();
+    }
+  }
+  using Result = typename FirstOf<decltype(ResultFor(Parameters()))>::Type;
+  static_assert(Accepts<Parameters>::value,
+                "manta: this function object cannot be called with these arguments (as rvalues)");
+};
+
+// Everything that the compiler knows about one call.
+template <class F, ResultMode mode, class... Given>
+struct TaskCall {
+  using GivenTypes = TypeList<Given...>;
+  using Types = CallTypes<F, GivenTypes>;
+  using Refs = ResultRefs<mode, typename Types::Result>;
+
+  static constexpr bool Passes() {
+    if constexpr (ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
+      return ResultCheck<typename Refs::Values>::Passes();
+    } else {
+      return false;
+    }
+  }
+  // Fails to compile, with one message, unless Passes().
+  static constexpr void Explain() {
+    ExplainArguments<typename Types::Parameters, GivenTypes>();
+    if constexpr (ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
+      ResultCheck<typename Refs::Values>::Explain();
+    }
+  }
+};
+
+}  // namespace detail
+
+// A function that is ready to be called remotely. Made by Task(); cheap as long as no option is
+// set. To call with the same options many times, keep the caller: they are checked and registered
+// once, at its first Remote.
+//
+// Thread safety: Remote may be called by several threads at once; setters need exclusive access.
+template <class F>
+class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
+ public:
+  explicit TaskCaller(F function) : function_(std::move(function)) {}
+
+  // Submits the task and returns at once with a reference to its future result. Each argument
+  // converts to the function's parameter, or is an ObjectRef to a value that does: the task then
+  // starts when that value is there.
+  //
+  // Arguments are copied before Remote returns; large ones (from MANTA_INLINE_ARG_LIMIT on) into an
+  // object each. To give one large value to many tasks, Put it once and pass the reference.
+  //
+  // Throws NotInitializedError, InvalidArgumentError (wrong options, an empty ObjectRef),
+  // SerializationError, ObjectStoreFullError. What goes wrong later shows in Get.
+  template <class... Given>
+  auto Remote(Given&&... given) const {
+    return Call<detail::ResultMode::kOne>(std::forward<Given>(given)...);
+  }
+
+  // For functions that return a std::tuple, std::pair or std::array: one reference for each
+  // element, as a std::tuple<ObjectRef<A>, ObjectRef<B>, ...>, so that each can be passed on alone.
+  template <class... Given>
+  auto RemoteMulti(Given&&... given) const {
+    using Types = detail::CallTypes<F, detail::TypeList<Given...>>;
+    constexpr bool kHasSeveral = detail::kIsTupleLike<typename Types::Result>;
+    static_assert(kHasSeveral,
+                  "manta: RemoteMulti is for functions that return a std::tuple, std::pair or "
+                  "std::array. Use Remote.");
+    if constexpr (kHasSeveral) {
+      return Call<detail::ResultMode::kMany>(std::forward<Given>(given)...);
+    } else {
+      return detail::AfterError();
+    }
+  }
+
+ private:
+  template <detail::ResultMode mode, class... Given>
+  auto Call(Given&&... given) const {
+    using Call = detail::TaskCall<F, mode, Given...>;
+    using Refs = typename Call::Refs;
+    Call::Explain();
+    if constexpr (Call::Passes()) {
+      using Parameters = typename Call::Types::Parameters;
+      using Sources =
+          typename detail::SourceTypes<Parameters, typename Call::GivenTypes>::Type;
+      using Body = detail::TaskBody<F, Sources, mode>;
+      manta_runtime* runtime = detail::CurrentRuntime("Remote");
+      const char* name = detail::TypeName<F>::Get();
+      const void* target = nullptr;
+      if constexpr (detail::kIsFunctionPointer<F>) target = reinterpret_cast<void*>(function_);
+      manta_task_spec spec;
+      spec.function = detail::FunctionIdOf<Body>(target, name);
+      spec.function_name = name;
+      spec.num_results = Refs::kCount;
+      spec.options = this->options_.Number(runtime);
+      manta_ref* results[Refs::kCount];
+      detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCallOf(
+          function_, runtime, spec,
+          [runtime, &results](const manta_task_spec& filled) {
+            detail::Check(manta_submit(runtime, &filled, results));
+          },
+          given...);
+      return Refs::FromHandles(results);
+    } else {
+      return typename Refs::Type();
+    }
+  }
+
+  F function_;
+};
+
+// Prepares to call `function` in another process:
+//
+//   manta::ObjectRef<int> sum = manta::Task(Add).Remote(1, 2);
+//
+// A function, a lambda without captures, or a function object whose members can travel (a lambda
+// with captures only if all of them are trivially copyable; pointers and references among them
+// cannot be seen by the compiler and will not work). Of overloaded functions, manta::Overload picks
+// one. Nothing has to be registered.
+template <class F>
+auto Task(F&& function) {
+  using Function = std::decay_t<F>;
+  constexpr bool kIsMethod = std::is_member_pointer_v<Function>;
+  constexpr bool kCanBeCalled = std::is_class_v<Function> || detail::kIsFunctionPointer<Function>;
+  static_assert(!kIsMethod,
+                "manta: Task takes a function. Methods are called on an actor: "
+                "handle.Task(&Counter::Add).Remote(1).");
+  static_assert(kIsMethod || kCanBeCalled, "manta: Task takes something that can be called");
+  if constexpr (kCanBeCalled && !kIsMethod) {
+    constexpr bool kTravels =
+        detail::CallableKindOf<Function>() != detail::CallableKind::kRefused;
+    static_assert(kTravels,
+                  "manta: this function object cannot be sent, because of what it holds or captured "
+                  "(a std::string, a std::vector, a std::function, ...). Pass that as arguments, or "
+                  "write a struct with operator() whose members can travel.");
+    if constexpr (kTravels) {
+      return TaskCaller<Function>(std::forward<F>(function));
+    } else {
+      return detail::AfterError();
+    }
+  } else {
+    return detail::AfterError();
+  }
+}
+
+}  // namespace v1
+}  // namespace manta
