@@ -1,0 +1,86 @@
+#include "bin/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "bin/version.h"
+
+namespace manta::bin {
+namespace {
+
+void AddNodeOptions(CLI::App* verb, NodeOptions* node) {
+  verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)");
+  verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: 0)");
+  verb->add_option("--memory", node->memory, "memory to offer to tasks and actors, in bytes");
+  verb->add_option("--object-store-memory,--object-store-bytes", node->object_store_bytes,
+                   "bytes of shared memory for large objects (default: 30 % of the memory)");
+  verb->add_option("--object-wait-ms", node->object_wait_ms,
+                   "how long a new object waits for room before it is refused (default: 10000)")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void AddClusterChoice(CLI::App* verb, ClusterChoice* choice) {
+  verb->add_option("--session,--address", choice->session,
+                   "which cluster: the name or directory of its session (default: the only one)");
+  verb->add_flag("--json", choice->json, "print JSON");
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) {
+  CLI::App app("Manta: tasks, actors and objects on one core or ten thousand.", "manta");
+  app.set_version_flag("--version", kVersionText);
+  app.require_subcommand(1);
+  int status = 0;
+
+  NodeOptions node;
+  CLI::App* verb = app.add_subcommand("node", "run a node daemon (started by drivers)");
+  verb->group("");  // not for people
+  verb->add_option("--driver-fd", node.driver_fd)->required();
+  verb->add_option("--resource", node.resources);
+  verb->add_option("--session-dir", node.session_directory);
+  AddNodeOptions(verb, &node);
+  verb->callback([&] { status = RunNode(node); });
+
+  StartOptions start;
+  verb = app.add_subcommand("start", "start a cluster on this machine, or join one");
+  verb->add_flag("--head", start.head, "start a new cluster");
+  verb->add_option("--address", start.address, "the cluster to join");
+  verb->add_option("--resources", start.resources_json, "custom resources, e.g. '{\"disk\": 2}'");
+  verb->add_option("--resource", start.node.resources, "one custom resource: NAME=QUANTITY");
+  verb->add_option("--session-dir,--temp-dir", start.node.session_directory,
+                   "directory for logs and addresses of this run");
+  verb->add_flag("--block", start.block, "stay in the foreground until the cluster ends");
+  verb->add_flag("--json", start.json, "print JSON");
+  AddNodeOptions(verb, &start.node);
+  verb->callback([&] { status = RunStart(start); });
+
+  StopOptions stop;
+  verb = app.add_subcommand("stop", "end a cluster and everything that runs in it");
+  AddClusterChoice(verb, &stop.cluster);
+  verb->add_flag("--all", stop.all, "end all clusters of this user on this machine");
+  verb->callback([&] { status = RunStop(stop); });
+
+  ClusterChoice show;
+  verb = app.add_subcommand("status", "what a cluster has, uses, and waits for");
+  AddClusterChoice(verb, &show);
+  verb->callback([&] { status = RunStatus(show); });
+
+  ListOptions list;
+  verb = app.add_subcommand("list", "list what is in a cluster");
+  verb->add_option("what", list.what,
+                   "workers, tasks, actors, objects, leases, demands, resources or processes")
+      ->required()
+      ->check(CLI::IsMember({"workers", "tasks", "actors", "objects", "leases", "demands",
+                             "resources", "processes"}));
+  AddClusterChoice(verb, &list.cluster);
+  verb->callback([&] { status = RunList(list); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  return status;
+}
+
+}  // namespace manta::bin

@@ -1,0 +1,55 @@
+// The verbs of `manta` and their options, parsed. The one unit behind this header compiles CLI11.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace manta::bin {
+
+struct NodeOptions {
+  int driver_fd = -1;         // an inherited socket to the driver that started this daemon
+  double num_cpus = -1;       // negative: what the machine has
+  double num_gpus = -1;
+  double memory = -1;         // bytes
+  std::vector<std::string> resources;  // NAME=QUANTITY
+  uint64_t object_store_bytes = 0;     // 0: 30 % of the memory
+  int64_t object_wait_ms = 10'000;
+  std::string session_directory;       // empty: a new one
+};
+
+struct StartOptions {
+  bool head = false;
+  std::string address;
+  bool block = false;         // stay in the foreground
+  bool json = false;
+  std::string resources_json;
+  NodeOptions node;
+};
+
+struct ClusterChoice {
+  std::string session;        // name or directory of a session; empty: the only one there is
+  bool json = false;
+};
+
+struct StopOptions {
+  ClusterChoice cluster;
+  bool all = false;
+};
+
+struct ListOptions {
+  ClusterChoice cluster;
+  std::string what;
+};
+
+// One function per verb, each in a file of its own; they return the exit status.
+int RunNode(const NodeOptions& options);
+int RunStart(const StartOptions& options);
+int RunStop(const StopOptions& options);
+int RunStatus(const ClusterChoice& options);
+int RunList(const ListOptions& options);
+
+// Parses the arguments and runs the verb.
+int RunCommandLine(int argc, char** argv);
+
+}  // namespace manta::bin

@@ -1,0 +1,159 @@
+#include "bin/node_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/rotating_file_sink.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "model/resources.h"
+#include "node/daemon.h"
+#include "node/event_loop.h"
+#include "node/node_resources.h"
+#include "node/session_directory.h"
+
+namespace manta::bin {
+namespace {
+
+constexpr size_t kLogBytes = 10 << 20;
+constexpr size_t kLogFiles = 2;  // beside the current one
+
+std::shared_ptr<spdlog::logger> MakeLog(const node::SessionDirectory& session) {
+  auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(session.logs() + "/daemon.log",
+                                                                     kLogBytes, kLogFiles);
+  auto log = std::make_shared<spdlog::logger>("daemon", std::move(sink));
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%f %l %v");
+  log->flush_on(spdlog::level::info);
+  if (const char* level = std::getenv("MANTA_LOG_LEVEL")) {
+    log->set_level(spdlog::level::from_str(level));
+  }
+  return log;
+}
+
+Result<std::pair<std::string, double>> ParseResource(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  char* end = nullptr;
+  const double quantity =
+      equals == std::string::npos ? 0 : std::strtod(text.c_str() + equals + 1, &end);
+  if (equals == 0 || equals == std::string::npos || end == text.c_str() + equals + 1 || *end != 0) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "--resource " + text + ": write NAME=QUANTITY, e.g. disk=2");
+  }
+  return std::pair(text.substr(0, equals), quantity);
+}
+
+Result<model::ResourceSet> Offer(const NodeOptions& options, const node::MachineLimits& machine,
+                                 uint64_t object_store_bytes) {
+  model::ResourceSet offer;
+  const auto set = [&](std::string_view name, double quantity) -> Result<> {
+    const Result<int64_t> amount = model::ToFixedPoint(name, quantity);
+    if (!amount) return amount.error();
+    offer.Set(name, amount.value());
+    return {};
+  };
+  const uint64_t rest =
+      machine.memory_bytes > object_store_bytes ? machine.memory_bytes - object_store_bytes : 0;
+  const std::pair<std::string_view, double> own[] = {
+      {model::kCpu, options.num_cpus < 0 ? machine.cores : options.num_cpus},
+      {model::kGpu, std::max(0.0, options.num_gpus)},
+      {model::kMemory, options.memory < 0 ? static_cast<double>(rest) : options.memory},
+      {model::kObjectStoreMemory, static_cast<double>(object_store_bytes)}};
+  for (const auto& [name, quantity] : own) {
+    if (Result<> done = set(name, quantity); !done) return done.error();
+  }
+  for (const std::string& text : options.resources) {
+    Result<std::pair<std::string, double>> resource = ParseResource(text);
+    if (!resource) return resource.error();
+    for (const auto& [name, quantity] : own) {
+      if (resource->first != name) continue;
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                       "--resource " + text + ": " + std::string(name) +
+                           " has an option of its own (--num-cpus, --num-gpus, --memory, "
+                           "--object-store-memory)");
+    }
+    if (Result<> done = set(resource->first, resource->second); !done) return done.error();
+  }
+  return offer;
+}
+
+// From here on nothing of the terminal or of the parent's output is held open.
+void LeaveTerminal(const node::SessionDirectory& session) {
+  const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  // What the C++ runtime says before it aborts.
+  const node::UniqueFd errors(open((session.logs() + "/daemon.err").c_str(),
+                                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  dup2(null.get(), STDIN_FILENO);
+  dup2(null.get(), STDOUT_FILENO);
+  dup2(errors ? errors.get() : null.get(), STDERR_FILENO);
+}
+
+void PrepareProcess() {
+  signal(SIGPIPE, SIG_IGN);
+  setsid();  // signals of the driver's terminal are the driver's business
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prctl(PR_SET_NAME, "manta-node");
+  if (chdir("/") != 0) return;  // keeps no file system busy
+}
+
+}  // namespace
+
+Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+                   const std::function<void(const NodeReady&)>& on_ready) {
+  PrepareProcess();
+  const node::MachineLimits machine = node::ReadMachineLimits();
+  Result<uint64_t> object_bytes =
+      node::ObjectArenaBytes(options.object_store_bytes, machine.memory_bytes);
+  if (!object_bytes) return object_bytes.error();
+  Result<model::ResourceSet> offer = Offer(options, machine, *object_bytes);
+  if (!offer) return offer.error();
+  Result<node::SessionDirectory> session =
+      node::SessionDirectory::Create(options.session_directory);
+  if (!session) return session.error();
+  const std::shared_ptr<spdlog::logger> log = MakeLog(*session);
+
+  node::EventLoop loop;
+  node::DaemonOptions daemon_options;
+  daemon_options.cores = machine.cores;
+  daemon_options.resources = *offer;
+  daemon_options.object_store_bytes = *object_bytes;
+  daemon_options.object_wait = options.object_wait_ms * node::kMillisecond;
+  daemon_options.embedded = static_cast<bool>(driver);
+  Result<std::unique_ptr<node::Daemon>> made =
+      node::Daemon::Create(loop, *log, *session, daemon_options);
+  if (!made) {
+    session->RemoveAllButLogs();
+    return made.error();
+  }
+  node::Daemon& daemon = **made;
+  loop.OnSignals({SIGTERM, SIGINT, SIGCHLD}, [&](int signal) {
+    if (signal == SIGCHLD) {
+      daemon.ReapChildren();
+    } else {
+      daemon.Stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+  });
+  if (driver) daemon.AdoptDriver(std::move(driver));
+  if (Result<> listening = daemon.Listen(); !listening) {
+    session->RemoveAllButLogs();
+    return listening.error();
+  }
+  LeaveTerminal(*session);
+  log->info("daemon serves pid={} resources=\"{}\" object_store_bytes={}", getpid(),
+            offer->ToString(), *object_bytes);
+  on_ready({session->path(), {}});
+  loop.Run();
+  daemon.KillEverything();
+  session->RemoveAllButLogs();
+  return {};
+}
+
+}  // namespace manta::bin

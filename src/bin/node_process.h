@@ -1,0 +1,23 @@
+// A node daemon in this process, from its options to its end. Wiring only.
+#pragma once
+
+#include <functional>
+
+#include "base/result.h"
+#include "bin/command_line.h"
+#include "node/unique_fd.h"
+
+namespace manta::bin {
+
+struct NodeReady {
+  std::string session_directory;
+  std::string socket;
+};
+
+// Serves until told to stop; nothing that it started remains, nor any file but logs. `driver`: the socket of an embedded cluster,
+// which ends with it; none: a cluster that others join. `on_ready` is called once it serves.
+// Error: it could not start.
+Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+                   const std::function<void(const NodeReady&)>& on_ready);
+
+}  // namespace manta::bin

@@ -1,0 +1,49 @@
+// How processes of one user find a running cluster of this machine: what a session directory contains.
+//
+//   /tmp/manta-<uid>/                     0700, of that user
+//     session_<time>_<pid>/
+//       address                           text, see SessionAddress; gone when the cluster has ended
+//       secret                            0600: 32 hex digits that a Hello from outside has to name
+//       logs/
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace manta::contracts {
+
+struct SessionAddress {
+  std::string directory;      // of the session, absolute
+  std::string socket;         // name of an abstract Unix socket, without the leading zero byte
+  pid_t daemon_pid = 0;
+  bool embedded = false;      // ends with the driver that started it
+  std::string node_id;
+
+  std::string name() const { return directory.substr(directory.rfind('/') + 1); }
+};
+
+// "/tmp/manta-<uid>", or what MANTA_TMPDIR names instead of /tmp.
+std::string SessionRoot();
+
+// Makes the root if it is missing. Error SYSTEM when it belongs to somebody else, is a link, or is open to others: then anybody could
+// pose as a cluster.
+Result<> EnsureSessionRoot(const std::string& root);
+
+Result<> WriteSessionAddress(const SessionAddress& address);
+Result<SessionAddress> ReadSessionAddress(const std::string& directory);
+
+// Clusters of this user that answer, oldest first. Looks into files that the user alone can write; directories without a living
+// daemon are skipped.
+std::vector<SessionAddress> FindSessions(const std::string& root);
+
+// Error AUTHENTICATION when it cannot be read or others could read it.
+Result<std::string> ReadSecret(const std::string& session_directory);
+
+// A connected socket, close-on-exec. Error SYSTEM when nobody listens.
+Result<int> ConnectToSession(const SessionAddress& address);
+
+}  // namespace manta::contracts

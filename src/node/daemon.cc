@@ -1,0 +1,428 @@
+#include "node/daemon.h"
+
+#include <signal.h>
+#include <spdlog/logger.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "contracts/session_files.h"
+
+namespace manta::node {
+namespace {
+
+constexpr uint32_t kNodeIndex = 1;
+constexpr uint32_t kMaxPrestarted = 2;
+constexpr int kReapAttempts = 2000;  // of a millisecond each
+
+std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
+
+std::vector<std::string> Texts(
+    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* texts) {
+  std::vector<std::string> list;
+  if (texts == nullptr) return list;
+  for (const flatbuffers::String* text : *texts) list.push_back(text->str());
+  return list;
+}
+
+std::string FileName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::vector<pid_t> ChildrenOfThisProcess() {
+  std::vector<pid_t> children;
+  std::ifstream list("/proc/self/task/" + std::to_string(getpid()) + "/children");
+  for (pid_t child; list >> child;) children.push_back(child);
+  return children;
+}
+
+wire::CauseT LeftCause(const std::string& who, const std::string& reason) {
+  wire::CauseT cause;
+  cause.message = who + " is gone: " + reason;
+  return cause;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& log,
+                                               const SessionDirectory& session,
+                                               const DaemonOptions& options) {
+  std::unique_ptr<Daemon> daemon(new Daemon(loop, log, session, options));
+  Result<std::string> node_id = RandomHex(16);
+  if (!node_id) return node_id.error();
+  daemon->node_id_ = *node_id;
+  Result<std::string> secret = session.MakeSecret();
+  if (!secret) return secret.error();
+  daemon->secret_ = *secret;
+
+  ControlArenaOptions control;
+  control.node_index = kNodeIndex;
+  control.cores = options.cores;
+  Result<std::unique_ptr<ControlArena>> arena = ControlArena::Create(control);
+  if (!arena) return arena.error();
+  daemon->control_ = std::move(arena).value();
+  Result<MemoryFile> objects = MemoryFile::Create("manta-objects", options.object_store_bytes);
+  if (!objects) return objects.error();
+  daemon->objects_ = std::move(objects).value();
+
+  daemon->connections_ =
+      std::make_unique<Connections>(loop, log, daemon->secret_, *daemon);
+  daemon->workers_ = std::make_unique<WorkerPool>(loop, log, daemon->processes_,
+                                                  *daemon->connections_, session.logs(), *daemon);
+  daemon->channels_ = std::make_unique<ChannelAllocator>(*daemon->control_);
+  model::LeaseOptions leases;
+  leases.total = options.resources;
+  leases.max_starting = std::max(2u, options.cores);
+  daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
+                                                   *daemon->channels_, leases);
+  return daemon;
+}
+
+Daemon::Daemon(EventLoop& loop, spdlog::logger& log, const SessionDirectory& session,
+               const DaemonOptions& options)
+    : loop_(loop), log_(log), session_(session), options_(options), processes_(kNodeIndex) {}
+
+Daemon::~Daemon() = default;
+
+void Daemon::AdoptDriver(UniqueFd socket) {
+  Peer peer;
+  peer.kind = Peer::Kind::kInheritedDriver;
+  peer.pid = getppid();
+  connections_->Add(std::move(socket), peer);
+}
+
+Result<> Daemon::Listen() {
+  contracts::SessionAddress address;
+  address.directory = session_.path();
+  address.socket = "manta-" + std::to_string(geteuid()) + "-" + session_.name();
+  address.daemon_pid = getpid();
+  address.embedded = options_.embedded;
+  address.node_id = node_id_;
+  auto listener = Listener::Open(loop_, address.socket, [this](UniqueFd socket, pid_t pid) {
+    Peer peer;
+    peer.pid = pid;
+    connections_->Add(std::move(socket), peer);
+  });
+  if (!listener) return listener.error();
+  listener_ = std::move(listener).value();
+  return contracts::WriteSessionAddress(address);
+}
+
+void Daemon::Stop(const std::string& reason) {
+  if (std::exchange(stopping_, true)) return;
+  log_.info("daemon stops reason=\"{}\"", reason);
+  for (const auto& [id, process] : processes_.all()) {
+    if (process.role != wire::Role::Driver) continue;
+    wire::StopT stop;
+    stop.reason = reason;
+    processes_.Send(id, std::move(stop));
+  }
+  loop_.Stop();
+}
+
+void Daemon::ReapChildren() {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) workers_->OnChildExit(pid, status);
+}
+
+void Daemon::KillEverything() {
+  workers_->KillAll();
+  connections_->CloseAll();
+  // As a subreaper this process becomes the parent of whatever its workers leave behind.
+  for (int attempt = 0; attempt < kReapAttempts; ++attempt) {
+    pid_t reaped;
+    while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    if (reaped < 0) return;  // no children left
+    for (pid_t child : ChildrenOfThisProcess()) kill(child, SIGKILL);
+    const timespec pause{0, kMillisecond};
+    nanosleep(&pause, nullptr);
+  }
+  log_.error("daemon ends although some processes do not die");
+}
+
+// ---- Hello ---------------------------------------------------------------------------------------------
+
+ProcessId Daemon::OnHello(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                          const wire::Hello& hello) {
+  if (peer.kind == Peer::Kind::kZygote) {
+    workers_->OnZygoteHello(peer.zygote, connection);
+    return {};
+  }
+  switch (hello.role()) {
+    case wire::Role::Driver: return WelcomeDriver(peer, connection, hello);
+    case wire::Role::Worker: return WelcomeWorker(peer, connection, hello);
+    default: return WelcomeTool(peer, connection, hello);
+  }
+}
+
+void Daemon::RefuseProcess(const std::shared_ptr<Connection>& connection, manta_error_kind kind,
+                           const std::string& message) {
+  log_.warn("process refused reason=\"{}\"", message);
+  wire::RefusedT refused;
+  refused.kind = kind;
+  refused.message = message;
+  connection->Send(std::move(refused));
+  connection->CloseAfterFlush();
+  connections_->Forget(connection->id());
+}
+
+ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                                const wire::Hello& hello) {
+  Program program;
+  program.path = Text(hello.executable());
+  program.build_id = Text(hello.build_id());
+  program.arguments = Texts(hello.arguments());
+  program.environment = Texts(hello.environment());
+  program.working_directory = Text(hello.working_directory());
+  if (program.path.empty()) {
+    RefuseProcess(connection, MANTA_ERROR_INVALID_ARGUMENT, "the driver names no executable");
+    return {};
+  }
+  const ProcessId id = processes_.NextId();
+  const auto page = control_->AcquirePage(id);
+  if (!page) {
+    RefuseProcess(connection, MANTA_ERROR_SYSTEM, "too many processes on this node");
+    return {};
+  }
+  Process driver;
+  driver.id = id;
+  driver.role = wire::Role::Driver;
+  driver.pid = peer.pid != 0 ? peer.pid : hello.pid();
+  driver.job = JobId{++last_job_};
+  driver.executable = ExecutableId{driver.job.value};
+  driver.page = *page;
+  driver.connection = connection;
+  driver.name = FileName(program.path);
+  driver.ray_namespace = Text(hello.ray_namespace());
+  if (driver.ray_namespace.empty()) {
+    // A namespace of its own, as in Ray.
+    driver.ray_namespace = "job-" + std::to_string(driver.job.value) + "-" + node_id_.substr(0, 8);
+  }
+  driver.since = EventLoop::Now();
+  driver.log_to_driver = hello.log_to_driver();
+  driver.answers_lists = hello.answers_lists();
+  const Process& added = processes_.Add(std::move(driver));
+  if (peer.kind == Peer::Kind::kInheritedDriver) embedding_driver_ = id;
+  SendWelcome(added, hello);
+  log_.info("driver joined process={} pid={} job={} program=\"{}\"", SerialOf(id), added.pid,
+            added.job.value, program.path);
+  leases_->AddOwner(added);
+  // So that the first task finds workers.
+  workers_->AddExecutable(added.executable, program);
+  const int64_t cpus = options_.resources.Get(model::kCpu) / model::kResourceUnit;
+  workers_->Prestart(added.executable, static_cast<uint32_t>(std::clamp<int64_t>(
+                                           cpus, 1, kMaxPrestarted)));
+  return id;
+}
+
+ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                                const wire::Hello& hello) {
+  const auto executable = workers_->ExecutableOf(peer.process);
+  const auto page = control_->AcquirePage(peer.process);
+  if (!page || !executable || !workers_->OnWorkerHello(peer.process, hello.pid())) {
+    if (page) control_->ReleasePage(*page);
+    RefuseProcess(connection, MANTA_ERROR_SYSTEM,
+                  page ? "this worker is not wanted any more" : "too many processes on this node");
+    workers_->OnWorkerLost(peer.process);
+    return peer.process;
+  }
+  Process worker;
+  worker.id = peer.process;
+  worker.role = wire::Role::Worker;
+  worker.pid = hello.pid();
+  worker.job = JobId{executable->value};
+  worker.executable = *executable;
+  worker.page = *page;
+  worker.connection = connection;
+  worker.since = EventLoop::Now();
+  worker.answers_lists = hello.answers_lists();
+  for (const auto& [id, process] : processes_.all()) {
+    if (process.role == wire::Role::Driver && process.job == worker.job) {
+      worker.ray_namespace = process.ray_namespace;
+    }
+  }
+  const Process& added = processes_.Add(std::move(worker));
+  SendWelcome(added, hello);
+  log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
+  leases_->AddOwner(added);
+  leases_->WorkerReady(added);
+  return added.id;
+}
+
+ProcessId Daemon::WelcomeTool(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                              const wire::Hello& hello) {
+  Process tool;
+  tool.id = processes_.NextId();
+  tool.role = wire::Role::Tool;
+  tool.pid = peer.pid;
+  tool.connection = connection;
+  tool.since = EventLoop::Now();
+  const Process& added = processes_.Add(std::move(tool));
+  SendWelcome(added, hello);
+  return added.id;
+}
+
+void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
+  wire::WelcomeT welcome;
+  welcome.protocol = NegotiatedProtocol(hello, AdmissionRules{});
+  welcome.process = process.id.value;
+  welcome.job = process.job.value;
+  welcome.page = process.page.value_or(0);
+  welcome.node_index = kNodeIndex;
+  welcome.node_id = node_id_;
+  welcome.session_directory = session_.path();
+  welcome.ray_namespace = process.ray_namespace;
+  welcome.control_bytes = control_->file().bytes();
+  welcome.object_bytes = objects_.bytes();
+  welcome.object_slots = 0;
+  for (const auto& [name, amount] : options_.resources.amounts()) {
+    auto entry = std::make_unique<wire::AmountT>();
+    entry->name = name;
+    entry->fixed_point = amount;
+    welcome.resources.push_back(std::move(entry));
+  }
+  std::vector<UniqueFd> arenas;
+  if (process.page) {  // tools look from outside
+    arenas.push_back(control_->file().Duplicate());
+    arenas.push_back(objects_.Duplicate());
+  }
+  process.connection->Send(std::move(welcome), std::move(arenas));
+}
+
+// ---- Messages ------------------------------------------------------------------------------------------
+
+void Daemon::OnMessage(const Peer& peer, const wire::Frame& frame) {
+  if (peer.kind == Peer::Kind::kZygote) return workers_->OnZygoteMessage(peer.zygote, frame);
+  Process* sender = processes_.Find(peer.process);
+  if (sender != nullptr) Dispatch(*sender, frame);
+}
+
+void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
+  switch (frame.message_type()) {
+    case wire::Message::SetDemand:
+      if (sender.page) leases_->SetDemand(sender, *frame.message_as_SetDemand());
+      break;
+    case wire::Message::ReturnLease:
+      leases_->ReturnLease(sender.id, LeaseId{frame.message_as_ReturnLease()->lease()});
+      break;
+    case wire::Message::Blocked: leases_->SetBlocked(sender.id, true); break;
+    case wire::Message::Resumed: leases_->SetBlocked(sender.id, false); break;
+    case wire::Message::OpenChannel: OnOpenChannel(sender, *frame.message_as_OpenChannel()); break;
+    case wire::Message::ReleaseChannel:
+      channels_->ReleasedByOwner(sender.id, frame.message_as_ReleaseChannel()->channel());
+      break;
+    case wire::Message::KillWorker: OnKillWorker(sender, *frame.message_as_KillWorker()); break;
+    case wire::Message::StopCluster:
+      Stop("asked to by " + processes_.Describe(sender.id));
+      break;
+    case wire::Message::Goodbye:
+      if (sender.role == wire::Role::Driver) {
+        DriverGone(sender.id, "said goodbye");
+      } else {
+        workers_->OnWorkerGoodbye(sender.id);
+      }
+      break;
+    default:
+      log_.warn("message ignored from={} type={}", SerialOf(sender.id),
+                wire::EnumNameMessage(frame.message_type()));
+  }
+}
+
+void Daemon::OnOpenChannel(Process& sender, const wire::OpenChannel& message) {
+  wire::ChannelOpenedT opened;
+  opened.request = message.request();
+  opened.target = message.target();
+  const Process* target = processes_.Find(ProcessId{message.target()});
+  if (!sender.page || target == nullptr || !target->page) {
+    opened.error = "there is no such process";
+  } else if (!target->dedicated) {
+    opened.error = processes_.Describe(target->id) + " runs no actor";
+  } else if (const auto channel = channels_->Open({sender.id, *sender.page},
+                                                  {target->id, *target->page}, true)) {
+    opened.worker_page = *target->page;
+    opened.channel = channel.value();
+  } else {
+    opened.error = channel.error().message;
+  }
+  processes_.Send(sender.id, std::move(opened));
+}
+
+void Daemon::OnKillWorker(Process& sender, const wire::KillWorker& message) {
+  const Process* worker = processes_.Find(ProcessId{message.worker()});
+  if (worker == nullptr || worker->role != wire::Role::Worker) return;  // dead already
+  const LeaseService::Lease* lease = leases_->LeaseOf(worker->id);
+  const bool holder = lease != nullptr && lease->owner == sender.id;
+  if (!holder && !worker->dedicated && sender.role != wire::Role::Tool) {
+    log_.warn("kill refused by={} worker={}", SerialOf(sender.id), SerialOf(worker->id));
+    return;
+  }
+  std::string reason = Text(message.reason());
+  if (reason.empty()) reason = "killed by " + processes_.Describe(sender.id);
+  workers_->Stop(worker->id, message.force(), reason);
+}
+
+// ---- Deaths --------------------------------------------------------------------------------------------
+
+void Daemon::OnLost(const Peer& peer, const std::string& reason) {
+  switch (peer.kind) {
+    case Peer::Kind::kZygote: return workers_->OnZygoteLost(peer.zygote);
+    case Peer::Kind::kWorker: return workers_->OnWorkerLost(peer.process);
+    case Peer::Kind::kInheritedDriver:
+      if (!peer.process) return Stop("the driver left before it said Hello: " + reason);
+      return DriverGone(peer.process, reason);
+    case Peer::Kind::kStranger: {
+      const Process* process = processes_.Find(peer.process);
+      if (process == nullptr) return;
+      if (process->role == wire::Role::Driver) return DriverGone(peer.process, reason);
+      processes_.Remove(peer.process);
+    }
+  }
+}
+
+void Daemon::DriverGone(ProcessId id, const std::string& reason) {
+  const Process* driver = processes_.Find(id);
+  if (driver == nullptr) return;
+  log_.info("driver left process={} pid={} reason=\"{}\"", SerialOf(id), driver->pid, reason);
+  if (options_.embedded && id == embedding_driver_) return Stop("its driver left: " + reason);
+  const ExecutableId executable = driver->executable;
+  connections_->Drop(driver->connection->id());
+  ProcessGone(id, LeftCause(processes_.Describe(id), reason));
+  workers_->RemoveExecutable(executable);
+}
+
+void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
+  log_.info("worker dead process={} cause=\"{}\"", SerialOf(id), cause.message);
+  if (const Process* worker = processes_.Find(id)) connections_->Drop(worker->connection->id());
+  ProcessGone(id, cause);
+}
+
+void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
+  const Process* process = processes_.Find(id);
+  if (process == nullptr) return;
+  const std::optional<uint32_t> page = process->page;
+  const auto no_slots = [](ProcessId) { return SlotList{}; };
+  const std::set<ProcessId> told = leases_->ProcessGone(id, cause, no_slots);
+  const std::vector<ProcessId> peers = channels_->ProcessGone(id);
+  processes_.Remove(id);
+  if (page) control_->ReleasePage(*page);
+  for (ProcessId peer : peers) {
+    if (told.contains(peer)) continue;
+    wire::ProcessGoneT gone;
+    gone.process = id.value;
+    gone.cause = std::make_unique<wire::CauseT>(cause);
+    processes_.Send(peer, std::move(gone));
+  }
+  control_->WakeAll();
+}
+
+void Daemon::OnStartFailed(ExecutableId executable) { leases_->WorkerStartFailed(executable); }
+
+void Daemon::OnExecutableBroken(ExecutableId executable, const std::string& reason) {
+  leases_->ExecutableBroken(executable, reason);
+}
+
+}  // namespace manta::node

@@ -1,0 +1,106 @@
+// The node daemon: takes messages apart and hands each to the class that it concerns.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/resources.h"
+#include "node/channel_allocator.h"
+#include "node/connections.h"
+#include "node/control_arena.h"
+#include "node/event_loop.h"
+#include "node/lease_service.h"
+#include "node/listener.h"
+#include "node/memory_file.h"
+#include "node/process_table.h"
+#include "node/session_directory.h"
+#include "node/worker_pool.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace manta::node {
+
+struct DaemonOptions {
+  uint32_t cores = 1;             // that processes may really use
+  model::ResourceSet resources;   // that the node offers
+  uint64_t object_store_bytes = 0;
+  Nanoseconds object_wait = 10 * kSecond;
+  bool embedded = false;          // ends with the driver on the inherited socket
+};
+
+class Daemon : public Connections::Observer, public WorkerPool::Observer {
+ public:
+  // Everything that can fail at the start fails here.
+  static Result<std::unique_ptr<Daemon>> Create(EventLoop& loop, spdlog::logger& log,
+                                                const SessionDirectory& session,
+                                                const DaemonOptions& options);
+  ~Daemon();
+
+  void AdoptDriver(UniqueFd socket);
+  // Lets others of this user in, and tells them where.
+  Result<> Listen();
+  // Ends the loop; drivers are told.
+  void Stop(const std::string& reason);
+  // On SIGCHLD: zygotes that ended, and what dead workers left behind.
+  void ReapChildren();
+  // After the loop: ends every process that the daemon started, and waits for them.
+  void KillEverything();
+
+ private:
+  Daemon(EventLoop& loop, spdlog::logger& log, const SessionDirectory& session,
+         const DaemonOptions& options);
+
+  // Connections::Observer
+  ProcessId OnHello(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                    const wire::Hello& hello) override;
+  void OnMessage(const Peer& peer, const wire::Frame& frame) override;
+  void OnLost(const Peer& peer, const std::string& reason) override;
+  // WorkerPool::Observer
+  void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) override;
+  void OnStartFailed(ExecutableId executable) override;
+  void OnExecutableBroken(ExecutableId executable, const std::string& reason) override;
+
+  ProcessId WelcomeDriver(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                          const wire::Hello& hello);
+  ProcessId WelcomeWorker(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                          const wire::Hello& hello);
+  ProcessId WelcomeTool(const Peer& peer, const std::shared_ptr<Connection>& connection,
+                        const wire::Hello& hello);
+  void SendWelcome(const Process& process, const wire::Hello& hello);
+  void RefuseProcess(const std::shared_ptr<Connection>& connection, manta_error_kind kind,
+                     const std::string& message);
+  void Dispatch(Process& sender, const wire::Frame& frame);
+  void DriverGone(ProcessId driver, const std::string& reason);
+  // Its memory, leases, channels, objects; whoever shared something with it is told.
+  void ProcessGone(ProcessId process, const wire::CauseT& cause);
+
+  void OnOpenChannel(Process& sender, const wire::OpenChannel& message);
+  void OnKillWorker(Process& sender, const wire::KillWorker& message);
+
+  EventLoop& loop_;
+  spdlog::logger& log_;
+  const SessionDirectory& session_;
+  const DaemonOptions options_;
+  std::string node_id_;
+  std::string secret_;
+  uint64_t last_job_ = 0;
+  ProcessId embedding_driver_;
+  ProcessTable processes_;
+  std::unique_ptr<ControlArena> control_;
+  MemoryFile objects_;
+  std::unique_ptr<Connections> connections_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<ChannelAllocator> channels_;
+  std::unique_ptr<LeaseService> leases_;
+  std::unique_ptr<Listener> listener_;
+  bool stopping_ = false;
+};
+
+}  // namespace manta::node

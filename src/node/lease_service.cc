@@ -1,0 +1,340 @@
+#include "node/lease_service.h"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "model/resources.h"
+
+namespace manta::node {
+namespace {
+
+constexpr uint32_t kMaxWanted = 1'000'000;
+constexpr size_t kMaxResourceNames = 64;
+constexpr size_t kMaxResourceNameBytes = 256;
+constexpr int64_t kMaxAmount = (int64_t{1} << 40) * model::kResourceUnit;
+constexpr Nanoseconds kGrantRetry = kSecond;
+
+Result<model::ResourceSet> Decode(
+    const flatbuffers::Vector<flatbuffers::Offset<wire::Amount>>* amounts) {
+  model::ResourceSet set;
+  if (amounts == nullptr) return set;
+  if (amounts->size() > kMaxResourceNames) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "more than 64 resources in one demand");
+  }
+  for (const wire::Amount* amount : *amounts) {
+    if (amount->name() == nullptr || amount->name()->size() == 0 ||
+        amount->name()->size() > kMaxResourceNameBytes) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a resource without a usable name");
+    }
+    if (amount->fixed_point() < 0 || amount->fixed_point() > kMaxAmount) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                       "resource " + amount->name()->str() + " has an amount out of range");
+    }
+    set.Set(amount->name()->string_view(), amount->fixed_point());
+  }
+  return set;
+}
+
+}  // namespace
+
+LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
+                           WorkerPool& workers, ChannelAllocator& channels,
+                           const model::LeaseOptions& options)
+    : log_(log),
+      processes_(processes),
+      workers_(workers),
+      channels_(channels),
+      table_(options),
+      tick_(loop, [this] {
+        table_.Tick(EventLoop::Now());
+        Pump();
+      }),
+      unmet_(loop, [this] { CheckUnmet(); }),
+      retry_timer_(loop, [this] { RetryGrants(); }) {}
+
+void LeaseService::AddOwner(const Process& process) { table_.AddOwner(process.id, process.job); }
+
+void LeaseService::WorkerReady(const Process& worker) {
+  table_.WorkerReady(EventLoop::Now(), worker.id, worker.executable);
+  Pump();
+}
+
+void LeaseService::WorkerStartFailed(ExecutableId executable) {
+  table_.WorkerStartFailed(EventLoop::Now(), executable);
+  Pump();
+}
+
+void LeaseService::ExecutableBroken(ExecutableId executable, const std::string& reason) {
+  for (auto& [key, info] : demands_) {
+    if (info.demand.executable != executable || info.demand.wanted == 0) continue;
+    Refuse(ProcessId{key.first}, key.second, reason);
+    info.demand.wanted = 0;
+    (void)table_.SetDemand(EventLoop::Now(), info.demand);
+  }
+  Pump();
+}
+
+void LeaseService::Refuse(ProcessId owner, uint32_t key, const std::string& reason) {
+  wire::DemandUnmetT unmet;
+  unmet.key = key;
+  unmet.reason = reason;
+  unmet.infeasible = true;
+  processes_.Send(owner, std::move(unmet));
+}
+
+void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& message) {
+  const Nanoseconds now = EventLoop::Now();
+  Result<model::ResourceSet> resources = Decode(message.resources());
+  Result<model::ResourceSet> placement =
+      message.placement() != nullptr ? Decode(message.placement()) : resources;
+  for (const auto* set : {&resources, &placement}) {
+    if (!*set) return Refuse(owner.id, message.key(), set->error().message);
+  }
+  const DemandKey demand_key{owner.id.value, message.key()};
+  const bool is_new = !demands_.contains(demand_key);
+  DemandInfo& info = demands_[demand_key];
+  model::Demand demand;
+  demand.owner = owner.id;
+  demand.key = message.key();
+  demand.executable = owner.executable;
+  demand.resources = *resources;
+  demand.placement = *placement;
+  demand.dedicated = message.dedicated();
+  demand.wanted = std::min(message.wanted(), kMaxWanted);
+  if (const std::string broken = workers_.BrokenReason(owner.executable);
+      !broken.empty() && demand.wanted > 0) {
+    if (is_new) demands_.erase(demand_key);
+    return Refuse(owner.id, message.key(), broken);
+  }
+  if (Result<> set = table_.SetDemand(now, demand); !set) {
+    if (is_new) demands_.erase(demand_key);
+    return Refuse(owner.id, message.key(), set.error().message);
+  }
+  info.demand = std::move(demand);
+  if (message.actor_name() != nullptr) info.actor_name = message.actor_name()->str();
+  retry_.erase(demand_key);
+  const bool wants = info.demand.wanted > 0;
+  if (!wants) reported_.erase(demand_key);
+  if (!wants && info.held == 0) demands_.erase(demand_key);
+  Pump();
+  // A new shape may be more than the node has at all: then it is told at once.
+  if (wants) CheckUnmetAt(is_new ? now : now + kUnmetAfter);
+}
+
+void LeaseService::ReturnLease(ProcessId owner, LeaseId lease) {
+  const auto found = leases_.find(lease.value);
+  if (found == leases_.end() || found->second.owner != owner) return;
+  Forget(lease);
+  table_.ReturnLease(EventLoop::Now(), lease);
+  Pump();
+}
+
+void LeaseService::SetBlocked(ProcessId worker, bool blocked) {
+  const auto lease = by_worker_.find(worker);
+  if (lease == by_worker_.end()) return;
+  wire::LeaseBlockedT message;
+  message.lease = lease->second.value;
+  message.blocked = blocked;
+  processes_.Send(leases_.at(lease->second.value).owner, std::move(message));
+  if (blocked) {
+    table_.WorkerBlocked(EventLoop::Now(), worker);
+  } else {
+    table_.WorkerResumed(EventLoop::Now(), worker);
+  }
+  Pump();
+}
+
+std::set<ProcessId> LeaseService::ProcessGone(
+    ProcessId process, const wire::CauseT& cause,
+    const std::function<SlotList(ProcessId)>& slots_for) {
+  const Nanoseconds now = EventLoop::Now();
+  cause_ = &cause;
+  slots_for_ = &slots_for;
+  told_.clear();
+  // What it held ends with it; its workers are stopped by the table.
+  std::vector<LeaseId> held;
+  for (const auto& [id, lease] : leases_) {
+    if (lease.owner == process) held.push_back(lease.id);
+  }
+  for (LeaseId lease : held) Forget(lease);
+  const DemandKey first{process.value, 0};
+  const DemandKey last{process.value, UINT32_MAX};
+  demands_.erase(demands_.lower_bound(first), demands_.upper_bound(last));
+  reported_.erase(reported_.lower_bound(first), reported_.upper_bound(last));
+  retry_.erase(retry_.lower_bound(first), retry_.upper_bound(last));
+  table_.WorkerGone(now, process);
+  table_.RemoveOwner(now, process);
+  Pump();
+  cause_ = nullptr;
+  slots_for_ = nullptr;
+  return std::exchange(told_, {});
+}
+
+const LeaseService::Lease* LeaseService::LeaseOf(ProcessId worker) const {
+  const auto lease = by_worker_.find(worker);
+  return lease == by_worker_.end() ? nullptr : &leases_.at(lease->second.value);
+}
+
+void LeaseService::Forget(LeaseId id) {
+  const auto found = leases_.find(id.value);
+  if (found == leases_.end()) return;
+  const Lease& lease = found->second;
+  by_worker_.erase(lease.worker);
+  const auto demand = demands_.find({lease.owner.value, lease.key});
+  if (demand != demands_.end()) {
+    if (demand->second.held > 0) --demand->second.held;
+    if (demand->second.held == 0 && demand->second.demand.wanted == 0) demands_.erase(demand);
+  }
+  leases_.erase(found);
+}
+
+// ---- Actions of the table ------------------------------------------------------------------------------
+
+void LeaseService::Pump() {
+  if (pumping_) return;  // an action led to another input: the loop below sees what comes of it
+  pumping_ = true;
+  for (;;) {
+    const std::vector<model::LeaseAction> actions = table_.TakeActions();
+    if (actions.empty()) break;
+    for (const auto& action : actions) {
+      std::visit([this](const auto& one) { Do(one); }, action);
+    }
+  }
+  pumping_ = false;
+  const Nanoseconds deadline = table_.NextDeadline();
+  if (deadline == INT64_MAX) {
+    tick_.Cancel();
+  } else {
+    tick_.ExpireAt(deadline);
+  }
+}
+
+void LeaseService::Do(const model::GrantLease& grant) {
+  Process* owner = processes_.Find(grant.owner);
+  Process* worker = processes_.Find(grant.worker);
+  const DemandKey demand_key{grant.owner.value, grant.key};
+  const auto demand = demands_.find(demand_key);
+  if (owner == nullptr || worker == nullptr || !owner->page || !worker->page ||
+      demand == demands_.end()) {
+    table_.ReturnLease(EventLoop::Now(), grant.lease);
+    return;
+  }
+  const bool dedicated = demand->second.demand.dedicated;
+  const Result<uint64_t> channel = channels_.Open({owner->id, *owner->page},
+                                                  {worker->id, *worker->page}, dedicated);
+  if (!channel) {
+    log_.warn("lease not granted owner={} reason=\"{}\"", SerialOf(owner->id),
+              channel.error().message);
+    wire::DemandUnmetT unmet;
+    unmet.key = grant.key;
+    unmet.reason = channel.error().message;
+    processes_.Send(owner->id, std::move(unmet));
+    // Granting would fail again at once: the table forgets the demand for a while.
+    model::Demand none = demand->second.demand;
+    none.wanted = 0;
+    (void)table_.SetDemand(EventLoop::Now(), none);
+    table_.ReturnLease(EventLoop::Now(), grant.lease);
+    retry_.insert(demand_key);
+    if (!retry_timer_.armed()) retry_timer_.ExpireAfter(kGrantRetry);
+    return;
+  }
+  ++demand->second.held;
+  reported_.erase(demand_key);
+  worker->dedicated = dedicated;
+  if (!demand->second.actor_name.empty()) worker->name = demand->second.actor_name;
+  Lease& lease = leases_[grant.lease.value];
+  lease = {grant.lease, grant.owner, grant.worker, grant.key, dedicated, false, EventLoop::Now()};
+  by_worker_[grant.worker] = grant.lease;
+
+  wire::LeaseGrantedT granted;
+  granted.key = grant.key;
+  granted.lease = grant.lease.value;
+  granted.worker = grant.worker.value;
+  granted.worker_page = *worker->page;
+  granted.channel = channel.value();
+  granted.pid = worker->pid;
+  processes_.Send(owner->id, std::move(granted));
+}
+
+void LeaseService::Do(const model::RevokeLease& revoke) {
+  const auto found = leases_.find(revoke.lease.value);
+  if (found != leases_.end()) found->second.revoked = true;
+  wire::LeaseRevokedT message;
+  message.lease = revoke.lease.value;
+  processes_.Send(revoke.owner, std::move(message));
+}
+
+void LeaseService::Do(const model::StartWorkers& start) {
+  workers_.Start(start.executable, start.count);
+}
+
+void LeaseService::Do(const model::StopWorker& stop) {
+  workers_.Stop(stop.worker, stop.force,
+                stop.force ? "its owner is gone or gave it up" : "idle and not needed");
+}
+
+void LeaseService::Do(const model::LeaseLost& lost) {
+  const auto found = leases_.find(lost.lease.value);
+  if (found == leases_.end()) return;
+  Forget(lost.lease);
+  wire::LeaseLostT message;
+  message.lease = lost.lease.value;
+  message.worker = lost.worker.value;
+  message.cause = std::make_unique<wire::CauseT>();
+  if (cause_ != nullptr) *message.cause = *cause_;
+  if (slots_for_ != nullptr) {
+    for (const auto& [slot, generation] : (*slots_for_)(lost.owner)) {
+      message.slots.push_back(slot);
+      message.generations.push_back(generation);
+    }
+  }
+  if (processes_.Send(lost.owner, std::move(message))) told_.insert(lost.owner);
+}
+
+void LeaseService::RetryGrants() {
+  const std::set<DemandKey> again = std::exchange(retry_, {});
+  for (const DemandKey& key : again) {
+    const auto found = demands_.find(key);
+    if (found != demands_.end()) (void)table_.SetDemand(EventLoop::Now(), found->second.demand);
+  }
+  Pump();
+}
+
+// ---- What waits ----------------------------------------------------------------------------------------
+
+void LeaseService::CheckUnmetAt(Nanoseconds when) {
+  if (unmet_.armed() && unmet_at_ <= when) return;
+  unmet_at_ = when;
+  unmet_.ExpireAt(when);
+}
+
+void LeaseService::CheckUnmet() {
+  const Nanoseconds now = EventLoop::Now();
+  Nanoseconds next = INT64_MAX;
+  for (const model::UnmetDemand& unmet : table_.Unmet(now)) {
+    const DemandKey key{unmet.owner.value, unmet.key};
+    const auto demand = demands_.find(key);
+    // Who holds some leases makes progress: wanting more is the normal state of a busy owner.
+    if (demand == demands_.end() || demand->second.held > 0) continue;
+    const auto reported = reported_.find(key);
+    Nanoseconds due = unmet.infeasible ? now : unmet.since + kUnmetAfter;
+    if (reported != reported_.end()) due = reported->second + kUnmetAgain;
+    if (due > now) {
+      next = std::min(next, due);
+      continue;
+    }
+    wire::DemandUnmetT message;
+    message.key = unmet.key;
+    message.reason = unmet.reason;
+    message.infeasible = unmet.infeasible;
+    message.waited_ms = static_cast<uint32_t>((now - unmet.since) / kMillisecond);
+    processes_.Send(unmet.owner, std::move(message));
+    reported_[key] = now;
+    next = std::min(next, now + kUnmetAgain);
+  }
+  if (next != INT64_MAX) CheckUnmetAt(next);
+}
+
+}  // namespace manta::node

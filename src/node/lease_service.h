@@ -1,0 +1,111 @@
+// Leases as processes meet them: messages in, messages out, around the pure model::LeaseTable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "model/lease_table.h"
+#include "node/channel_allocator.h"
+#include "node/event_loop.h"
+#include "node/process_table.h"
+#include "node/worker_pool.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace manta::node {
+
+// Sealed objects that a dead process made for an owner: (slot, generation).
+using SlotList = std::vector<std::pair<uint32_t, uint32_t>>;
+
+class LeaseService {
+ public:
+  // A demand that holds nothing is reported after the first of these, then each time the second has passed.
+  static constexpr Nanoseconds kUnmetAfter = 5 * kSecond;
+  static constexpr Nanoseconds kUnmetAgain = 30 * kSecond;
+
+  struct Lease {
+    LeaseId id;
+    ProcessId owner;
+    ProcessId worker;
+    uint32_t key = 0;
+    bool dedicated = false;
+    bool revoked = false;
+    Nanoseconds since = 0;
+  };
+
+  LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, WorkerPool& workers,
+               ChannelAllocator& channels, const model::LeaseOptions& options);
+
+  // Drivers and workers may both own tasks.
+  void AddOwner(const Process& process);
+  void WorkerReady(const Process& worker);
+  void WorkerStartFailed(ExecutableId executable);
+  void ExecutableBroken(ExecutableId executable, const std::string& reason);
+
+  void SetDemand(const Process& owner, const wire::SetDemand& message);
+  void ReturnLease(ProcessId owner, LeaseId lease);
+  void SetBlocked(ProcessId worker, bool blocked);
+
+  // It is dead or has left. `slots_for` says which objects a holder may have missed. Returns who has been told by LeaseLost.
+  std::set<ProcessId> ProcessGone(ProcessId process, const wire::CauseT& cause,
+                                  const std::function<SlotList(ProcessId)>& slots_for);
+
+  const Lease* LeaseOf(ProcessId worker) const;
+  const std::map<uint64_t, Lease>& leases() const { return leases_; }
+  const model::LeaseTable& table() const { return table_; }
+  struct DemandInfo {
+    model::Demand demand;
+    std::string actor_name;
+    uint32_t held = 0;
+  };
+  using DemandKey = std::pair<uint64_t, uint32_t>;  // owner, key
+  const std::map<DemandKey, DemandInfo>& demands() const { return demands_; }
+
+ private:
+  struct Reported {
+    Nanoseconds at = 0;
+  };
+
+  void Pump();
+  void Do(const model::GrantLease& grant);
+  void Do(const model::RevokeLease& revoke);
+  void Do(const model::StartWorkers& start);
+  void Do(const model::StopWorker& stop);
+  void Do(const model::LeaseLost& lost);
+  void Refuse(ProcessId owner, uint32_t key, const std::string& reason);
+  void Forget(LeaseId lease);
+  void CheckUnmetAt(Nanoseconds when);
+  void CheckUnmet();
+  void RetryGrants();
+
+  spdlog::logger& log_;
+  ProcessTable& processes_;
+  WorkerPool& workers_;
+  ChannelAllocator& channels_;
+  model::LeaseTable table_;
+  std::map<DemandKey, DemandInfo> demands_;
+  std::map<uint64_t, Lease> leases_;
+  std::unordered_map<ProcessId, LeaseId> by_worker_;
+  std::map<DemandKey, Nanoseconds> reported_;
+  std::set<DemandKey> retry_;  // granted, but no channel could be made
+  bool pumping_ = false;
+  // Set during ProcessGone, for the LeaseLost actions that come of it.
+  const wire::CauseT* cause_ = nullptr;
+  const std::function<SlotList(ProcessId)>* slots_for_ = nullptr;
+  std::set<ProcessId> told_;
+  Timer tick_;
+  Timer unmet_;
+  Nanoseconds unmet_at_ = INT64_MAX;
+  Timer retry_timer_;
+};
+
+}  // namespace manta::node

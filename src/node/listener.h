@@ -1,0 +1,31 @@
+// The door for drivers and tools that did not start the cluster: an abstract Unix socket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "node/event_loop.h"
+#include "node/unique_fd.h"
+
+namespace manta::node {
+
+class Listener {
+ public:
+  // `on_accept` gets sockets of processes of this user (or root) only, and the peer's process id.
+  static Result<std::unique_ptr<Listener>> Open(EventLoop& loop, const std::string& name,
+                                                std::function<void(UniqueFd, pid_t)> on_accept);
+
+ private:
+  Listener() = default;
+  void Accept();
+
+  UniqueFd socket_;
+  std::function<void(UniqueFd, pid_t)> on_accept_;
+  std::unique_ptr<FdWatch> watch_;
+};
+
+}  // namespace manta::node

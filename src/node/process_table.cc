@@ -1,0 +1,19 @@
+#include "node/process_table.h"
+
+namespace manta::node {
+
+std::string ProcessTable::Describe(ProcessId id) const {
+  const Process* process = Find(id);
+  if (process == nullptr) return "process " + std::to_string(SerialOf(id)) + " (gone)";
+  std::string text;
+  switch (process->role) {
+    case wire::Role::Driver: text = "driver "; break;
+    case wire::Role::Worker: text = "worker "; break;
+    default: text = "process "; break;
+  }
+  text += std::to_string(SerialOf(id)) + " (";
+  if (!process->name.empty()) text += process->name + ", ";
+  return text + "pid " + std::to_string(process->pid) + ")";
+}
+
+}  // namespace manta::node

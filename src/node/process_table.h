@@ -1,0 +1,77 @@
+// The processes of the node that have said Hello (workers from the moment they are asked for): who they are and how to reach them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/ids.h"
+#include "node/connection.h"
+
+namespace manta::node {
+
+struct Process {
+  ProcessId id;
+  wire::Role role = wire::Role::Tool;
+  pid_t pid = 0;
+  JobId job;
+  // The driver's program, or what the worker runs. One number per driver: a worker never serves a second job.
+  ExecutableId executable;
+  std::optional<uint32_t> page;  // in the control arena; tools have none
+  std::shared_ptr<Connection> connection;
+  std::string name;           // for people: program, class of the actor
+  std::string ray_namespace;
+  Nanoseconds since = 0;
+  bool log_to_driver = true;  // drivers
+  bool answers_lists = false;
+  bool dedicated = false;     // a worker that runs an actor
+};
+
+class ProcessTable {
+ public:
+  explicit ProcessTable(uint32_t node_index) : node_index_(node_index) {}
+
+  // A number that no process of this node had before.
+  ProcessId NextId() { return MakeProcessId(node_index_, ++last_serial_); }
+
+  // The reference is valid until Remove.
+  Process& Add(Process process) { return processes_[process.id] = std::move(process); }
+  void Remove(ProcessId id) { processes_.erase(id); }
+  Process* Find(ProcessId id) {
+    const auto found = processes_.find(id);
+    return found == processes_.end() ? nullptr : &found->second;
+  }
+  const Process* Find(ProcessId id) const { return const_cast<ProcessTable*>(this)->Find(id); }
+
+  // False: there is no such process any more; that is no error, its death is on its way to everybody.
+  template <class MessageT>
+  bool Send(ProcessId to, MessageT&& message) {
+    Process* process = Find(to);
+    if (process == nullptr || process->connection == nullptr || !process->connection->open()) {
+      return false;
+    }
+    process->connection->Send(std::forward<MessageT>(message));
+    return true;
+  }
+
+  // "worker 12 (Counter, pid 4711)"
+  std::string Describe(ProcessId id) const;
+
+  const std::unordered_map<ProcessId, Process>& all() const { return processes_; }
+
+ private:
+  uint32_t node_index_;
+  uint32_t last_serial_ = 1;  // serial 1 is the daemon
+  std::unordered_map<ProcessId, Process> processes_;
+};
+
+// The number that people see of a process: what counts on its node.
+inline uint32_t SerialOf(ProcessId id) { return static_cast<uint32_t>(id.value); }
+
+}  // namespace manta::node

@@ -1,0 +1,30 @@
+// Starts the process that workers are forked from: the driver's own program, told by its environment not to run main.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace manta::node {
+
+// What a driver's workers run. Two drivers with equal programs share a zygote.
+struct Program {
+  std::string path;
+  std::string build_id;
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::string working_directory;
+
+  bool operator==(const Program&) const = default;
+};
+
+inline constexpr int kZygoteSocket = 3;
+
+// Runs `program` with `socket` as descriptor 3, MANTA_ZYGOTE_FD=3, output into `log` and nothing else open. It dies with the
+// calling thread. What goes wrong between fork and exec shows as exit status 126 or 127 with a line in the log.
+Result<pid_t> LaunchZygote(const Program& program, int socket, int log);
+
+}  // namespace manta::node
