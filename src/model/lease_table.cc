@@ -1,0 +1,776 @@
+#include "model/lease_table.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+#include <tuple>
+
+namespace manta::model {
+
+using State = PoolWorker::State;
+
+namespace {
+
+// What of `amount` is there.
+ResourceSet AtMost(const ResourceSet& amount, const ResourceSet& there) {
+  ResourceSet least;
+  for (const auto& [name, value] : amount.amounts()) {
+    least.Set(name, std::max<int64_t>(0, std::min(value, there.Get(name))));
+  }
+  return least;
+}
+
+// How many times `request` fits into `free`, at most `limit` times.
+uint32_t Times(const ResourceSet& request, const ResourceSet& free, uint32_t limit) {
+  int64_t times = limit;
+  for (const auto& [name, amount] : request.amounts()) {
+    times = std::min(times, std::max<int64_t>(0, free.Get(name)) / amount);
+  }
+  return static_cast<uint32_t>(times);
+}
+
+PoolLimits LimitsOf(const LeaseOptions& options) {
+  return {options.max_starting, options.max_workers, options.idle_workers_kept,
+          options.idle_worker_ttl};
+}
+
+void Require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "lease table: %s\n", what);
+  std::abort();
+}
+
+}  // namespace
+
+LeaseTable::LeaseTable(LeaseOptions options)
+    : options_(std::move(options)), available_(options_.total), pool_(LimitsOf(options_)) {}
+
+LeaseTable::~LeaseTable() = default;
+
+// ---- Owners and demands
+
+void LeaseTable::AddOwner(ProcessId owner, JobId job) {
+  const auto [entry, added] = owners_.try_emplace(owner);
+  if (!added) return;
+  JobRecord& record = jobs_[job];
+  ++record.owners;
+  entry->second.id = owner;
+  entry->second.job_id = job;
+  entry->second.job = &record;
+}
+
+void LeaseTable::RemoveOwner(Nanoseconds now, ProcessId id) {
+  const auto found = owners_.find(id);
+  if (found == owners_.end()) return;
+  OwnerRecord& owner = found->second;
+  for (auto& [key, demand] : owner.demands) {
+    demand.wanted = 0;
+    Refresh(now, &demand);
+  }
+  // The workers may run tasks whose results nobody would take. They stay charged until they are
+  // dead.
+  for (const LeaseId lease : std::set<LeaseId>(owner.leases)) {
+    PoolWorker* worker = leases_.at(lease).worker;
+    actions_.push_back(StopWorker{worker->id, true});
+    EndLease(now, lease, false);
+    pool_.MakeStopping(worker);
+  }
+  while (!owner.demands.empty()) ForgetIfDone(&owner.demands.begin()->second);
+  if (--owner.job->owners == 0) jobs_.erase(owner.job_id);
+  owners_.erase(found);
+  Schedule(now);
+}
+
+Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
+  const auto found = owners_.find(demand.owner);
+  if (found == owners_.end()) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "process " + Hex(demand.owner.value) + " declares a demand, but is no owner");
+  }
+  OwnerRecord& owner = found->second;
+  const auto [entry, added] = owner.demands.try_emplace(demand.key);
+  DemandRecord& record = entry->second;
+  if (added) {
+    record.key = demand.key;
+    record.owner = &owner;
+    record.line = LineOf(demand);
+  }
+  const Shape& shape = record.line->shape();
+  if (shape.executable != demand.executable || shape.dedicated != demand.dedicated ||
+      shape.resources != demand.resources || shape.placement != demand.placement) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "demand " + std::to_string(demand.key) + " of process " +
+                         Hex(demand.owner.value) +
+                         " changed its executable, resources or kind; use another key");
+  }
+  record.wanted = demand.wanted;
+  Refresh(now, &record);
+  ForgetIfDone(&record);
+  Schedule(now);
+  return {};
+}
+
+WaitingLine* LeaseTable::LineOf(const Demand& demand) {
+  const Shape shape{demand.executable, demand.dedicated, demand.resources, demand.placement};
+  std::unique_ptr<WaitingLine>& line = lines_[shape];
+  if (line == nullptr) line = std::make_unique<WaitingLine>(shape, options_.total);
+  ++line->demands;
+  return line.get();
+}
+
+void LeaseTable::ReleaseLine(WaitingLine* line) {
+  if (--line->demands == 0) lines_.erase(Shape(line->shape()));
+}
+
+// Brings `missing`, the line and the quantum up to date with wanted and held.
+void LeaseTable::Refresh(Nanoseconds now, DemandRecord* demand) {
+  const uint32_t wanted = demand->wanted;
+  const uint32_t missing = wanted > demand->held ? wanted - demand->held : 0;
+  if (missing == demand->missing) return;
+  const bool was_waiting = demand->waiting();
+  if (was_waiting) LeaveLine(demand);
+  demand->missing = missing;
+  if (missing == 0) {
+    Disarm(demand);
+    DropWhatIsKept(demand);
+    return;
+  }
+  if (!was_waiting) {
+    demand->place.since = now;
+    demand->place.arrival = ++arrivals_;
+  }
+  EnterLine(demand);
+  // One that had all it needed may need more now.
+  if (!was_waiting || demand->parked) Arm(demand, demand->place.since + options_.quantum);
+}
+
+void LeaseTable::EnterLine(DemandRecord* demand) {
+  OwnerRecord& owner = *demand->owner;
+  WaitingLine* line = demand->line;
+  demand->place.owner_leases = owner.counted;
+  if (line->empty()) {
+    line->active_index = active_lines_.size();
+    active_lines_.push_back(line);
+  }
+  line->Enter(owner.job_id, owner.job->counted, demand->place, demand);
+  demand->in_line = demand->missing;
+  line->missing += demand->in_line;
+  owner.waiting.insert(demand->key);
+  owner.job->lines.insert(line);
+  if (!demand->earmark.empty()) earmarked_.emplace(demand->age(), demand);
+}
+
+void LeaseTable::LeaveLine(DemandRecord* demand) {
+  OwnerRecord& owner = *demand->owner;
+  WaitingLine* line = demand->line;
+  line->Leave(owner.job_id, demand->place);
+  line->missing -= std::exchange(demand->in_line, 0);
+  if (!line->HasJob(owner.job_id)) owner.job->lines.erase(line);
+  if (line->empty()) {
+    active_lines_[line->active_index] = active_lines_.back();
+    active_lines_[line->active_index]->active_index = line->active_index;
+    active_lines_.pop_back();
+  }
+  owner.waiting.erase(demand->key);
+  earmarked_.erase(demand->age());
+}
+
+// For a demand that does not wait any more: what comes back goes to others.
+void LeaseTable::DropWhatIsKept(DemandRecord* demand) {
+  for (const LeaseId lease : demand->promised) leases_.at(lease).promised_to = nullptr;
+  demand->promised.clear();
+  demand->earmark = {};
+  SetCovered(demand, 0);
+}
+
+// The owner may use the key for something else from now on.
+void LeaseTable::ForgetIfDone(DemandRecord* demand) {
+  if (demand->wanted > 0 || demand->held > 0) return;
+  assert(!demand->waiting());
+  ReleaseLine(demand->line);
+  demand->owner->demands.erase(demand->key);
+}
+
+// ---- Workers
+
+void LeaseTable::WorkerReady(Nanoseconds now, ProcessId worker, ExecutableId executable) {
+  pool_.Add(now, worker, executable);
+  Schedule(now);
+}
+
+void LeaseTable::WorkerStartFailed(Nanoseconds now, ExecutableId executable) {
+  pool_.StartFailed(executable);
+  Schedule(now);
+}
+
+void LeaseTable::WorkerGone(Nanoseconds now, ProcessId id) {
+  PoolWorker* worker = pool_.Find(id);
+  if (worker == nullptr) return;
+  if (worker->state == State::kLeased) {
+    const LeaseRecord& lease = leases_.at(worker->lease);
+    actions_.push_back(LeaseLost{lease.id, lease.owner->id, id});
+    EndLease(now, lease.id, true);
+  }
+  Release(worker, ResourceSet(worker->charged));
+  pool_.Remove(worker);
+  Schedule(now);
+}
+
+void LeaseTable::WorkerBlocked(Nanoseconds now, ProcessId id) {
+  PoolWorker* worker = pool_.Find(id);
+  if (worker == nullptr || worker->state != State::kLeased || worker->blocked) return;
+  const LeaseRecord& lease = leases_.at(worker->lease);
+  Uncount(lease);
+  worker->blocked = true;
+  Release(worker, worker->charged.Only(kCpu));
+  Count(lease);
+  Schedule(now);
+}
+
+void LeaseTable::WorkerResumed(Nanoseconds now, ProcessId id) {
+  PoolWorker* worker = pool_.Find(id);
+  if (worker == nullptr || worker->state != State::kLeased || !worker->blocked) return;
+  const LeaseRecord& lease = leases_.at(worker->lease);
+  Uncount(lease);
+  worker->blocked = false;
+  // At once, whether it is free or not: resuming goes before granting.
+  Charge(worker, lease.demand->line->shape().resources.Only(kCpu));
+  Count(lease);
+  Schedule(now);
+}
+
+void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id) {
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return;
+  PoolWorker* worker = found->second.worker;
+  if (found->second.dedicated()) {
+    // Charged until it is dead: what it holds, e.g. memory of a GPU, is not free before.
+    actions_.push_back(StopWorker{worker->id, true});
+    EndLease(now, id, false);
+    pool_.MakeStopping(worker);
+  } else {
+    EndLease(now, id, true);
+    Release(worker, ResourceSet(worker->charged));
+    pool_.MakeIdle(now, worker);
+  }
+  Schedule(now);
+}
+
+// ---- Granting
+
+// Grants all that can be granted, and starts workers for what lacks nothing else. Resources for
+// which a worker is starting and those that came back for the sake of a demand are kept from the
+// others.
+void LeaseTable::Schedule(Nanoseconds now) {
+  ++round_;
+  pool_.BeginRound();
+  ResourceSet free = available_;
+  ServeEarmarked(now, &free);
+  ServeLines(now, &free);
+  for (const auto& [executable, count] : pool_.TakeStarts()) {
+    actions_.push_back(StartWorkers{executable, count});
+  }
+}
+
+void LeaseTable::ServeEarmarked(Nanoseconds now, ResourceSet* free) {
+  if (earmarked_.empty()) return;
+  std::vector<DemandRecord*> demands;
+  for (const auto& [age, demand] : earmarked_) demands.push_back(demand);
+  for (DemandRecord* demand : demands) {
+    Outcome outcome = Outcome::kPassedOver;
+    do {
+      if (!free->Contains(demand->line->request())) break;
+      outcome = Serve(now, demand, free);
+    } while (outcome == Outcome::kGranted && !demand->earmark.empty());
+    // What does not suffice yet is kept. Those that wait longer come first, so that two of them
+    // cannot hold what the other one needs.
+    if (outcome != Outcome::kReserved) free->Subtract(AtMost(demand->earmark, *free));
+  }
+}
+
+void LeaseTable::ServeLines(Nanoseconds now, ResourceSet* free) {
+  while (WaitingLine* line = BestLine(*free)) {
+    if (Serve(now, line->front_demand(), free) == Outcome::kPassedOver) line->passed_over = true;
+    if (line->reserved >= line->missing) line->passed_over = true;
+  }
+}
+
+WaitingLine* LeaseTable::BestLine(const ResourceSet& free) {
+  WaitingLine* best = nullptr;
+  for (WaitingLine* line : active_lines_) {
+    if (line->round != round_) {
+      line->round = round_;
+      line->reserved = 0;
+      line->passed_over = !line->feasible();
+    }
+    if (line->passed_over || !free.Contains(line->request())) continue;
+    if (best == nullptr || line->front() < best->front()) best = line;
+  }
+  return best;
+}
+
+LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, ResourceSet* free) {
+  WaitingLine* line = demand->line;
+  const ResourceSet& resources = line->shape().resources;
+  const ExecutableId executable = line->shape().executable;
+  if (pool_.HasIdle(executable)) {
+    free->Subtract(resources);
+    Grant(now, demand);
+    return Outcome::kGranted;
+  }
+  switch (pool_.CoverByStart(executable)) {
+    case WorkerPool::Cover::kStarting:
+      free->Subtract(resources);
+      ++line->reserved;
+      return Outcome::kReserved;
+    case WorkerPool::Cover::kWorkerLimit:
+      StopIdleForLimit(executable);
+      return Outcome::kPassedOver;
+    case WorkerPool::Cover::kMustWait:
+      return Outcome::kPassedOver;
+  }
+  return Outcome::kPassedOver;
+}
+
+void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand) {
+  OwnerRecord& owner = *demand->owner;
+  const Shape& shape = demand->line->shape();
+  const LeaseId id{next_lease_++};
+  PoolWorker* worker = pool_.Lease(shape.executable, id);
+  LeaseRecord& lease = leases_[id];
+  lease = {.id = id, .owner = &owner, .demand = demand, .worker = worker};
+  owner.leases.insert(id);
+  actions_.push_back(GrantLease{id, owner.id, demand->key, worker->id});
+
+  LeaveLine(demand);
+  Disarm(demand);
+  --demand->missing;
+  ++demand->held;
+  Charge(worker, shape.resources);
+  Count(lease);
+  if (demand->missing == 0) {
+    DropWhatIsKept(demand);
+    return;
+  }
+  demand->earmark.Subtract(AtMost(shape.resources, demand->earmark));
+  SetCovered(demand, demand->covered - std::min(demand->covered, 1u));
+  // The wait for the next one begins.
+  demand->place.since = now;
+  demand->place.arrival = ++arrivals_;
+  EnterLine(demand);
+  Arm(demand, now + options_.quantum);
+}
+
+// Makes room for a worker of another executable.
+void LeaseTable::StopIdleForLimit(ExecutableId wanted) {
+  if (pool_.stopping() >= options_.max_starting) return;  // there will be room
+  for (PoolWorker* worker : pool_.IdleWorkers(wanted)) {
+    if (IsBusyOwner(worker->id)) continue;
+    pool_.MakeStopping(worker);
+    actions_.push_back(StopWorker{worker->id, false});
+    return;
+  }
+}
+
+// An idle worker whose tasks left others running: their results would be lost with it.
+bool LeaseTable::IsBusyOwner(ProcessId process) const {
+  const auto found = owners_.find(process);
+  return found != owners_.end() && !(found->second.leases.empty() && found->second.waiting.empty());
+}
+
+// ---- Leases and counts
+
+// `freed`: what the lease was charged is free from now on.
+void LeaseTable::EndLease(Nanoseconds now, LeaseId id, bool freed) {
+  const auto found = leases_.find(id);
+  LeaseRecord& lease = found->second;
+  Uncount(lease);
+  DemandRecord* demand = lease.demand;
+  lease.owner->leases.erase(id);
+  --demand->held;
+  if (lease.promised_to != nullptr) {
+    lease.promised_to->promised.erase(id);
+    if (freed) AddEarmark(lease.promised_to, lease.worker->charged);
+  }
+  leases_.erase(found);
+  Refresh(now, demand);
+  ForgetIfDone(demand);
+}
+
+void LeaseTable::Charge(PoolWorker* worker, const ResourceSet& amount) {
+  worker->charged.Add(amount);
+  available_.Subtract(amount);
+}
+
+void LeaseTable::Release(PoolWorker* worker, const ResourceSet& amount) {
+  available_.Add(amount);
+  worker->charged.Subtract(ResourceSet(amount));
+}
+
+void LeaseTable::Count(const LeaseRecord& lease) {
+  if (lease.kept()) ++lease.demand->kept;
+  ChangeCounts(lease.owner, lease.counted(), lease.kept());
+}
+
+void LeaseTable::Uncount(const LeaseRecord& lease) {
+  if (lease.kept()) --lease.demand->kept;
+  ChangeCounts(lease.owner, -static_cast<int>(lease.counted()), -static_cast<int>(lease.kept()));
+}
+
+void LeaseTable::ChangeCounts(OwnerRecord* owner, int counted, int kept) {
+  holdings_changed_ = true;
+  JobRecord& job = *owner->job;
+  if (kept != 0) {
+    job.holders.erase({owner->kept, owner->id});
+    holding_jobs_.erase({job.kept, owner->job_id});
+    owner->kept += kept;
+    job.kept += kept;
+    if (owner->kept > 0) job.holders.emplace(owner->kept, owner->id);
+    if (job.kept > 0) holding_jobs_.emplace(job.kept, owner->job_id);
+  }
+  if (counted == 0) return;
+  owner->counted += counted;
+  job.counted += counted;
+  for (WaitingLine* line : job.lines) line->SetJobLeases(owner->job_id, job.counted);
+  for (const uint32_t key : std::vector<uint32_t>(owner->waiting.begin(), owner->waiting.end())) {
+    DemandRecord* demand = &owner->demands.at(key);
+    LeaveLine(demand);
+    EnterLine(demand);
+  }
+}
+
+// ---- Quanta
+
+void LeaseTable::Tick(Nanoseconds now) {
+  for (PoolWorker* worker : pool_.Expired(now)) {
+    if (IsBusyOwner(worker->id)) {
+      pool_.Touch(now, worker);
+      continue;
+    }
+    pool_.MakeStopping(worker);
+    actions_.push_back(StopWorker{worker->id, false});
+  }
+  ReconsiderParked(now);
+  while (!due_.empty() && due_.begin()->first.first <= now) Reclaim(now, due_.begin()->second);
+  Schedule(now);
+}
+
+Nanoseconds LeaseTable::NextDeadline() const {
+  Nanoseconds next = pool_.NextExpiry();
+  if (!due_.empty()) next = std::min(next, due_.begin()->first.first);
+  if (holdings_changed_ && !parked_.empty()) {
+    next = std::min(next, parked_looked_at_ + options_.quantum);
+  }
+  return next;
+}
+
+void LeaseTable::Arm(DemandRecord* demand, Nanoseconds due) {
+  Disarm(demand);
+  if (!demand->line->feasible()) return;
+  demand->due = due;
+  due_.emplace(std::pair(due, demand->place.arrival), demand);
+}
+
+void LeaseTable::Disarm(DemandRecord* demand) {
+  if (demand->parked) {
+    parked_.erase(demand->place.arrival);
+    demand->parked = false;
+  } else if (demand->due != kNever) {
+    due_.erase({demand->due, demand->place.arrival});
+    demand->due = kNever;
+  }
+}
+
+void LeaseTable::Park(DemandRecord* demand) {
+  Disarm(demand);
+  demand->parked = true;
+  parked_.emplace(demand->place.arrival, demand);
+}
+
+// Nothing could be done for the parked ones. That may be different when somebody has got or lost a
+// lease; but a node where one owner keeps its leases for hours must not wake up a hundred times a
+// second to find that out.
+void LeaseTable::ReconsiderParked(Nanoseconds now) {
+  if (parked_.empty()) {
+    parked_looked_at_ = now;
+    return;
+  }
+  if (!holdings_changed_ || parked_looked_at_ + options_.quantum > now) return;
+  holdings_changed_ = false;
+  parked_looked_at_ = now;
+  while (!parked_.empty()) Arm(parked_.begin()->second, now);
+}
+
+void LeaseTable::Reclaim(Nanoseconds now, DemandRecord* demand) {
+  LeaseRecord* victim = FindVictim(demand);
+  if (victim == nullptr) {
+    Park(demand);
+    return;
+  }
+  Revoke(victim, demand);
+  SetCovered(demand, Times(demand->line->request(), Attainable(*demand), demand->missing));
+  Arm(demand, now + options_.quantum);
+}
+
+// What is free for this demand, now or when the leases revoked for its sake are back.
+ResourceSet LeaseTable::Attainable(const DemandRecord& demand) const {
+  ResourceSet free = available_;
+  for (const auto& [age, other] : earmarked_) {
+    if (age >= demand.age()) break;
+    free.Subtract(AtMost(other->earmark, free));
+  }
+  for (const LeaseId id : demand.promised) free.Add(leases_.at(id).worker->charged);
+  return free;
+}
+
+// The lease to revoke so that `demand` comes a step nearer to its next one; nullptr: nothing is to
+// be done.
+LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
+  const ResourceSet& request = demand->line->request();
+  const ResourceSet free = Attainable(*demand);
+  std::vector<std::string_view> lacking;
+  const uint32_t covered = Times(request, free, demand->missing);
+  if (covered == demand->missing) {
+    // Only a worker may be missing. Any lease that ends makes room for one.
+    const bool needs_room = demand->promised.empty() &&
+                            pool_.LimitBlocks(demand->line->shape().executable);
+    SetCovered(demand, needs_room ? 0 : covered);
+    if (!needs_room) return nullptr;
+  } else {
+    SetCovered(demand, covered);
+    for (const auto& [name, amount] : request.amounts()) {
+      if (free.Get(name) < amount * (covered + 1)) lacking.push_back(name);
+    }
+  }
+  LeaseRecord* victim = FindVictimOfOthers(*demand, lacking);
+  return victim != nullptr ? victim : FindVictimOfSame(*demand, lacking);
+}
+
+LeaseRecord* LeaseTable::FindVictimOfOthers(const DemandRecord& demand,
+                                            const std::vector<std::string_view>& lacking) {
+  for (auto job = holding_jobs_.rbegin(); job != holding_jobs_.rend(); ++job) {
+    const auto& holders = jobs_.at(job->second).holders;
+    for (auto holder = holders.rbegin(); holder != holders.rend(); ++holder) {
+      if (holder->second == demand.owner->id) continue;
+      const OwnerRecord& owner = owners_.at(holder->second);
+      if (!MayRevoke(owner, demand)) break;  // neither of those with fewer leases
+      if (LeaseRecord* lease = OldestUseful(owner, lacking)) return lease;
+    }
+  }
+  return nullptr;
+}
+
+// An owner that waits with one key and holds leases with another.
+LeaseRecord* LeaseTable::FindVictimOfSame(const DemandRecord& demand,
+                                          const std::vector<std::string_view>& lacking) {
+  const OwnerRecord& owner = *demand.owner;
+  if (owner.demands.size() == 1) return nullptr;
+  const uint32_t has = demand.held + demand.covered;
+  LeaseRecord* best = nullptr;
+  for (const LeaseId id : owner.leases) {
+    LeaseRecord& lease = leases_.at(id);
+    if (lease.demand == &demand || lease.demand->kept < has + 1) continue;
+    if (best != nullptr && lease.demand->kept <= best->demand->kept) continue;
+    if (!lease.kept()) continue;
+    const auto charged = [&](std::string_view name) { return lease.worker->charged.Get(name) > 0; };
+    if (lacking.empty() || std::any_of(lacking.begin(), lacking.end(), charged)) best = &lease;
+  }
+  return best;
+}
+
+// Whether `holder` has more than the waiting owner, so much that with one lease less it still does
+// not come before it. The waiting owner counts with what is on its way.
+bool LeaseTable::MayRevoke(const OwnerRecord& holder, const DemandRecord& demand) const {
+  const OwnerRecord& owner = *demand.owner;
+  const uint32_t owner_has = owner.kept + owner.covered;
+  if (holder.job == owner.job) return holder.kept >= owner_has + 1;
+  const uint32_t job_has = owner.job->kept + owner.job->covered;
+  return std::tuple(holder.job->kept, holder.kept) >= std::tuple(job_has + 1, owner_has + 1);
+}
+
+// A lease that helps: it is charged something that is lacking.
+LeaseRecord* LeaseTable::OldestUseful(const OwnerRecord& holder,
+                                      const std::vector<std::string_view>& lacking) {
+  for (const LeaseId id : holder.leases) {
+    LeaseRecord& lease = leases_.at(id);
+    if (!lease.kept()) continue;
+    const auto charged = [&](std::string_view name) { return lease.worker->charged.Get(name) > 0; };
+    if (lacking.empty() || std::any_of(lacking.begin(), lacking.end(), charged)) return &lease;
+  }
+  return nullptr;
+}
+
+void LeaseTable::Revoke(LeaseRecord* lease, DemandRecord* demand) {
+  assert(!lease->revoked && !lease->dedicated());
+  Uncount(*lease);
+  lease->revoked = true;
+  lease->promised_to = demand;
+  Count(*lease);
+  demand->promised.insert(lease->id);
+  actions_.push_back(RevokeLease{lease->id, lease->owner->id});
+  // A worker that starts while the last task runs costs no time.
+  pool_.StartAhead(demand->line->shape().executable);
+}
+
+void LeaseTable::SetCovered(DemandRecord* demand, uint32_t covered) {
+  const uint32_t before = std::exchange(demand->covered, covered);
+  demand->owner->covered += covered - before;
+  demand->owner->job->covered += covered - before;
+}
+
+void LeaseTable::AddEarmark(DemandRecord* demand, const ResourceSet& freed) {
+  LeaveLine(demand);
+  demand->earmark.Add(AtMost(demand->line->request(), freed));
+  EnterLine(demand);
+}
+
+// ---- What others see
+
+std::vector<LeaseAction> LeaseTable::TakeActions() { return std::exchange(actions_, {}); }
+
+const ResourceSet& LeaseTable::total() const { return options_.total; }
+
+ResourceSet LeaseTable::available() const { return AtMost(available_, available_); }
+
+std::vector<UnmetDemand> LeaseTable::Unmet(Nanoseconds) const {
+  std::vector<UnmetDemand> unmet;
+  for (const auto& [id, owner] : owners_) {
+    for (const uint32_t key : owner.waiting) {
+      const DemandRecord& demand = owner.demands.at(key);
+      unmet.push_back({id, key, demand.missing, demand.place.since, !demand.line->feasible(),
+                       ReasonOf(demand)});
+    }
+  }
+  std::sort(unmet.begin(), unmet.end(), [](const UnmetDemand& a, const UnmetDemand& b) {
+    return std::tie(a.since, a.owner, a.key) < std::tie(b.since, b.owner, b.key);
+  });
+  return unmet;
+}
+
+std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
+  const WaitingLine& line = *demand.line;
+  const std::string needs = "needs " + line.request().ToString();
+  if (!line.feasible()) {
+    return needs + " but the node has " + options_.total.ToString() + " in total";
+  }
+  if (!available_.Contains(line.request())) {
+    return needs + " but " + available().ToString() + " of " + options_.total.ToString() +
+           " is free; " + std::to_string(leases_.size()) + " leases hold the rest";
+  }
+  if (pool_.starting(line.shape().executable) > 0) return needs + "; a worker is starting";
+  if (pool_.total() >= options_.max_workers) {
+    return needs + " and a worker, but the limit of " + std::to_string(options_.max_workers) +
+           " workers is reached";
+  }
+  if (!pool_.HasIdle(line.shape().executable)) {
+    return needs + " and a worker; " + std::to_string(pool_.starting()) +
+           " others are starting, more may not start at a time";
+  }
+  return needs + "; what is free is kept for demands that wait longer";
+}
+
+// ---- Invariants
+
+void LeaseTable::CheckInvariants() const {
+  const char* broken = pool_.BrokenInvariant();
+  Require(broken == nullptr, broken);
+  CheckLeases();
+  CheckDemands();
+  CheckCounts();
+}
+
+void LeaseTable::CheckLeases() const {
+  ResourceSet left = options_.total;
+  size_t leased = 0;
+  for (const auto& [id, worker] : pool_.workers()) {
+    left.Subtract(worker.charged);
+    if (worker.state != State::kLeased) continue;
+    ++leased;
+    const auto lease = leases_.find(worker.lease);
+    Require(lease != leases_.end(), "a worker is leased by an unknown lease");
+    Require(lease->second.worker == &worker, "a lease names another worker");
+    ResourceSet charged = lease->second.demand->line->shape().resources;
+    if (worker.blocked) charged.Set(kCpu, 0);
+    Require(worker.charged == charged, "a worker is charged something else than its lease says");
+  }
+  Require(leased == leases_.size(), "a lease has no worker");
+  Require(left == available_, "what is charged and what is available do not make the total");
+}
+
+void LeaseTable::CheckDemands() const {
+  size_t waiting = 0, earmarked = 0, timed = 0, held = 0;
+  for (const auto& [id, owner] : owners_) {
+    for (const auto& [key, demand] : owner.demands) {
+      const uint32_t wanted = demand.wanted;
+      held += demand.held;
+      Require(demand.missing == (wanted > demand.held ? wanted - demand.held : 0),
+              "a demand does not know what it is missing");
+      Require(demand.waiting() == owner.waiting.contains(key), "a waiting demand is not listed");
+      Require(demand.in_line == demand.missing, "a line does not know what a demand is missing");
+      if (!demand.waiting()) {
+        Require(demand.promised.empty() && demand.earmark.empty() && demand.covered == 0,
+                "something is kept for a demand that does not wait");
+        continue;
+      }
+      ++waiting;
+      earmarked += !demand.earmark.empty();
+      timed += demand.parked || demand.due != kNever;
+      Require(demand.place.owner_leases == owner.counted, "a demand stands in the wrong place");
+      Require(!demand.line->feasible() || demand.parked || demand.due != kNever,
+              "nobody looks after a waiting demand");
+    }
+  }
+  Require(held == leases_.size(), "demands and leases disagree");
+  Require(earmarked == earmarked_.size(), "the list of earmarks is wrong");
+  Require(timed == due_.size() + parked_.size(), "the list of quanta is wrong");
+  for (const WaitingLine* line : active_lines_) {
+    Require(!line->empty(), "an empty line counts as active");
+    const WaitingLine::Front& front = line->front();
+    Require(front.job_leases == jobs_.at(front.job).counted, "a job stands in the wrong place");
+    const bool grantable = line->feasible() && pool_.HasIdle(line->shape().executable) &&
+                           available_.Contains(line->request());
+    // With earmarks or starting workers, what is free may be kept for others.
+    Require(!grantable || !earmarked_.empty() || pool_.starting() > 0,
+            "a demand waits that could be granted");
+  }
+  Require((waiting == 0) == active_lines_.empty(), "waiting demands and lines disagree");
+}
+
+void LeaseTable::CheckCounts() const {
+  std::map<JobId, JobRecord> jobs;
+  for (const auto& [id, owner] : owners_) {
+    uint32_t counted = 0, kept = 0, covered = 0;
+    for (const LeaseId lease_id : owner.leases) {
+      const LeaseRecord& lease = leases_.at(lease_id);
+      Require(lease.owner == &owner, "an owner lists the lease of another");
+      counted += lease.counted();
+      kept += lease.kept();
+      if (lease.promised_to != nullptr) {
+        Require(lease.revoked && lease.promised_to->promised.contains(lease_id),
+                "a promise is unknown to whom it was made");
+      }
+    }
+    for (const auto& [key, demand] : owner.demands) covered += demand.covered;
+    Require(counted == owner.counted && kept == owner.kept && covered == owner.covered,
+            "the counts of an owner are wrong");
+    JobRecord& job = jobs[owner.job_id];
+    ++job.owners;
+    job.counted += counted;
+    job.kept += kept;
+    job.covered += covered;
+    Require(owner.job->holders.contains({kept, id}) == (kept > 0),
+            "the list of a job's holders is wrong");
+  }
+  Require(jobs.size() == jobs_.size(), "a job without owners");
+  for (const auto& [id, job] : jobs_) {
+    const JobRecord& real = jobs[id];
+    Require(job.owners == real.owners && job.counted == real.counted && job.kept == real.kept &&
+                job.covered == real.covered,
+            "the counts of a job are wrong");
+    Require(holding_jobs_.contains({job.kept, id}) == (job.kept > 0),
+            "the list of holding jobs is wrong");
+  }
+}
+
+}  // namespace manta::model

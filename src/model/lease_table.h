@@ -1,0 +1,236 @@
+// The node daemon's book of leases: who may push tasks to which worker, and when that ends. Pure:
+// inputs in, actions out, time as an argument; the simulator and the daemon run this same class.
+//
+// An owner (a driver, or a worker whose task submits tasks) declares per scheduling key how many
+// leases it wants: a level, not a stream of requests, so that a repeated or reordered declaration
+// does no harm. The table grants while resources and workers last.
+//
+// Rules
+//  - Resources are charged from grant to return (or to the death of the worker, which is what
+//    counts for a worker that is stopped by force). A blocked worker lends its CPU, and only that;
+//    when it resumes it takes it back at once, even if the free amount turns negative: resuming
+//    goes before granting.
+//  - Fairness: a free resource goes to the owner whose job holds the fewest leases, then to the
+//    owner that holds the fewest, then to the one that waits longest. Leases that hold nothing
+//    which they could give back (dedicated ones, blocked ones that have lent all) do not count.
+//  - Quantum: when an owner has waited for a quantum and someone else holds more than it does (in
+//    the order of fairness, so much that a lease less would still be no less than the waiting one
+//    has), one lease of the holder with the most leases (the oldest that holds something the
+//    waiting one lacks) is revoked. The holder stops pushing, takes back what has not started, and
+//    returns the lease after the running task; what it held is kept for the waiting one. A lease is
+//    revoked at most once. Dedicated leases (actors) are never revoked. Keys of one owner take
+//    turns likewise.
+//  - Workers belong to one executable. If a grantable demand finds no idle worker of its
+//    executable, one is started; at most `max_starting` at a time and `max_workers` in all, and
+//    what the demand needs is kept for it meanwhile. Idle workers beyond `idle_workers_kept` per
+//    executable are stopped after `idle_worker_ttl`, unless they are owners with leases or demands
+//    of their own; when the worker limit is held by idle workers of another executable, those are
+//    stopped first.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "model/lease_records.h"
+#include "model/resources.h"
+#include "model/time.h"
+#include "model/waiting_line.h"
+#include "model/worker_pool.h"
+
+namespace manta::model {
+
+struct LeaseOptions {
+  ResourceSet total;
+  Nanoseconds quantum = 10'000'000;
+  uint32_t max_starting = 2;
+  uint32_t max_workers = 1024;
+  uint32_t idle_workers_kept = 2;
+  Nanoseconds idle_worker_ttl = 1'000'000'000;
+};
+
+struct Demand {
+  ProcessId owner;
+  uint32_t key = 0;  // the owner's number for (executable, resources, dedicated)
+  ExecutableId executable;
+  ResourceSet resources;   // charged while the lease is held
+  ResourceSet placement;   // must fit when granting, e.g. 1 CPU for an actor that holds none;
+                           // usually = resources
+  bool dedicated = false;  // an actor's worker: never revoked, never reused
+  uint32_t wanted = 0;     // total leases of this key that the owner wants to hold
+};
+
+struct GrantLease {
+  LeaseId lease;
+  ProcessId owner;
+  uint32_t key;
+  ProcessId worker;
+  bool operator==(const GrantLease&) const = default;
+};
+struct RevokeLease {
+  LeaseId lease;
+  ProcessId owner;
+  bool operator==(const RevokeLease&) const = default;
+};
+struct StartWorkers {
+  ExecutableId executable;
+  uint32_t count;
+  bool operator==(const StartWorkers&) const = default;
+};
+// Idle and not needed (force = false), or running for an owner that died, or dedicated and returned
+// (force = true). Counts as a worker until WorkerGone.
+struct StopWorker {
+  ProcessId worker;
+  bool force;
+  bool operator==(const StopWorker&) const = default;
+};
+// The worker of a lease died; the owner decides about retries.
+struct LeaseLost {
+  LeaseId lease;
+  ProcessId owner;
+  ProcessId worker;
+  bool operator==(const LeaseLost&) const = default;
+};
+using LeaseAction = std::variant<GrantLease, RevokeLease, StartWorkers, StopWorker, LeaseLost>;
+
+// Why a demand is not met, for `manta why` and for the driver after five seconds.
+struct UnmetDemand {
+  ProcessId owner;
+  uint32_t key;
+  uint32_t missing;         // leases wanted and not held
+  Nanoseconds since;
+  bool infeasible;          // more than this node has at all
+  std::string reason;       // "needs {CPU: 4} but the node has {CPU: 2} in total"
+};
+
+class LeaseTable {
+ public:
+  explicit LeaseTable(LeaseOptions options);
+  ~LeaseTable();
+  LeaseTable(const LeaseTable&) = delete;
+  LeaseTable& operator=(const LeaseTable&) = delete;
+
+  // Owners. Drivers and workers are both owners; a worker must be added by WorkerReady too.
+  // Removing an owner ends its demands and leases; the workers that it leased are stopped by force,
+  // since they may run its tasks.
+  void AddOwner(ProcessId owner, JobId job);
+  void RemoveOwner(Nanoseconds now, ProcessId owner);
+
+  // Error INVALID_ARGUMENT for an unknown owner, or if the key's executable, resources or kind
+  // changed.
+  Result<> SetDemand(Nanoseconds now, const Demand& demand);
+
+  void WorkerReady(Nanoseconds now, ProcessId worker, ExecutableId executable);
+  // A start that came to nothing (the zygote failed): allows another try.
+  void WorkerStartFailed(Nanoseconds now, ExecutableId executable);
+  // Emits LeaseLost if it was leased. Unknown workers are ignored.
+  void WorkerGone(Nanoseconds now, ProcessId worker);
+  void WorkerBlocked(Nanoseconds now, ProcessId worker);
+  void WorkerResumed(Nanoseconds now, ProcessId worker);
+
+  // The owner gives the lease back; stale ids are ignored.
+  void ReturnLease(Nanoseconds now, LeaseId lease);
+
+  // Quanta and idle workers. Call at the latest at NextDeadline().
+  void Tick(Nanoseconds now);
+  Nanoseconds NextDeadline() const;  // INT64_MAX: none
+
+  // What is to be done, in order; empties the list.
+  std::vector<LeaseAction> TakeActions();
+
+  const ResourceSet& total() const;
+  ResourceSet available() const;  // negative amounts shown as zero
+  std::vector<UnmetDemand> Unmet(Nanoseconds now) const;
+
+  // Aborts the program with a message if an invariant is broken: what is charged equals what is
+  // held, every worker is in one state, nothing grantable waits after an input.
+  void CheckInvariants() const;
+
+ private:
+  // What the next lease of a line's front demand came to.
+  enum class Outcome : uint8_t { kGranted, kReserved, kPassedOver };
+
+  // Demands and their lines.
+  WaitingLine* LineOf(const Demand& demand);
+  void ReleaseLine(WaitingLine* line);
+  void Refresh(Nanoseconds now, DemandRecord* demand);
+  void EnterLine(DemandRecord* demand);
+  void LeaveLine(DemandRecord* demand);
+  void DropWhatIsKept(DemandRecord* demand);
+  void ForgetIfDone(DemandRecord* demand);
+
+  // Granting.
+  void Schedule(Nanoseconds now);
+  void ServeEarmarked(Nanoseconds now, ResourceSet* free);
+  void ServeLines(Nanoseconds now, ResourceSet* free);
+  WaitingLine* BestLine(const ResourceSet& free);
+  Outcome Serve(Nanoseconds now, DemandRecord* demand, ResourceSet* free);
+  void Grant(Nanoseconds now, DemandRecord* demand);
+  void StopIdleForLimit(ExecutableId wanted);
+  bool IsBusyOwner(ProcessId process) const;
+
+  // Leases and what they count for.
+  void EndLease(Nanoseconds now, LeaseId id, bool freed);
+  void Charge(PoolWorker* worker, const ResourceSet& amount);
+  void Release(PoolWorker* worker, const ResourceSet& amount);
+  void Count(const LeaseRecord& lease);
+  void Uncount(const LeaseRecord& lease);
+  void ChangeCounts(OwnerRecord* owner, int counted, int kept);
+
+  // Quanta.
+  void Arm(DemandRecord* demand, Nanoseconds due);
+  void Disarm(DemandRecord* demand);
+  void Park(DemandRecord* demand);
+  void ReconsiderParked(Nanoseconds now);
+  void Reclaim(Nanoseconds now, DemandRecord* demand);
+  ResourceSet Attainable(const DemandRecord& demand) const;
+  LeaseRecord* FindVictim(DemandRecord* demand);
+  LeaseRecord* FindVictimOfOthers(const DemandRecord& demand,
+                                  const std::vector<std::string_view>& lacking);
+  LeaseRecord* FindVictimOfSame(const DemandRecord& demand,
+                                const std::vector<std::string_view>& lacking);
+  bool MayRevoke(const OwnerRecord& holder, const DemandRecord& demand) const;
+  LeaseRecord* OldestUseful(const OwnerRecord& holder,
+                            const std::vector<std::string_view>& lacking);
+  void Revoke(LeaseRecord* lease, DemandRecord* demand);
+  void SetCovered(DemandRecord* demand, uint32_t covered);
+  void AddEarmark(DemandRecord* demand, const ResourceSet& freed);
+
+  std::string ReasonOf(const DemandRecord& demand) const;
+  void CheckLeases() const;
+  void CheckDemands() const;
+  void CheckCounts() const;
+
+  const LeaseOptions options_;
+  ResourceSet available_;
+  WorkerPool pool_;
+  std::map<LeaseId, LeaseRecord> leases_;  // in the order of granting
+  std::unordered_map<ProcessId, OwnerRecord> owners_;
+  std::map<JobId, JobRecord> jobs_;
+  std::map<Shape, std::unique_ptr<WaitingLine>, ShapeLess> lines_;
+  std::vector<WaitingLine*> active_lines_;  // those that are not empty
+  // Demands for which revoked leases came back, the one that waits longest first.
+  std::map<std::pair<Nanoseconds, uint64_t>, DemandRecord*> earmarked_;
+  // Waiting demands by the end of their quantum; and those for which nothing could be done at its
+  // end, until holdings change. Keyed by (time,) arrival.
+  std::map<std::pair<Nanoseconds, uint64_t>, DemandRecord*> due_;
+  std::map<uint64_t, DemandRecord*> parked_;
+  bool holdings_changed_ = false;
+  Nanoseconds parked_looked_at_ = 0;
+  // Jobs by the leases that they hold and could give back.
+  std::set<std::pair<uint32_t, JobId>> holding_jobs_;
+  uint64_t next_lease_ = 1;
+  uint64_t arrivals_ = 0;
+  uint64_t round_ = 0;
+  std::vector<LeaseAction> actions_;
+};
+
+}  // namespace manta::model
