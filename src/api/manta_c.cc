@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "worker/function_registry.h"
@@ -35,6 +36,7 @@ namespace {
 struct Session {
   std::mutex mutex;
   std::unique_ptr<Runtime> runtime;
+  std::vector<std::unique_ptr<Runtime>> retired;  // shut down, with references outstanding
   int daemon_pid = 0;
   bool was_initialized = false;
 };
@@ -166,6 +168,9 @@ manta_error* manta_shutdown(void) {
   std::lock_guard guard(session.mutex);
   if (session.runtime == nullptr) return nullptr;
   Runtime::SetCurrent(nullptr);
+  session.runtime->Close();
+  // The program may hold references beyond Shutdown; releasing them must stay harmless.
+  if (session.runtime->has_handles()) session.retired.push_back(std::move(session.runtime));
   session.runtime.reset();
   if (session.daemon_pid > 0) manta::worker::AwaitLocalCluster(session.daemon_pid);
   session.daemon_pid = 0;
@@ -264,24 +269,29 @@ manta_error* manta_actor_submit(manta_actor* actor, const manta_task_spec* spec,
   return Own(From(actor)->runtime->Submit(*spec, From(actor), manta::shm::kActorMethod, results));
 }
 
-void manta_actor_retain(manta_actor* actor) {
-  From(actor)->references.fetch_add(1, std::memory_order_relaxed);
-}
-void manta_actor_release(manta_actor* actor) { From(actor)->runtime->ReleaseActor(From(actor)); }
+void manta_actor_retain(manta_actor* actor) { From(actor)->runtime->actors().Retain(From(actor)); }
+void manta_actor_release(manta_actor* actor) { From(actor)->runtime->actors().Release(From(actor)); }
 
 void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out) {
   const auto* record = reinterpret_cast<const ActorRecord*>(actor);
   *out = {record->id.creator.value, record->id.serial};
 }
 
-manta_actor* manta_actor_import(manta_runtime*, const manta_actor_id*) { return nullptr; }
+manta_actor* manta_actor_import(manta_runtime* runtime, const manta_actor_id* id) {
+  return reinterpret_cast<manta_actor*>(From(runtime).actors().Import({{id->creator}, id->serial}));
+}
 
-manta_error* manta_actor_find(manta_runtime*, const char*, const char*, manta_actor**) {
-  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "named actors are not there yet"));
+manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const char* ray_namespace,
+                              manta_actor** out) {
+  Result<ActorRecord*> actor =
+      From(runtime).actors().Find(name, ray_namespace == nullptr ? "" : ray_namespace);
+  if (!actor) return Own(actor.error());
+  *out = reinterpret_cast<manta_actor*>(actor.value());
+  return nullptr;
 }
 
 manta_error* manta_actor_kill(manta_actor* actor, int) {
-  return Own(From(actor)->runtime->KillActor(From(actor)));
+  return Own(From(actor)->runtime->actors().Kill(From(actor)));
 }
 
 manta_error* manta_actor_exit(manta_runtime*) {

@@ -57,6 +57,23 @@ TaskTarget* Dispatcher::NewActorTarget(TargetOptions options) {
   return target;
 }
 
+TaskTarget* Dispatcher::NewForeignActorTarget() {
+  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
+                                                  TargetOptions{}, true));
+  targets_.back()->foreign = true;
+  return targets_.back().get();
+}
+
+void Dispatcher::ConnectActor(TaskTarget* target, const GrantedLease& link) {
+  std::unique_ptr<OwnerChannel>& channel = channels_[link.worker];
+  if (channel == nullptr) {
+    channel = std::make_unique<OwnerChannel>(link.channel, link.worker_page, link.worker);
+  }
+  channel->target = target;
+  target->channels.push_back(channel.get());
+  Dispatch(target);
+}
+
 // ---- Submission
 
 ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
@@ -444,12 +461,12 @@ void Dispatcher::Rebalance(TaskTarget* target) {
 
 // ---- Events
 
-void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
-  if (key >= targets_.size()) {
+TaskTarget* Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
+  TaskTarget* target = key < targets_.size() ? targets_[key].get() : nullptr;
+  if (target == nullptr || target->closed) {
     port_->ReturnLease(granted.lease);
-    return;
+    return nullptr;
   }
-  TaskTarget* target = targets_[key].get();
   std::unique_ptr<OwnerChannel>& channel = channels_[granted.worker];
   if (channel == nullptr) {
     channel = std::make_unique<OwnerChannel>(granted.channel, granted.worker_page, granted.worker);
@@ -461,6 +478,7 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   target->channels.push_back(channel.get());
   Rebalance(target);
   Dispatch(target);
+  return target;
 }
 
 void Dispatcher::LeaseRevoked(LeaseId lease) {
@@ -502,6 +520,11 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
     channel->lease = {};
     channel->revoked = true;
   }
+  Error verdict = cause;
+  if (target != nullptr && target->ordered) {
+    verdict.kind = MANTA_ERROR_ACTOR_DIED;
+    verdict.message = "the actor died: " + cause.message;
+  }
   for (size_t i = tasks.size(); i-- > 0;) {
     TaskRecord* task = owner_->Task(tasks[i]);
     const bool started = !channel->TakeBack(task);
@@ -509,7 +532,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
     Left(channel, task);
     const bool again = !target->ordered && (!started || (task->retries_left != 0 && !task->cancelled));
     if (!again) {
-      Fail(tasks[i], task, cause);
+      Fail(tasks[i], task, verdict);
       continue;
     }
     if (started) {
@@ -522,7 +545,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
   channels_.erase(found);
   if (target == nullptr) return;
   if (target->ordered) {
-    CloseActor(target, cause);
+    CloseActor(target, verdict);
     return;
   }
   Dispatch(target);
@@ -530,6 +553,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
 }
 
 void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
+  if (target->closed) return;
   target->closed = true;
   target->death = cause;
   if (target->wanted != 0) {

@@ -52,6 +52,11 @@ class Dispatcher {
   TaskTarget* TargetFor(const TargetOptions& options);
   // A target of its own for an actor that this process creates: asks for a dedicated lease at once.
   TaskTarget* NewActorTarget(TargetOptions options);
+  // A target for an actor that another process created; calls wait for ConnectActor.
+  TaskTarget* NewForeignActorTarget();
+  void ConnectActor(TaskTarget* target, const GrantedLease& link);
+  // Calls fail with `cause` from now on, those that wait and later ones.
+  void CloseActor(TaskTarget* target, const Error& cause);
   // No more calls: the worker is asked to end after those submitted, and the lease goes back.
   void RetireActor(TaskTarget* target);
   // The actor is to be killed: its worker, or none if it has not got one yet (then the calls fail now).
@@ -74,7 +79,7 @@ class Dispatcher {
   uint32_t Poll();
   // Whether Poll would find something, ordered after announcing to park.
   bool HasWork() const;
-  void LeaseGranted(uint32_t key, const GrantedLease& granted);
+  TaskTarget* LeaseGranted(uint32_t key, const GrantedLease& granted);  // returns whom it serves, or nullptr
   void LeaseRevoked(LeaseId lease);
   void LeaseBlocked(LeaseId lease, bool blocked);
   // The worker is dead: completions that it left are taken, started tasks are retried or fail with `cause`.
@@ -108,7 +113,6 @@ class Dispatcher {
   void Activate(OwnerChannel* channel);
   void Deactivate(OwnerChannel* channel);
   void ReturnLease(OwnerChannel* channel);
-  void CloseActor(TaskTarget* target, const Error& cause);
   static Error FirstError(const Outcome& outcome);
   ObjectRecord* FailedDependency(const TaskRecord& task) const;
 

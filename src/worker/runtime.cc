@@ -51,7 +51,14 @@ std::string Describe(const wire::Cause* cause) {
 }  // namespace
 
 namespace {
+
 std::atomic<Runtime*> current_runtime{nullptr};
+
+Error ForeignReference(const char* what) {
+  return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                   std::string(what) + ": a reference belongs to a runtime that was shut down, or to another one");
+}
+
 }  // namespace
 
 Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acquire); }
@@ -109,6 +116,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   owner_->set_freed_hook([this] { SendFreed(); });
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), port_.get(), memory_.cores());
+  actors_ = std::make_unique<ActorLinks>(this, owner_.get(), dispatcher_.get(), control_.get(), &memory_);
   Waiting::Hooks hooks;
   hooks.flush = [this] { control_->Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
@@ -126,17 +134,29 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
                    .on_tick = [this](int64_t now) { return OnTick(now); }});
 }
 
-Runtime::~Runtime() {
-  wire::GoodbyeT goodbye;
-  goodbye.reason = "shutdown";
-  control_->Queue(std::move(goodbye));
+Runtime::~Runtime() { Close(); }
+
+void Runtime::Close() {
+  if (closed_.exchange(true)) {
+    control_->Stop();
+    return;
+  }
+  const Error error = MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there");
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->FailAll(error);
+  }
+  control_->Queue(wire::GoodbyeT{});
   control_->Flush();
   control_->Stop();
+  owner_->set_freed_hook([] {});
 }
+
+bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actors_->in_use() > 0; }
 
 // ---- Tasks
 
-Result<> Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
+void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   shm::TaskBody& body = task->body;
   body.function = spec.function;
   body.args_bytes = static_cast<uint32_t>(spec.args_size);
@@ -159,7 +179,6 @@ Result<> Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
       Owner::Retain(task->dependencies[i]);
     }
   }
-  return {};
 }
 
 Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
@@ -182,11 +201,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   owner_->lock().lock();
   uint32_t index;
   TaskRecord* task = owner_->NewTask(&index);
-  if (Result<> filled = FillTask(spec, task); !filled) {
-    owner_->FreeTask(index);
-    owner_->lock().unlock();
-    return filled;
-  }
+  FillTask(spec, task);
   task->body.flags = flags;
   if (spec.num_results == 1) {
     task->result = owner_->NewObject();
@@ -317,6 +332,9 @@ void Runtime::RunInPlace(ObjectRecord* object) {
 
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
                       manta_bytes* values) {
+  for (size_t i = 0; i < count; ++i) {
+    if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Get");
+  }
   size_t next = 0;
   ObjectRecord* failed = nullptr;
   auto done = [&] {
@@ -367,6 +385,9 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
                      "Wait: the number of objects to wait for must be between 1 and the " +
                          std::to_string(count) + " given, not " + std::to_string(num_returns));
   }
+  for (size_t i = 0; i < count; ++i) {
+    if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Wait");
+  }
   auto done = [&] {
     size_t found = 0;
     for (size_t i = 0; i < count; ++i) {
@@ -405,56 +426,26 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
 
 Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
                                           const manta_actor_options& options) {
-  if (options.name != nullptr || options.detached != 0 || options.get_if_exists != 0) {
-    return MakeError(MANTA_ERROR_NOT_SUPPORTED, "named and detached actors are not there yet");
-  }
   if (options.max_restarts != 0 || options.max_concurrency > 1 || options.num_concurrency_groups > 0) {
     return MakeError(MANTA_ERROR_NOT_SUPPORTED,
                      "restarts, max_concurrency and concurrency groups of actors are not there yet");
   }
-  auto actor = std::make_unique<ActorRecord>();
-  actor->runtime = this;
-  actor->id = {owner_->process(), next_actor_.fetch_add(1)};
-  actor->max_pending_calls = options.max_pending_calls;
+  TargetOptions shape;
   {
     std::lock_guard guard(owner_->lock());
-    TargetOptions shape = options_[constructor.options < options_.size() ? constructor.options : 0].shape;
-    // As in Ray: by default an actor takes a CPU to be placed and none to run.
-    if (constructor.options == 0) shape.resources = {};
-    shape.name = constructor.function_name;
-    actor->target = dispatcher_->NewActorTarget(std::move(shape));
+    shape = options_[constructor.options < options_.size() ? constructor.options : 0].shape;
   }
+  // As in Ray: by default an actor takes a CPU to be placed and none to run.
+  if (constructor.options == 0) shape.resources = {};
+  bool existed;
+  Result<ActorRecord*> actor = actors_->Create(constructor.function_name, std::move(shape), options, &existed);
+  if (!actor || existed) return actor;
   manta_task_spec spec = constructor;
   spec.num_results = 0;
-  if (Result<> submitted = Submit(spec, actor.get(), shm::kActorCreation, nullptr); !submitted) {
+  if (Result<> submitted = Submit(spec, actor.value(), shm::kActorCreation, nullptr); !submitted) {
     return submitted.error();
   }
-  return actor.release();
-}
-
-void Runtime::ReleaseActor(ActorRecord* actor) {
-  if (actor->references.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-  {
-    std::lock_guard guard(owner_->lock());
-    dispatcher_->RetireActor(actor->target);
-  }
-  control_->Flush();
-  delete actor;
-}
-
-Result<> Runtime::KillActor(ActorRecord* actor) {
-  {
-    std::lock_guard guard(owner_->lock());
-    const ProcessId worker = dispatcher_->KillActor(actor->target);
-    if (worker) {
-      wire::KillWorkerT message;
-      message.worker = worker.value;
-      message.reason = "the actor was killed by manta::Kill";
-      control_->Queue(std::move(message));
-    }
-  }
-  control_->Flush();
-  return {};
+  return actor;
 }
 
 // ---- Worker
@@ -468,7 +459,8 @@ void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
   const bool usable = granted.worker_page != nullptr && memory_.View(message.channel(), &granted.channel);
   std::lock_guard guard(owner_->lock());
   if (usable) {
-    dispatcher_->LeaseGranted(message.key(), granted);
+    TaskTarget* target = dispatcher_->LeaseGranted(message.key(), granted);
+    if (target != nullptr && target->ordered) actors_->Placed(target, granted.worker);
   } else {
     port_->ReturnLease(granted.lease);
   }
@@ -502,17 +494,15 @@ void Runtime::OnFrame(const wire::Frame& frame) {
               Text(unmet->reason()).c_str());
     }
   } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {
-    shm::SharedHandle handle{allocated->slot(), allocated->generation(), allocated->offset(),
-                             allocated->size()};
-    if (memory_.Contains(handle)) {
-      shared_->Answer(allocated->request(), handle);
-    } else {
-      shared_->Answer(allocated->request(),
-                      MakeError(MANTA_ERROR_SYSTEM, "the daemon gave space outside of the arena"));
-    }
+    shared_->OnAllocated(*allocated);
   } else if (const auto* refused = frame.message_as_ObjectRefused()) {
-    shared_->Answer(refused->request(), MakeError(static_cast<manta_error_kind>(refused->kind()),
-                                                  Text(refused->message())));
+    shared_->OnRefused(*refused);
+  } else if (const auto* registered = frame.message_as_ActorRegistered()) {
+    actors_->OnRegistered(*registered);
+  } else if (const auto* found = frame.message_as_ActorFound()) {
+    actors_->OnFound(*found);
+  } else if (const auto* opened = frame.message_as_ChannelOpened()) {
+    actors_->OnChannelOpened(*opened);
   } else if (const auto* output = frame.message_as_WorkerOutput()) {
     const std::string lines = Text(output->lines());
     fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
@@ -531,6 +521,7 @@ void Runtime::OnClosed() {
                                 "is in " + welcome_.session_directory + "/logs");
   closed_.store(true);
   shared_->FailAll(error);
+  actors_->FailAll(error);
   {
     std::lock_guard guard(owner_->lock());
     dispatcher_->FailAll(error);

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "manta/manta_c.h"
+#include "worker/actor_links.h"
 #include "worker/control_client.h"
 #include "worker/dispatcher.h"
 #include "worker/executor.h"
@@ -30,23 +31,17 @@ struct InternedOptions {
   int32_t max_retries = 3;
 };
 
-// A handle to an actor; one per actor and process.
-struct ActorRecord {
-  std::atomic<uint32_t> references{1};
-  class Runtime* runtime = nullptr;
-  ActorId id;
-  TaskTarget* target = nullptr;
-  int32_t max_task_retries = 0;
-  int32_t max_pending_calls = -1;
-  bool detached = false;
-};
-
 // Thread-safe.
 class Runtime {
  public:
   // On a socket on which nothing was said yet. Takes it over.
   static Result<std::unique_ptr<Runtime>> Connect(int socket, wire::HelloT hello);
   ~Runtime();
+
+  // Leaves the cluster: what is outstanding fails, no thread of ours runs afterwards. References and handles that the program
+  // still holds may be released later, so the object must live on if `has_handles`.
+  void Close();
+  bool has_handles() const;
 
   // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr.
   static Runtime* Current();
@@ -62,8 +57,7 @@ class Runtime {
 
   // ---- Actors
   Result<ActorRecord*> CreateActor(const manta_task_spec& constructor, const manta_actor_options& options);
-  void ReleaseActor(ActorRecord* actor);
-  Result<> KillActor(ActorRecord* actor);
+  ActorLinks& actors() { return *actors_; }
 
   // ---- Worker
   // Runs tasks until told to stop; the calling thread becomes the one that executes them.
@@ -87,7 +81,7 @@ class Runtime {
                                int64_t timeout_ns);
   void Blocked();
   void Resumed();
-  Result<> FillTask(const manta_task_spec& spec, TaskRecord* task);
+  void FillTask(const manta_task_spec& spec, TaskRecord* task);
 
   const bool is_driver_;
   const wire::WelcomeT welcome_;
@@ -97,10 +91,10 @@ class Runtime {
   std::unique_ptr<Owner> owner_;
   std::unique_ptr<SharedObjects> shared_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<ActorLinks> actors_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;
   std::deque<InternedOptions> options_;  // guarded by the owner's lock
-  std::atomic<uint64_t> next_actor_{1};
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread
   std::atomic<bool> closed_{false};

@@ -5,20 +5,13 @@
 namespace manta::worker {
 
 Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size) {
-  std::unique_lock guard(mutex_);
-  const uint64_t request = next_request_++;
-  guard.unlock();
   wire::AllocateObjectT message;
-  message.request = request;
+  message.request = answers_.NewRequest();
   message.size = size;
+  const uint64_t request = message.request;
   control_->Queue(std::move(message));
   control_->Flush();
-  guard.lock();
-  answered_.wait(guard, [&] { return closed_ || answers_.count(request) != 0; });
-  if (closed_) return closed_error_;
-  Result<shm::SharedHandle> answer = std::move(answers_.at(request));
-  answers_.erase(request);
-  return answer;
+  return answers_.Await(request);
 }
 
 void SharedObjects::Seal(const shm::SharedHandle& handle) {
@@ -26,17 +19,20 @@ void SharedObjects::Seal(const shm::SharedHandle& handle) {
       shm::ObjectWord(handle.generation, shm::ObjectState::kSealed), std::memory_order_release);
 }
 
-void SharedObjects::Answer(uint64_t request, Result<shm::SharedHandle> answer) {
-  std::lock_guard guard(mutex_);
-  answers_.emplace(request, std::move(answer));
-  answered_.notify_all();
+void SharedObjects::OnAllocated(const wire::ObjectAllocated& message) {
+  const shm::SharedHandle handle{message.slot(), message.generation(), message.offset(), message.size()};
+  if (memory_->Contains(handle)) {
+    answers_.Answer(message.request(), handle);
+  } else {
+    answers_.Answer(message.request(),
+                    MakeError(MANTA_ERROR_SYSTEM, "the daemon gave space outside of the object arena"));
+  }
 }
 
-void SharedObjects::FailAll(const Error& error) {
-  std::lock_guard guard(mutex_);
-  closed_ = true;
-  closed_error_ = error;
-  answered_.notify_all();
+void SharedObjects::OnRefused(const wire::ObjectRefused& message) {
+  answers_.Answer(message.request(),
+                  MakeError(static_cast<manta_error_kind>(message.kind()),
+                            message.message() == nullptr ? "" : message.message()->str()));
 }
 
 }  // namespace manta::worker

@@ -1,13 +1,11 @@
 // Large objects: space in the node's object arena, asked of the daemon.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <unordered_map>
 
 #include "base/result.h"
 #include "shm/channel.h"
+#include "worker/answers.h"
 #include "worker/control_client.h"
 #include "worker/node_memory.h"
 
@@ -28,19 +26,15 @@ class SharedObjects {
   // From here on nobody writes it.
   void Seal(const shm::SharedHandle& handle);
 
-  // Service thread: the daemon's answer; and its end.
-  void Answer(uint64_t request, Result<shm::SharedHandle> answer);
-  void FailAll(const Error& error);
+  // Service thread.
+  void OnAllocated(const wire::ObjectAllocated& message);
+  void OnRefused(const wire::ObjectRefused& message);
+  void FailAll(const Error& error) { answers_.FailAll(error); }
 
  private:
   ControlClient* const control_;
   NodeMemory* const memory_;
-  std::mutex mutex_;
-  std::condition_variable answered_;
-  uint64_t next_request_ = 1;
-  bool closed_ = false;
-  Error closed_error_;
-  std::unordered_map<uint64_t, Result<shm::SharedHandle>> answers_;
+  Answers<shm::SharedHandle> answers_;
 };
 
 }  // namespace manta::worker

@@ -76,6 +76,7 @@ class TaskTarget {
   const uint32_t key;  // this process's number for it, in demands
   const TargetOptions options;
   const bool ordered;  // an actor: first in first out, one worker, nothing is taken back
+  bool foreign = false;  // an actor that another process created: no lease of ours
   TaskQueue queue;     // ready to run, except behind an unready call of an actor
   std::vector<OwnerChannel*> channels;  // leased now
   uint32_t in_flight = 0;               // over all channels

@@ -1,0 +1,89 @@
+// The actors that this process can name: those that it created and those whose handles came to it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "manta/manta_c.h"
+#include "worker/answers.h"
+#include "worker/control_client.h"
+#include "worker/dispatcher.h"
+#include "worker/node_memory.h"
+#include "worker/owner.h"
+
+namespace manta::worker {
+
+class Runtime;
+
+// One per actor and process, so that all handles of a process share one order of calls. `target` serves its calls.
+struct ActorRecord {
+  uint32_t references = 1;  // guarded by the owner's lock, as all below
+  Runtime* runtime = nullptr;
+  ActorId id;
+  TaskTarget* target = nullptr;
+  bool created_here = false;
+  bool detached = false;
+  int32_t max_pending_calls = -1;
+};
+
+// Thread-safe, but where [lock] says that the owner's lock must be held.
+class ActorLinks {
+ public:
+  ActorLinks(Runtime* runtime, Owner* owner, Dispatcher* dispatcher, ControlClient* control,
+             NodeMemory* memory);
+  ~ActorLinks();
+
+  // A record for a new actor whose creation task the caller submits next. For a named one the daemon is asked first: errors are
+  // ACTOR_NAME_TAKEN; with get_if_exists the existing actor comes back (`*existed` true: nothing to submit).
+  Result<ActorRecord*> Create(const std::string& class_name, TargetOptions shape,
+                              const manta_actor_options& options, bool* existed);
+  // The record for an id from a value: found and connected in the background, calls wait meanwhile.
+  ActorRecord* Import(const ActorId& id);
+  // Error ACTOR_NOT_FOUND.
+  Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
+
+  void Retain(ActorRecord* actor);
+  // The last release of a process that created the actor ends it after the calls that were submitted, unless it is detached.
+  void Release(ActorRecord* actor);
+  Result<> Kill(ActorRecord* actor);
+
+  // [lock] A lease came for an actor created here: now the others can be told where it runs.
+  void Placed(TaskTarget* target, ProcessId worker);
+
+  // Service thread.
+  void OnRegistered(const wire::ActorRegistered& message);
+  void OnFound(const wire::ActorFound& message);
+  void OnChannelOpened(const wire::ChannelOpened& message);
+  void FailAll(const Error& error);
+
+  size_t in_use() const { return actors_.size(); }
+
+ private:
+  struct Found {
+    ActorId id;
+  };
+
+  ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
+  void AskFor(const ActorId& id);
+  void Close(const ActorId& id, const std::string& reason);
+
+  Runtime* const runtime_;
+  Owner* const owner_;
+  Dispatcher* const dispatcher_;
+  ControlClient* const control_;
+  NodeMemory* const memory_;
+  Answers<Found> registrations_;  // the id that holds the name
+  Answers<Found> searches_;
+  // Guarded by the owner's lock:
+  std::unordered_map<ActorId, std::unique_ptr<ActorRecord>> actors_;
+  std::unordered_map<TaskTarget*, wire::RegisterActorT> placing_;  // what to tell when it is placed
+  std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
+  uint64_t next_serial_ = 1;
+};
+
+}  // namespace manta::worker
