@@ -26,6 +26,19 @@ constexpr uint32_t SlotWord(uint32_t lap, SlotState state) {
   return lap << 2 | static_cast<uint32_t>(state);
 }
 
+// Laps of a ring of 2^log2_size slots. They start again at 0 where positions do, so a next lap is
+// never a lap + 1, but that of a position one size further.
+constexpr uint32_t LapOf(uint32_t position, uint32_t log2_size) { return position >> log2_size; }
+constexpr uint32_t NextLapOf(uint32_t position, uint32_t log2_size) {
+  return LapOf(position + (1u << log2_size), log2_size);
+}
+// Whether `word` is of a later lap than `position`'s. A word keeps 30 bits of the lap, and that has
+// no more than 32 - log2_size: both are compared modulo what is left.
+constexpr bool IsLaterLap(uint32_t word, uint32_t position, uint32_t log2_size) {
+  const uint32_t laps = (word >> 2) - LapOf(position, log2_size);
+  return static_cast<int32_t>(laps << (log2_size > 2 ? log2_size : 2)) > 0;
+}
+
 // `Body` is what the producer fills in before it publishes; zeroed memory is an empty ring.
 template <class A, class Body>
 struct alignas(kCacheLine) Slot {
@@ -69,17 +82,15 @@ class SlotProducer {
 
   // Whether the consumer has passed `position`: it no longer reads the body nor what belongs to it.
   bool IsReleased(uint32_t position) const {
-    const uint32_t word = At(position).word.load(std::memory_order_acquire);
-    return static_cast<int32_t>((word >> 2) - (Lap(position) & kLapMask)) > 0;
+    return IsLaterLap(At(position).word.load(std::memory_order_acquire), position, log2_size_);
   }
 
   uint32_t position() const { return position_; }
   uint32_t size() const { return 1u << log2_size_; }
 
  private:
-  static constexpr uint32_t kLapMask = 0x3fffffffu;
   Slot<A, Body>& At(uint32_t position) const { return slots_[position & (size() - 1)]; }
-  uint32_t Lap(uint32_t position) const { return position >> log2_size_; }
+  uint32_t Lap(uint32_t position) const { return LapOf(position, log2_size_); }
 
   Slot<A, Body>* slots_ = nullptr;
   uint32_t log2_size_ = 0;
@@ -99,7 +110,7 @@ class SlotConsumer {
   Body* Claim(uint32_t* position) {
     for (;;) {
       Slot<A, Body>& slot = At(position_);
-      const uint32_t lap = position_ >> log2_size_;
+      const uint32_t lap = LapOf(position_, log2_size_);
       uint32_t word = slot.word.load(std::memory_order_acquire);
       if (word == SlotWord(lap, SlotState::kFull) &&
           slot.word.compare_exchange_strong(word, SlotWord(lap, SlotState::kClaimed),
@@ -108,28 +119,31 @@ class SlotConsumer {
         return &slot.body;
       }
       if (word != SlotWord(lap, SlotState::kTaken)) return nullptr;
-      slot.word.store(SlotWord(lap + 1, SlotState::kEmpty), std::memory_order_release);
-      ++position_;
+      GiveBack(position_++);
     }
   }
 
   // Whether Claim would find something. Used between announcing to park and parking.
   bool HasWork() const {
     const uint32_t word = At(position_).word.load(std::memory_order_seq_cst);
-    const uint32_t lap = position_ >> log2_size_;
+    const uint32_t lap = LapOf(position_, log2_size_);
     return word == SlotWord(lap, SlotState::kFull) || word == SlotWord(lap, SlotState::kTaken);
   }
 
   // Gives a claimed slot back; its body must not be read any more.
-  void Release(uint32_t position) {
-    const uint32_t lap = position >> log2_size_;
-    At(position).word.store(SlotWord(lap + 1, SlotState::kEmpty), std::memory_order_release);
-  }
+  void Release(uint32_t position) { GiveBack(position); }
 
   uint32_t position() const { return position_; }
 
  private:
-  Slot<A, Body>& At(uint32_t position) const { return slots_[position & ((1u << log2_size_) - 1)]; }
+  Slot<A, Body>& At(uint32_t position) const {
+    return slots_[position & ((1u << log2_size_) - 1)];
+  }
+
+  void GiveBack(uint32_t position) {
+    At(position).word.store(SlotWord(NextLapOf(position, log2_size_), SlotState::kEmpty),
+                            std::memory_order_release);
+  }
 
   Slot<A, Body>* slots_ = nullptr;
   uint32_t log2_size_ = 0;
