@@ -33,7 +33,7 @@ enum class Status : uint8_t {
 struct ProcessState {
   std::string name;
   std::function<void()> body;
-  Execution::Role role = Execution::Role::kReliable;
+  Execution::Traits traits;
   bool on_crash = false;
 
   Status status = Status::kNotStarted;
@@ -147,7 +147,7 @@ thread_local Engine* active_engine = nullptr;
 class Engine {
  public:
   Engine(const Options& options, const std::function<void(Execution&)>& scenario)
-      : options_(options), scenario_(scenario) {
+      : options_(options), scenario_(scenario), memory_(options.model) {
     if (active_engine != nullptr) {
       std::fputs("explorer: Explore inside of Explore\n", stderr);
       std::abort();
@@ -167,17 +167,17 @@ class Engine {
 
   void Keep(std::shared_ptr<void> object) { objects_.push_back(std::move(object)); }
 
-  void AddProcess(std::string name, std::function<void()> body, Execution::Role role,
-                  bool on_crash) {
+  void AddProcess(std::string name, std::function<void()> body,
+                  Execution::Traits traits, bool on_crash) {
     if (processes_.size() == kMaxProcesses) {
       Fail("more than kMaxProcesses processes");
       return;
     }
-    memory_->AddProcess();
+    memory_.AddProcess();
     ProcessState& process = processes_.emplace_back();
     process.name = std::move(name);
     process.body = std::move(body);
-    process.role = role;
+    process.traits = traits;
     process.on_crash = on_crash;
   }
 
@@ -193,7 +193,9 @@ class Engine {
 
   // ---- From operations ----
 
-  Memory& memory() { return *memory_; }
+  Memory& memory() { return memory_; }
+
+  bool first_execution() const { return outcome_.executions == 1; }
 
   bool running() const { return running_; }
 
@@ -202,9 +204,9 @@ class Engine {
       if (fiber_phase_) return {};
       Choice choice;
       if (!IsPlain(op) && op.kind != OpKind::kFence) {
-        choice.variant = memory_->NewestVariant(op.location);
+        choice.variant = memory_.NewestVariant(op.location);
         if (op.kind == OpKind::kUpdate && op.update == UpdateKind::kCompareExchange) {
-          choice.variant.succeeds = memory_->Newest(op.location) == op.expected;
+          choice.variant.succeeds = memory_.Newest(op.location) == op.expected;
         }
       }
       if (op.kind == OpKind::kSleep || op.kind == OpKind::kRetry) {
@@ -219,7 +221,7 @@ class Engine {
     if (op.kind == OpKind::kRetry && process.only_loads) {
       // The failed poll has changed nothing but what may be read from now on.
       process.history = process.history_before;
-      memory_->ForgetSteps(current_, process.steps_before);
+      memory_.ForgetSteps(current_, process.steps_before);
     }
     fibers_[current_]->Suspend();
     if (process.stopping) throw Stopped{};
@@ -232,7 +234,14 @@ class Engine {
     process.only_loads = true;
     process.read = 0;
     process.history_before = process.history;
-    process.steps_before = memory_->Steps(current_);
+    process.steps_before = memory_.Steps(current_);
+  }
+
+  void Settle(std::initializer_list<uint64_t> values, const std::source_location& site) {
+    if (!options_.trust_settle) return;
+    ProcessState& process = processes_[current_];
+    process.history = Mix(site.line(), site.column());
+    for (const uint64_t value : values) process.history = Mix(process.history, value);
   }
 
   void EndPoll() {
@@ -305,7 +314,7 @@ class Engine {
   }
 
   void Start() {
-    memory_.emplace(options_.model);
+    memory_.Reset();
     processes_.clear();
     processes_.emplace_back().name = "set-up";
     at_end_ = nullptr;
@@ -377,13 +386,13 @@ class Engine {
     for (uint32_t i = 1; i < processes_.size(); ++i) {
       const ProcessState& process = processes_[i];
       const bool waits = process.status == Status::kAsleep || process.status == Status::kReady;
-      if (!waits || process.role == Execution::Role::kBackground) continue;
+      if (!waits || process.traits.may_wait_for_ever) continue;
       Fail(process.name + " waits for ever: " +
            (process.status == Status::kAsleep ? "asleep in the futex " : "nothing new to read ") +
            "(" + Where(process.pending.site) + ")");
       return;
     }
-    for (uint32_t i = 1; i < processes_.size(); ++i) memory_->Inherit(kSetUp, i);
+    for (uint32_t i = 1; i < processes_.size(); ++i) memory_.Inherit(kSetUp, i);
     fiber_phase_ = false;
     if (at_end_) Guarded(at_end_);
     fiber_phase_ = true;
@@ -392,7 +401,7 @@ class Engine {
   // ---- Choices ----
 
   bool MayCrash(const ProcessState& process) const {
-    return options_.crashes && dead_ == kSetUp && process.role == Execution::Role::kMayCrash &&
+    return options_.crashes && dead_ == kSetUp && process.traits.may_crash &&
            process.may_crash_here && process.status != Status::kCrashed;
   }
 
@@ -427,17 +436,17 @@ class Engine {
     variants_.clear();
     switch (op.kind) {
       case OpKind::kLoad:
-        memory_->LoadVariants(index, op.location, op.order, &variants_);
+        memory_.LoadVariants(index, op.location, op.order, &variants_);
         break;
       case OpKind::kStore:
-        memory_->StoreVariants(index, op.location, op.order, &variants_);
+        memory_.StoreVariants(index, op.location, op.order, &variants_);
         break;
       case OpKind::kUpdate:
-        memory_->UpdateVariants(index, op.location, op.update, op.expected, op.order, op.failure,
+        memory_.UpdateVariants(index, op.location, op.update, op.expected, op.order, op.failure,
                                 &variants_);
         break;
       case OpKind::kSleep:
-        variants_.push_back(memory_->NewestVariant(op.location));
+        variants_.push_back(memory_.NewestVariant(op.location));
         break;
       case OpKind::kFence:
       case OpKind::kReadPlain:
@@ -458,8 +467,8 @@ class Engine {
         return;
       }
       case OpKind::kRetry:
-        for (uint32_t location = 0; location < memory_->locations(); ++location) {
-          if ((process.read >> location & 1) && memory_->HasNewer(index, location)) {
+        for (uint32_t location = 0; location < memory_.locations(); ++location) {
+          if ((process.read >> location & 1) && memory_.HasNewer(index, location)) {
             add(location, {});
           }
         }
@@ -478,7 +487,7 @@ class Engine {
       Stop(choice.process);
       for (uint32_t i = 1; i < processes_.size(); ++i) {
         if (!processes_[i].on_crash) continue;
-        memory_->Inherit(i, choice.process);
+        memory_.Inherit(i, choice.process);
         Launch(i);
       }
       return;
@@ -488,7 +497,7 @@ class Engine {
     process.may_crash_here = IsStore(op, result);
     process.result = result;
     if (outcome_.violation) return;
-    if (memory_->Steps(choice.process) >= kMaxSteps) {
+    if (memory_.Steps(choice.process) >= kMaxSteps) {
       Fail(process.name + " takes more than kMaxSteps steps");
       return;
     }
@@ -512,41 +521,41 @@ class Engine {
     OpResult result;
     StepRecord record{ChoiceKind::kStep, index, op, {}, false, 0, 0, choice.other};
     if (op.kind == OpKind::kLoad || op.kind == OpKind::kStore || op.kind == OpKind::kUpdate) {
-      record.newest = memory_->Newest(op.location);
-      record.stale = choice.variant.position != memory_->NewestVariant(op.location).position;
+      record.newest = memory_.Newest(op.location);
+      record.stale = choice.variant.position != memory_.NewestVariant(op.location).position;
     }
     uint32_t race = Memory::kNoProcess;
     switch (op.kind) {
       case OpKind::kLoad:
-        result.value = memory_->Load(index, op.location, op.order, choice.variant);
+        result.value = memory_.Load(index, op.location, op.order, choice.variant);
         break;
       case OpKind::kStore:
-        memory_->Store(index, op.location, op.order, choice.variant, op.operand);
+        memory_.Store(index, op.location, op.order, choice.variant, op.operand);
         break;
       case OpKind::kUpdate:
-        result.value = memory_->Update(index, op.location, op.update, op.operand, op.order,
+        result.value = memory_.Update(index, op.location, op.update, op.operand, op.order,
                                        op.failure, choice.variant);
         result.succeeded = choice.variant.succeeds;
         break;
       case OpKind::kFence:
-        memory_->Fence(index);
+        memory_.Fence(index);
         break;
       case OpKind::kReadPlain:
-        race = memory_->ReadPlain(index, op.location, &result.value);
+        race = memory_.ReadPlain(index, op.location, &result.value);
         break;
       case OpKind::kWritePlain:
-        race = memory_->WritePlain(index, op.location, op.operand);
+        race = memory_.WritePlain(index, op.location, op.operand);
         break;
       case OpKind::kSleep:
-        memory_->Fence(index);
-        result.value = memory_->Load(index, op.location, op.order, choice.variant);
+        memory_.Fence(index);
+        result.value = memory_.Load(index, op.location, op.order, choice.variant);
         result.succeeded = result.value == op.expected;
         break;
       case OpKind::kWake:
-        memory_->Fence(index);
+        memory_.Fence(index);
         break;
       case OpKind::kRetry:
-        memory_->Advance(index, choice.other);
+        memory_.Advance(index, choice.other);
         break;
     }
     process.history =
@@ -563,7 +572,7 @@ class Engine {
       record.result = result;
       steps_.push_back(record);
       if (race != Memory::kNoProcess) FailRace(index, op, race);
-      if (!memory_->exhausted().empty()) Fail(memory_->exhausted());
+      if (!memory_.exhausted().empty()) Fail(memory_.exhausted());
     }
     return result;
   }
@@ -603,7 +612,7 @@ class Engine {
       hash = Mix(hash, static_cast<uint64_t>(process.status) << 8 | may_crash << 1 | retries);
       if (retries) hash = Mix(hash, process.read);
     }
-    return Mix(hash, memory_->Hash(live));
+    return Mix(hash, memory_.Hash(live));
   }
 
   // ---- Traces ----
@@ -682,7 +691,7 @@ class Engine {
   std::unordered_set<uint64_t> visited_;
 
   // Of the execution.
-  std::optional<Memory> memory_;
+  Memory memory_;
   std::vector<ProcessState> processes_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<std::shared_ptr<void>> objects_;
@@ -699,19 +708,21 @@ class Engine {
   std::vector<uint32_t> live_;
 };
 
-void Execution::Process(std::string name, std::function<void()> body, Role role) {
-  engine_->AddProcess(std::move(name), std::move(body), role, false);
+void Execution::Process(std::string name, std::function<void()> body, Traits traits) {
+  engine_->AddProcess(std::move(name), std::move(body), traits, false);
 }
 
 void Execution::OnCrash(std::string name, std::function<void(const std::string&)> body) {
   engine_->AddProcess(
       std::move(name), [engine = engine_, body = std::move(body)] { body(engine->dead()); },
-      Role::kReliable, true);
+      Traits(), true);
 }
 
 void Execution::AtEnd(std::function<void()> body) { engine_->AtEnd(std::move(body)); }
 
 void Execution::Keep(std::shared_ptr<void> object) { engine_->Keep(std::move(object)); }
+
+bool Execution::WantsNames() const { return engine_->first_execution(); }
 
 void Execution::SetName(uint32_t location, bool plain, std::string name) {
   engine_->SetName(location, plain, std::move(name));
@@ -720,6 +731,10 @@ void Execution::SetName(uint32_t location, bool plain, std::string name) {
 Outcome Explore(const Options& options, const std::function<void(Execution&)>& scenario) {
   Engine engine(options, scenario);
   return engine.Run();
+}
+
+void Settle(std::initializer_list<uint64_t> values, std::source_location site) {
+  active_engine->Settle(values, site);
 }
 
 void Check(bool condition, std::string_view requirement, std::source_location site) {

@@ -41,6 +41,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -59,6 +60,8 @@ struct Options {
   bool crashes = false;
   // Off: every execution runs to its end, which only the smallest scenarios can afford.
   bool merge_states = true;
+  // Off: Settle does nothing. Some exploration of each scenario should do without its promises.
+  bool trust_settle = true;
   // Bounds. An exploration that would need more fails.
   uint64_t max_executions = 2'000'000;
   uint64_t max_states = 10'000'000;
@@ -92,13 +95,15 @@ class Execution {
     return *owned;
   }
 
-  enum class Role {
-    kReliable,    // never crashes
-    kMayCrash,    // with Options::crashes
-    kBackground,  // may wait for ever, for the others to end
+  struct Traits {
+    bool may_crash = false;          // with Options::crashes
+    bool may_wait_for_ever = false;  // the end may find it waiting
   };
   // Adds a process. It runs once all are added.
-  void Process(std::string name, std::function<void()> body, Role role = Role::kReliable);
+  void Process(std::string name, std::function<void()> body, Traits traits);
+  void Process(std::string name, std::function<void()> body) {
+    Process(std::move(name), std::move(body), Traits());
+  }
 
   // Adds a process that starts when another one has crashed, knowing all that it did. `dead` is its
   // name.
@@ -107,13 +112,18 @@ class Execution {
   // Runs when no process can take a step any more and none waits for ever.
   void AtEnd(std::function<void()> body);
 
-  // Names a variable in traces.
-  template <class Variable>
-  void Name(const Variable& variable, std::string name) {
-    SetName(variable.location(), Variable::kIsPlain, std::move(name));
+  // Names a variable in traces. `parts` (text and numbers) are put together.
+  template <class Variable, class... Parts>
+  void Name(const Variable& variable, const Parts&... parts) {
+    if (!WantsNames()) return;
+    SetName(variable.location(), Variable::kIsPlain, (Text(parts) + ...));
   }
 
  private:
+  static std::string Text(std::string_view text) { return std::string(text); }
+  static std::string Text(uint64_t number) { return std::to_string(number); }
+
+  bool WantsNames() const;  // in the first execution
   void Keep(std::shared_ptr<void> object);
   void SetName(uint32_t location, bool plain, std::string name);
 
@@ -125,6 +135,12 @@ Outcome Explore(const Options& options, const std::function<void(Execution&)>& s
 // The execution violates its requirements unless `condition`.
 void Check(bool condition, std::string_view requirement,
            std::source_location site = std::source_location::current());
+
+// Promises that from here on the calling process, and the bookkeeping that it has written, are
+// determined by `values` and by this place in its code, not by how it came here. Executions then
+// merge that differ in no more than that: in a loop, this makes scenarios small.
+void Settle(std::initializer_list<uint64_t> values,
+            std::source_location site = std::source_location::current());
 
 // Polls until `poll` returns true. Polls that read nothing new are left out: after a failed one the
 // process waits until there is something newer to read in a location that it read, and then reads

@@ -466,7 +466,7 @@ TEST(Explorer, CrashesAfterEveryStore) {
           world.x.fetch_add(1, kRelaxed);
           world.x.store(3, kRelaxed);
         },
-        Execution::Role::kMayCrash);
+        {.may_crash = true});
     run.OnCrash("daemon", [&](const std::string& dead) {
       Check(dead == "writer", "who died");
       seen.insert(world.data.Get() * 10 + world.x.load(kRelaxed));
@@ -531,7 +531,7 @@ TEST(Explorer, UnwindsProcessesThatItStops) {
             world.x.fetch_add(1);
             world.x.fetch_add(1);
           },
-          Execution::Role::kMayCrash);
+          {.may_crash = true});
     }
   });
   EXPECT_TRUE(outcome.ok()) << outcome.Report();

@@ -50,15 +50,25 @@ void Knowledge::Join(const Knowledge& other) {
 
 Memory::Memory(MemoryModel model) : model_(model), views_(1) {}
 
+void Memory::Reset() {
+  views_.assign(1, View());
+  location_count_ = 0;
+  plains_.clear();
+  sc_accessed_ = Knowledge();
+  sc_fenced_ = Knowledge();
+  exhausted_.clear();
+}
+
 uint32_t Memory::AddAtomic(uint64_t value, uint32_t bytes) {
-  if (locations_.size() == kMaxLocations) {
+  if (location_count_ == kMaxLocations) {
     exhausted_ = "more than kMaxLocations atomics";
     return 0;
   }
-  Location& location = locations_.emplace_back();
-  location.messages.push_back({value, Knowledge{}, false});
+  if (locations_.size() == location_count_) locations_.emplace_back();
+  Location& location = locations_[location_count_];
+  location.messages.assign(1, {value, Knowledge{}, false});
   location.mask = ~uint64_t{0} >> (64 - 8 * bytes);
-  return static_cast<uint32_t>(locations_.size() - 1);
+  return location_count_++;
 }
 
 uint32_t Memory::AddPlain(uint64_t value) {
@@ -155,8 +165,8 @@ void Memory::Insert(uint32_t process, uint32_t location, std::memory_order order
       shift(each.acquirable);
       shift(each.released);
     }
-    for (Location& each : locations_) {
-      for (Message& other : each.messages) shift(other.released);
+    for (uint32_t i = 0; i < location_count_; ++i) {
+      for (Message& other : locations_[i].messages) shift(other.released);
     }
     shift(message.released);
     shift(sc_accessed_);
@@ -260,14 +270,65 @@ void Memory::Inherit(uint32_t process, uint32_t other) {
 }
 
 uint64_t Memory::Hash(const std::vector<uint32_t>& live) const {
-  // Messages that no live process may read any more cannot matter, nor can how many there were.
-  std::array<uint8_t, kMaxLocations> base;
-  base.fill(255);
-  for (const uint32_t process : live) {
-    for (uint32_t i = 0; i < locations_.size(); ++i) {
-      base[i] = std::min(base[i], views_[process].current.seen[i]);
+  const uint32_t locations = location_count_;
+  const uint32_t processes = views_.size();
+  // What every live process knows cannot tell states apart: messages that none may read any more,
+  // steps that happened before the next step of each.
+  Knowledge common;
+  common.seen.fill(255);
+  common.clock.fill(255);
+  for (const uint32_t live_process : live) {
+    const Knowledge& known = views_[live_process].current;
+    for (uint32_t i = 0; i < locations; ++i) {
+      common.seen[i] = std::min(common.seen[i], known.seen[i]);
+    }
+    for (uint32_t i = 0; i < processes; ++i) {
+      common.clock[i] = std::min(common.clock[i], known.clock[i]);
     }
   }
+  std::vector<const Knowledge*>& known = scratch_;
+  known.clear();
+  for (const uint32_t process : live) {
+    const View& view = views_[process];
+    known.insert(known.end(), {&view.current, &view.acquirable, &view.released});
+  }
+  const auto oldest = [&](uint32_t location) {
+    return std::min<uint32_t>(common.seen[location], locations_[location].messages.size() - 1);
+  };
+  for (uint32_t i = 0; i < locations; ++i) {
+    const std::vector<Message>& messages = locations_[i].messages;
+    for (uint32_t at = oldest(i); at < messages.size(); ++at) {
+      known.push_back(&messages[at].released);
+    }
+  }
+  // Clocks are only ever compared: their order matters, not by how much they differ.
+  std::array<std::array<uint8_t, 256>, kMaxProcesses> rank;
+  for (uint32_t process = 0; process < processes; ++process) {
+    const uint8_t least = common.clock[process];
+    uint8_t most = least;
+    std::array<uint8_t, 256>& ranks = rank[process];
+    ranks[least] = 1;
+    const auto use = [&](uint8_t clock) {
+      if (clock <= most) {
+        if (clock > least) ranks[clock] = 1;
+        return;
+      }
+      std::fill(ranks.begin() + most + 1, ranks.begin() + clock, 0);
+      ranks[clock] = 1;
+      most = clock;
+    };
+    for (const Knowledge* each : known) use(each->clock[process]);
+    for (const Plain& plain : plains_) {
+      use(plain.read_clock[process]);
+      if (plain.writer == process) use(plain.write_clock);
+    }
+    uint8_t next = 0;
+    for (uint32_t clock = least; clock <= most; ++clock) {
+      if (ranks[clock] != 0) ranks[clock] = next++;
+    }
+    std::fill(ranks.begin(), ranks.begin() + least, 0);
+  }
+
   uint64_t hash = 0x6d616e7461;
   // Eight bytes at a time.
   uint64_t word = 0;
@@ -280,38 +341,30 @@ uint64_t Memory::Hash(const std::vector<uint32_t>& live) const {
     }
   };
   const auto add_seen = [&](const Knowledge& knowledge) {
-    for (uint32_t i = 0; i < locations_.size(); ++i) {
-      add(knowledge.seen[i] > base[i] ? knowledge.seen[i] - base[i] : 0);
+    for (uint32_t i = 0; i < locations; ++i) {
+      add(knowledge.seen[i] > common.seen[i] ? knowledge.seen[i] - common.seen[i] : 0);
     }
   };
-  const auto add_clock = [&](const Knowledge& knowledge) {
-    for (uint32_t i = 0; i < views_.size(); ++i) add(knowledge.clock[i]);
-  };
-  for (const uint32_t process : live) {
-    const View& view = views_[process];
-    for (const Knowledge* knowledge : {&view.current, &view.acquirable, &view.released}) {
-      add_seen(*knowledge);
-      add_clock(*knowledge);
-    }
+  for (const Knowledge* each : known) {
+    add_seen(*each);
+    for (uint32_t i = 0; i < processes; ++i) add(rank[i][each->clock[i]]);
   }
   add_seen(sc_accessed_);
   add_seen(sc_fenced_);
-  for (uint32_t i = 0; i < locations_.size(); ++i) {
+  for (uint32_t i = 0; i < locations; ++i) {
     const std::vector<Message>& messages = locations_[i].messages;
-    for (uint32_t at = std::min<uint32_t>(base[i], messages.size() - 1); at < messages.size();
-         ++at) {
+    for (uint32_t at = oldest(i); at < messages.size(); ++at) {
       hash = Mix(hash, messages[at].value);
-      add_seen(messages[at].released);
-      add_clock(messages[at].released);
       add(messages[at].glued);
     }
     add(255);
   }
   for (const Plain& plain : plains_) {
     hash = Mix(hash, plain.value);
-    add(plain.writer);
-    add(plain.write_clock);
-    for (uint32_t i = 0; i < views_.size(); ++i) add(plain.read_clock[i]);
+    const uint8_t written = rank[plain.writer][plain.write_clock];
+    add(written == 0 ? 0 : plain.writer);
+    add(written);
+    for (uint32_t i = 0; i < processes; ++i) add(rank[i][plain.read_clock[i]]);
   }
   return Mix(Mix(hash, word), filled);
 }

@@ -36,7 +36,7 @@ inline constexpr uint32_t kMaxSteps = 250;     // per process
 
 // What happened before a point of a process.
 struct Knowledge {
-  std::array<uint8_t, kMaxLocations> seen{};   // by location: position of the oldest readable message
+  std::array<uint8_t, kMaxLocations> seen{};   // by location: the oldest readable message
   std::array<uint8_t, kMaxProcesses> clock{};  // by process: how many of its steps
 
   void Join(const Knowledge& other);
@@ -55,12 +55,15 @@ class Memory {
   // Has one process, the set-up.
   explicit Memory(MemoryModel model);
 
+  // As new.
+  void Reset();
+
   // A process that knows what the set-up has done so far.
   void AddProcess() { views_.push_back(views_[0]); }
   // Return the new location's number. `bytes`: of its type, 1 to 8.
   uint32_t AddAtomic(uint64_t value, uint32_t bytes);
   uint32_t AddPlain(uint64_t value);
-  uint32_t locations() const { return static_cast<uint32_t>(locations_.size()); }
+  uint32_t locations() const { return location_count_; }
 
   // What `process` may do next with an atomic location; never empty (but for an update, see
   // Variants).
@@ -144,11 +147,13 @@ class Memory {
 
   MemoryModel model_;
   std::vector<View> views_;
-  std::vector<Location> locations_;
+  std::vector<Location> locations_;  // the first location_count_; others keep their capacity
+  uint32_t location_count_ = 0;
   std::vector<Plain> plains_;
   Knowledge sc_accessed_;  // by sequentially consistent accesses
   Knowledge sc_fenced_;    // known at sequentially consistent fences
   std::string exhausted_;
+  mutable std::vector<const Knowledge*> scratch_;
 };
 
 // One step of a 64-bit hash.
