@@ -133,7 +133,8 @@ struct CompletionBody {
   uint16_t inline_bytes;
   uint32_t payload_bytes;
   uint32_t payload_offset;
-  uint32_t reserved[2];
+  uint32_t run_ticks;  // of the processor's clock, saturating: what the task took, for the owner's window
+  uint32_t reserved;
   unsigned char inline_result[kInlineResult];
 };
 using Completion = Message<RealAtomics, CompletionBody>;

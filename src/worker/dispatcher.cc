@@ -18,6 +18,8 @@ constexpr uint32_t kUnmeasuredWindow = 2;
 constexpr int64_t kWorkPerLeaseNs = 500'000;
 // What submitting and collecting a task costs its owner: more workers than this can feed are of no use.
 constexpr int64_t kOwnerNsPerTask = 150;
+// A generous bound for how long a parked process takes to wake up on a busy machine.
+constexpr int64_t kWakeUpNs = 1'000'000;
 constexpr int64_t kLeaseIdleNs = 80'000'000;
 constexpr int64_t kBusyTickNs = 1'000'000;
 constexpr int64_t kQuietTickNs = 10'000'000;
@@ -328,7 +330,6 @@ void Dispatcher::Activate(OwnerChannel* channel) {
   if (channel->active_index != 0) return;
   active_.push_back(channel);
   channel->active_index = static_cast<uint32_t>(active_.size());
-  channel->progress_at = 0;
 }
 
 void Dispatcher::Deactivate(OwnerChannel* channel) {
@@ -358,29 +359,31 @@ void Dispatcher::ReturnLease(OwnerChannel* channel) {
 
 uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   uint32_t count = 0;
+  uint64_t ticks = 0;
   TaskTarget* target = channel->target;
   while (const shm::CompletionBody* completion = channel->Front()) {
+    ticks += completion->run_ticks;
     Complete(channel, *completion);
     channel->Pop();
     if (++count == 128) break;
   }
   if (count == 0) return 0;
   channel->PublishConsumed();
-  if (target == nullptr) return count;
-  const int64_t now = NowNs();
-  if (channel->progress_at != 0 && !target->ordered) {
-    const int64_t each = std::max<int64_t>((now - channel->progress_at) / count, 1);
-    // Falls fast and rises slowly: the first figures contain wake-ups and cold caches.
-    if (target->service_ns == 0) {
-      target->service_ns = each;
-    } else if (each < target->service_ns) {
-      target->service_ns = (target->service_ns + each) / 2;
-    } else {
-      target->service_ns += (each - target->service_ns) / 8;
-    }
-  }
-  channel->progress_at = channel->in_flight() > 0 ? now : 0;
+  if (target != nullptr && !target->ordered) MeasureService(target, ticks, count);
   return count;
+}
+
+void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count) {
+  const int64_t each = std::max<int64_t>(ticks_.ToNs(ticks / count), 1);
+  // Falls fast and rises slowly: the first figures contain cold caches.
+  if (target->service_ns == 0) {
+    target->service_ns = each;
+  } else if (each < target->service_ns) {
+    target->service_ns = (target->service_ns + each) / 2;
+  } else {
+    target->service_ns += (each - target->service_ns + 7) / 8;
+  }
+  target->progressed = true;
 }
 
 void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& completion) {
@@ -624,14 +627,14 @@ void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   const int64_t outstanding = target->outstanding();
   if (outstanding == 0) return;  // leases stay for a while, see Tick
   uint32_t usable = 0;
-  int64_t last_progress = target->backlog_since;
-  for (const OwnerChannel* channel : target->channels) {
-    if (!channel->blocked) ++usable;
-    last_progress = std::max(last_progress, channel->progress_at);
+  for (const OwnerChannel* channel : target->channels) usable += !channel->blocked;
+  if (target->progressed) {
+    target->progressed = false;
+    target->progress_at = now;
   }
-  // A task that has not come back for longer than the others took says more than they do.
-  const int64_t waited = target->channels.empty() ? 0 : now - last_progress;
-  const int64_t each = std::max({target->service_ns, waited, int64_t{1}});
+  // Tasks that have not come back for much longer than a wake-up takes say more than those that came back before.
+  const int64_t silent = target->channels.empty() ? 0 : now - std::max(target->progress_at, target->backlog_since);
+  const int64_t each = std::max({target->service_ns, silent > kWakeUpNs ? silent : 0, int64_t{1}});
   const int64_t feedable = 1 + each / kOwnerNsPerTask;
   const int64_t useful = std::min({outstanding * each / kWorkPerLeaseNs, outstanding, feedable,
                                    int64_t{4} * cores_});

@@ -12,6 +12,7 @@
 #include "worker/owner.h"
 #include "worker/owner_channel.h"
 #include "worker/task_target.h"
+#include "worker/ticks.h"
 
 namespace manta::worker {
 
@@ -108,6 +109,7 @@ class Dispatcher {
   void ReleaseTask(uint32_t index, TaskRecord* task);
   void Left(OwnerChannel* channel, TaskRecord* task);
   void Requeue(uint32_t index, TaskRecord* task);
+  void MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count);
   void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);
   void Rebalance(TaskTarget* target);
   void Activate(OwnerChannel* channel);
@@ -123,6 +125,7 @@ class Dispatcher {
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;
   std::vector<OwnerChannel*> active_;  // with tasks in flight
+  TickClock ticks_;
 };
 
 }  // namespace manta::worker

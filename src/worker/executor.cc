@@ -7,6 +7,7 @@
 
 #include "model/error_codec.h"
 #include "worker/shared_objects.h"
+#include "worker/ticks.h"
 
 namespace manta::worker {
 namespace {
@@ -110,10 +111,12 @@ void Executor::Run() {
 uint32_t Executor::RunFrom(Incoming& channel, uint32_t limit) {
   uint32_t ran = 0;
   uint32_t position;
+  task_began_ = 0;
   while (ran < limit) {
     const shm::TaskBody* body = channel.slots.Claim(&position);
     if (body == nullptr) break;
     ++ran;
+    if (task_began_ == 0) task_began_ = NowTicks();
     RunTask(channel, *body, position);
     channel.slots.Release(position);
     if (stop_.load(std::memory_order_relaxed)) break;
@@ -212,6 +215,9 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
   body->generation = task.generation;
+  const uint64_t now = NowTicks();
+  body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
+  task_began_ = now;
   body->status = outcome.status;
   body->flags = 0;
   body->inline_bytes = 0;

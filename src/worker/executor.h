@@ -70,6 +70,7 @@ class Executor {
   uint32_t version_ = 0;
   std::vector<std::unique_ptr<Execution>> executions_;  // by depth of in-place runs
   CachedCode cache_[16];
+  uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<bool> stop_{false};
 };
 

@@ -56,7 +56,6 @@ class OwnerChannel {
   bool revoked = false;          // no more pushes; return the lease when nothing is in flight
   bool blocked = false;          // its task waits: no more pushes, what is unclaimed comes back
   uint32_t active_index = 0;     // in the dispatcher's list of channels with tasks in flight, + 1
-  int64_t progress_at = 0;       // when a completion came last, or when the first task was pushed
 
  private:
   uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;

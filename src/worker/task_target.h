@@ -84,6 +84,8 @@ class TaskTarget {
   int64_t service_ns = 0;               // smoothed time per task on one worker; 0: not known yet
   int64_t idle_since = 0;               // when nothing was left to do
   int64_t backlog_since = 0;            // when it last turned from idle to busy
+  bool progressed = false;              // completions came since progress_at was set
+  int64_t progress_at = 0;
   // Ordered targets:
   bool closed = false;  // the actor is dead: calls fail with `death`
   Error death;

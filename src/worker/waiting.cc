@@ -1,6 +1,7 @@
 #include "worker/waiting.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ namespace {
 // Longer than a hand-off between cores, shorter than the 45 to 100 microseconds that waking a parked thread costs on a
 // virtual machine: who spins this long has lost at most what parking at once would have cost.
 constexpr int64_t kSpinNs = 50'000;
+// From here on a spinning thread offers its core to others between two looks.
+constexpr int64_t kUnyieldingNs = 10'000;
 // A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
 constexpr int64_t kLongestParkNs = 1'000'000'000;
 
@@ -64,26 +67,11 @@ bool Waiting::Wait(const Request& request) {
   Waiter waiter;
   bool reached = false;
   for (;;) {
-    // Spin.
-    int64_t until = 0;
-    for (uint32_t turns = 0;; ++turns) {
-      const bool any = LookForWork(request);
-      if (request.done()) {
-        reached = true;
-        break;
-      }
-      if (any) {
-        turns = 0;
-        until = 0;
-        continue;
-      }
-      CpuRelax();
-      if ((turns & 31) != 31) continue;
-      const int64_t now = NowNs();
-      if (until == 0) until = now + spin_ns_;
-      if (now >= until) break;
+    if (Spin(request)) {
+      reached = true;
+      break;
     }
-    if (reached || (request.deadline >= 0 && NowNs() >= request.deadline)) break;
+    if (request.deadline >= 0 && NowNs() >= request.deadline) break;
     if (!parked) {
       parked = true;
       if (request.before_parking) request.before_parking();
@@ -110,6 +98,32 @@ bool Waiting::Wait(const Request& request) {
   }
   if (parked && request.after_parking) request.after_parking();
   return reached;
+}
+
+// Polls until `done` (true), or until nothing has come for spin_ns_.
+bool Waiting::Spin(const Request& request) {
+  int64_t quiet_since = 0;
+  int64_t now = 0;
+  for (uint32_t turns = 0;; ++turns) {
+    const bool any = LookForWork(request);
+    if (request.done()) return true;
+    if (any) {
+      turns = 0;
+      quiet_since = 0;
+      continue;
+    }
+    if ((turns & 31) == 31 || quiet_since != 0) {
+      now = NowNs();
+      if (quiet_since == 0) quiet_since = now;
+      if (now - quiet_since >= spin_ns_) return false;
+    }
+    // The peer may be waiting for this very core.
+    if (quiet_since != 0 && now - quiet_since >= kUnyieldingNs) {
+      sched_yield();
+    } else {
+      CpuRelax();
+    }
+  }
 }
 
 void Waiting::ParkAsLeader(const Request& request) {

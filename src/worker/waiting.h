@@ -53,6 +53,7 @@ class Waiting {
 
  private:
   bool LookForWork(const Request& request);
+  bool Spin(const Request& request);
   void ParkAsLeader(const Request& request);
   void ParkAsFollower(const Request& request, Waiter* waiter);
   void HandOver();

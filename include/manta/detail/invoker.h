@@ -76,7 +76,7 @@ struct Arguments<TypeList<Sources...>> {
 
  private:
   template <class Function, size_t... Index>
-  static decltype(auto) Apply(manta_call* call, ReadArchive& in, Function& function,
+  static decltype(auto) Apply([[maybe_unused]] manta_call* call, ReadArchive& in, Function& function,
                               std::index_sequence<Index...>) {
     std::tuple<Slot<Sources>...> slots;
     (ReadArgument(call, in, std::get<Index>(slots).value), ...);
@@ -180,11 +180,11 @@ bool WriteResult(manta_call* call, uint32_t index, const T& value) {
   SizeArchive sizes(&references);
   sizes(value);
   void* data = call->inline_result;
-  const bool is_inline = call->num_results == 1 && references.size() == 0 &&
-                         sizes.size() <= call->inline_capacity;
+  const bool is_inline =
+      call->num_results == 1 && references.size() == 0 && sizes.size() <= call->inline_capacity;
   if (!is_inline) {
-    data = call->ops->allocate_result(call, index, sizes.size(), references.data(),
-                                      references.size());
+    data =
+        call->ops->allocate_result(call, index, sizes.size(), references.data(), references.size());
     if (data == nullptr) return false;
   }
   WriteArchive out(data, sizes.size());
@@ -251,7 +251,9 @@ struct ActorBox {
 template <class Owner>
 struct OwningActorBox : ActorBox {
   Owner owner;
-  static void Destroy(void* box) { delete static_cast<OwningActorBox*>(static_cast<ActorBox*>(box)); }
+  static void Destroy(void* box) {
+    delete static_cast<OwningActorBox*>(static_cast<ActorBox*>(box));
+  }
 };
 
 // `Owner` is a std::unique_ptr or std::shared_ptr to a T.
@@ -381,14 +383,13 @@ struct MethodBody {
     if (in.Byte() != 0) in.Bytes(&parts, sizeof(parts));
     if (!parts.IsVirtual()) parts.address = reinterpret_cast<uintptr_t>(call->target);
     const Method method = parts.template Join<Method>();
-    CallAndWrite<Sources, mode>(
-        call, in, [actor, method](auto&&... arguments) -> decltype(auto) {
-          if constexpr (std::is_invocable_v<Method, T&, decltype(arguments)...>) {
-            return (actor->*method)(std::forward<decltype(arguments)>(arguments)...);
-          } else {
-            return (std::move(*actor).*method)(std::forward<decltype(arguments)>(arguments)...);
-          }
-        });
+    CallAndWrite<Sources, mode>(call, in, [actor, method](auto&&... arguments) -> decltype(auto) {
+      if constexpr (std::is_invocable_v<Method, T&, decltype(arguments)...>) {
+        return (actor->*method)(std::forward<decltype(arguments)>(arguments)...);
+      } else {
+        return (std::move(*actor).*method)(std::forward<decltype(arguments)>(arguments)...);
+      }
+    });
   }
 };
 
