@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "control_store/actor_directory.h"
 #include "model/resources.h"
 #include "node/daemon.h"
 #include "node/event_loop.h"
@@ -37,6 +38,14 @@ std::shared_ptr<spdlog::logger> MakeLog(const node::SessionDirectory& session) {
     log->set_level(spdlog::level::from_str(level));
   }
   return log;
+}
+
+// Ray's variable counts, too.
+bool WantsDeduplication() {
+  for (const char* name : {"MANTA_DEDUP_LOGS", "RAY_DEDUP_LOGS"}) {
+    if (const char* value = std::getenv(name)) return std::string(value) != "0";
+  }
+  return true;
 }
 
 Result<std::pair<std::string, double>> ParseResource(const std::string& text) {
@@ -127,8 +136,10 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
   daemon_options.object_store_bytes = *object_bytes;
   daemon_options.object_wait = options.object_wait_ms * node::kMillisecond;
   daemon_options.embedded = static_cast<bool>(driver);
+  daemon_options.deduplicate_logs = WantsDeduplication();
+  control_store::ActorDirectory actors;
   Result<std::unique_ptr<node::Daemon>> made =
-      node::Daemon::Create(loop, *log, *session, daemon_options);
+      node::Daemon::Create(loop, *log, *session, actors, daemon_options);
   if (!made) {
     session->RemoveAllButLogs();
     return made.error();

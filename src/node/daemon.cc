@@ -49,8 +49,9 @@ wire::CauseT LeftCause(const std::string& who, const std::string& reason) {
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& log,
                                                const SessionDirectory& session,
+                                               contracts::ActorNames& actors,
                                                const DaemonOptions& options) {
-  std::unique_ptr<Daemon> daemon(new Daemon(loop, log, session, options));
+  std::unique_ptr<Daemon> daemon(new Daemon(loop, log, session, actors, options));
   Result<std::string> node_id = RandomHex(16);
   if (!node_id) return node_id.error();
   daemon->node_id_ = *node_id;
@@ -64,7 +65,9 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   Result<std::unique_ptr<ControlArena>> arena = ControlArena::Create(control);
   if (!arena) return arena.error();
   daemon->control_ = std::move(arena).value();
-  Result<MemoryFile> objects = MemoryFile::Create("manta-objects", options.object_store_bytes);
+  Result<std::unique_ptr<ObjectSpace>> objects =
+      ObjectSpace::Create(loop, log, daemon->processes_, *daemon->control_,
+                          options.object_store_bytes, options.object_wait);
   if (!objects) return objects.error();
   daemon->objects_ = std::move(objects).value();
 
@@ -78,12 +81,25 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   leases.max_starting = std::max(2u, options.cores);
   daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
                                                    *daemon->channels_, leases);
+  daemon->logs_ =
+      std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
+  daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
+  const NodeFacts facts{daemon->node_id_, session.path(), options.embedded, EventLoop::Now()};
+  daemon->lists_ = std::make_unique<ListService>(
+      loop, daemon->processes_, actors,
+      std::make_unique<Listing>(facts, daemon->processes_, *daemon->workers_, *daemon->leases_,
+                                *daemon->objects_, *daemon->channels_));
   return daemon;
 }
 
 Daemon::Daemon(EventLoop& loop, spdlog::logger& log, const SessionDirectory& session,
-               const DaemonOptions& options)
-    : loop_(loop), log_(log), session_(session), options_(options), processes_(kNodeIndex) {}
+               contracts::ActorNames& actors, const DaemonOptions& options)
+    : loop_(loop),
+      log_(log),
+      session_(session),
+      actors_(actors),
+      options_(options),
+      processes_(kNodeIndex) {}
 
 Daemon::~Daemon() = default;
 
@@ -240,14 +256,13 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   worker.connection = connection;
   worker.since = EventLoop::Now();
   worker.answers_lists = hello.answers_lists();
-  for (const auto& [id, process] : processes_.all()) {
-    if (process.role == wire::Role::Driver && process.job == worker.job) {
-      worker.ray_namespace = process.ray_namespace;
-    }
+  if (const Process* driver = processes_.DriverOf(worker.job)) {
+    worker.ray_namespace = driver->ray_namespace;
   }
   const Process& added = processes_.Add(std::move(worker));
   SendWelcome(added, hello);
   log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
+  logs_->Watch(added, workers_->LogPath(added.id));
   leases_->AddOwner(added);
   leases_->WorkerReady(added);
   return added.id;
@@ -277,8 +292,8 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
   welcome.session_directory = session_.path();
   welcome.ray_namespace = process.ray_namespace;
   welcome.control_bytes = control_->file().bytes();
-  welcome.object_bytes = objects_.bytes();
-  welcome.object_slots = 0;
+  welcome.object_bytes = objects_->file().bytes();
+  welcome.object_slots = objects_->slots();
   for (const auto& [name, amount] : options_.resources.amounts()) {
     auto entry = std::make_unique<wire::AmountT>();
     entry->name = name;
@@ -288,7 +303,7 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
   std::vector<UniqueFd> arenas;
   if (process.page) {  // tools look from outside
     arenas.push_back(control_->file().Duplicate());
-    arenas.push_back(objects_.Duplicate());
+    arenas.push_back(objects_->file().Duplicate());
   }
   process.connection->Send(std::move(welcome), std::move(arenas));
 }
@@ -316,6 +331,29 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       channels_->ReleasedByOwner(sender.id, frame.message_as_ReleaseChannel()->channel());
       break;
     case wire::Message::KillWorker: OnKillWorker(sender, *frame.message_as_KillWorker()); break;
+    case wire::Message::AllocateObject:
+      OnAllocateObject(sender, *frame.message_as_AllocateObject());
+      break;
+    case wire::Message::FreeObjects: OnFreeObjects(sender, *frame.message_as_FreeObjects()); break;
+    case wire::Message::Relay: {
+      const wire::Relay& relay = *frame.message_as_Relay();
+      std::span<const uint8_t> payload;
+      if (relay.payload() != nullptr) payload = {relay.payload()->data(), relay.payload()->size()};
+      if (sender.page) relay_->Forward(sender.id, ProcessId{relay.to()}, payload);
+      break;
+    }
+    case wire::Message::RegisterActor:
+      OnRegisterActor(sender, *frame.message_as_RegisterActor());
+      break;
+    case wire::Message::FindActor: OnFindActor(sender, *frame.message_as_FindActor()); break;
+    case wire::Message::ListRequest:
+      lists_->Request(sender.id, frame.message_as_ListRequest()->request(),
+                      Text(frame.message_as_ListRequest()->what()));
+      break;
+    case wire::Message::ListAnswer:
+      lists_->Answer(sender.id, frame.message_as_ListAnswer()->request(),
+                     Text(frame.message_as_ListAnswer()->json()));
+      break;
     case wire::Message::StopCluster:
       Stop("asked to by " + processes_.Describe(sender.id));
       break;
@@ -365,6 +403,77 @@ void Daemon::OnKillWorker(Process& sender, const wire::KillWorker& message) {
   workers_->Stop(worker->id, message.force(), reason);
 }
 
+void Daemon::OnAllocateObject(Process& sender, const wire::AllocateObject& message) {
+  if (!sender.page) return;
+  ProcessId owner{message.owner()};
+  // A worker that does not say for whom: then it lives as long as the job.
+  if (!owner && sender.role == wire::Role::Worker) {
+    if (const Process* driver = processes_.DriverOf(sender.job)) owner = driver->id;
+  }
+  if (processes_.Find(owner) == nullptr) owner = sender.id;
+  objects_->Allocate(sender, owner, message.request(), message.size());
+}
+
+void Daemon::OnFreeObjects(Process& sender, const wire::FreeObjects& message) {
+  if (message.slots() == nullptr || message.generations() == nullptr) return;
+  const uint32_t count = std::min(message.slots()->size(), message.generations()->size());
+  for (uint32_t i = 0; i < count; ++i) {
+    objects_->Free(sender.id, message.slots()->Get(i), message.generations()->Get(i));
+  }
+}
+
+void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message) {
+  contracts::ActorEntry actor;
+  actor.id = {ProcessId{message.creator()}, message.serial()};
+  actor.name = Text(message.name());
+  actor.ray_namespace =
+      message.ray_namespace() != nullptr ? Text(message.ray_namespace()) : sender.ray_namespace;
+  actor.class_name = Text(message.class_name());
+  actor.detached = message.detached();
+  actor.restartable = message.restartable();
+  actor.process = ProcessId{message.process()};
+  using contracts::ActorState;
+  actor.state = message.dead()     ? ActorState::kDead
+                : actor.process    ? ActorState::kAlive
+                                   : ActorState::kPending;
+  // News of a process that has died meanwhile: ActorNames has heard of its end already.
+  if (actor.state == ActorState::kAlive && processes_.Find(actor.process) == nullptr) {
+    actor.state = actor.restartable ? ActorState::kRestarting : ActorState::kDead;
+    actor.process = {};
+  }
+  actors_.Register(actor, [this, request = message.request(), id = sender.id](const auto& holder) {
+    wire::ActorRegisteredT registered;
+    registered.request = request;
+    if (holder) {
+      registered.error_kind = MANTA_ERROR_ACTOR_NAME_TAKEN;
+      registered.error = "the name '" + holder->name + "' is taken in namespace '" +
+                         holder->ray_namespace + "'";
+      registered.existing_creator = holder->id.creator.value;
+      registered.existing_serial = holder->id.serial;
+    }
+    processes_.Send(id, std::move(registered));
+  });
+}
+
+void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
+  const std::string space =
+      message.ray_namespace() != nullptr ? Text(message.ray_namespace()) : sender.ray_namespace;
+  const ActorId actor{ProcessId{message.creator()}, message.serial()};
+  actors_.Find(Text(message.name()), space, actor,
+               [this, request = message.request(), id = sender.id](const auto& actor) {
+                 wire::ActorFoundT found;
+                 found.request = request;
+                 if (actor) {
+                   found.found = true;
+                   found.creator = actor->id.creator.value;
+                   found.serial = actor->id.serial;
+                   found.process = actor->process.value;
+                   found.state = contracts::ToString(actor->state);
+                 }
+                 processes_.Send(id, std::move(found));
+               });
+}
+
 // ---- Deaths --------------------------------------------------------------------------------------------
 
 void Daemon::OnLost(const Peer& peer, const std::string& reason) {
@@ -389,6 +498,7 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
   log_.info("driver left process={} pid={} reason=\"{}\"", SerialOf(id), driver->pid, reason);
   if (options_.embedded && id == embedding_driver_) return Stop("its driver left: " + reason);
   const ExecutableId executable = driver->executable;
+  logs_->DriverGone(driver->job);
   connections_->Drop(driver->connection->id());
   ProcessGone(id, LeftCause(processes_.Describe(id), reason));
   workers_->RemoveExecutable(executable);
@@ -396,6 +506,7 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
 
 void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   log_.info("worker dead process={} cause=\"{}\"", SerialOf(id), cause.message);
+  logs_->WorkerGone(id);
   if (const Process* worker = processes_.Find(id)) connections_->Drop(worker->connection->id());
   ProcessGone(id, cause);
 }
@@ -404,9 +515,19 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   const Process* process = processes_.Find(id);
   if (process == nullptr) return;
   const std::optional<uint32_t> page = process->page;
-  const auto no_slots = [](ProcessId) { return SlotList{}; };
-  const std::set<ProcessId> told = leases_->ProcessGone(id, cause, no_slots);
-  const std::vector<ProcessId> peers = channels_->ProcessGone(id);
+  const std::map<ProcessId, SlotList> missed = objects_->ProcessGone(id);
+  const auto missed_by = [&](ProcessId owner) {
+    const auto found = missed.find(owner);
+    return found == missed.end() ? SlotList{} : found->second;
+  };
+  const std::set<ProcessId> told = leases_->ProcessGone(id, cause, missed_by);
+  // Whoever shared something with it and has not been told by LeaseLost.
+  std::set<ProcessId> peers;
+  for (ProcessId peer : channels_->ProcessGone(id)) peers.insert(peer);
+  for (ProcessId peer : relay_->ProcessGone(id)) peers.insert(peer);
+  for (const auto& [owner, slots] : missed) peers.insert(owner);
+  actors_.ProcessGone(id);
+  lists_->ProcessGone(id);
   processes_.Remove(id);
   if (page) control_->ReleasePage(*page);
   for (ProcessId peer : peers) {
@@ -414,6 +535,10 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
     wire::ProcessGoneT gone;
     gone.process = id.value;
     gone.cause = std::make_unique<wire::CauseT>(cause);
+    for (const auto& [slot, generation] : missed_by(peer)) {
+      gone.slots.push_back(slot);
+      gone.generations.push_back(generation);
+    }
     processes_.Send(peer, std::move(gone));
   }
   control_->WakeAll();

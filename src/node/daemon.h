@@ -9,15 +9,19 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "contracts/actor_names.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
 #include "node/connections.h"
 #include "node/control_arena.h"
 #include "node/event_loop.h"
 #include "node/lease_service.h"
+#include "node/list_service.h"
 #include "node/listener.h"
-#include "node/memory_file.h"
+#include "node/log_service.h"
+#include "node/object_space.h"
 #include "node/process_table.h"
+#include "node/relay.h"
 #include "node/session_directory.h"
 #include "node/worker_pool.h"
 
@@ -33,13 +37,15 @@ struct DaemonOptions {
   uint64_t object_store_bytes = 0;
   Nanoseconds object_wait = 10 * kSecond;
   bool embedded = false;          // ends with the driver on the inherited socket
+  bool deduplicate_logs = true;
 };
 
 class Daemon : public Connections::Observer, public WorkerPool::Observer {
  public:
-  // Everything that can fail at the start fails here.
+  // Everything that can fail at the start fails here. All arguments outlive the daemon.
   static Result<std::unique_ptr<Daemon>> Create(EventLoop& loop, spdlog::logger& log,
                                                 const SessionDirectory& session,
+                                                contracts::ActorNames& actors,
                                                 const DaemonOptions& options);
   ~Daemon();
 
@@ -55,7 +61,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
 
  private:
   Daemon(EventLoop& loop, spdlog::logger& log, const SessionDirectory& session,
-         const DaemonOptions& options);
+         contracts::ActorNames& actors, const DaemonOptions& options);
 
   // Connections::Observer
   ProcessId OnHello(const Peer& peer, const std::shared_ptr<Connection>& connection,
@@ -83,10 +89,15 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
 
   void OnOpenChannel(Process& sender, const wire::OpenChannel& message);
   void OnKillWorker(Process& sender, const wire::KillWorker& message);
+  void OnAllocateObject(Process& sender, const wire::AllocateObject& message);
+  void OnFreeObjects(Process& sender, const wire::FreeObjects& message);
+  void OnRegisterActor(Process& sender, const wire::RegisterActor& message);
+  void OnFindActor(Process& sender, const wire::FindActor& message);
 
   EventLoop& loop_;
   spdlog::logger& log_;
   const SessionDirectory& session_;
+  contracts::ActorNames& actors_;
   const DaemonOptions options_;
   std::string node_id_;
   std::string secret_;
@@ -94,11 +105,14 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   ProcessId embedding_driver_;
   ProcessTable processes_;
   std::unique_ptr<ControlArena> control_;
-  MemoryFile objects_;
+  std::unique_ptr<ObjectSpace> objects_;
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<ChannelAllocator> channels_;
   std::unique_ptr<LeaseService> leases_;
+  std::unique_ptr<LogService> logs_;
+  std::unique_ptr<Relay> relay_;
+  std::unique_ptr<ListService> lists_;
   std::unique_ptr<Listener> listener_;
   bool stopping_ = false;
 };

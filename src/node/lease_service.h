@@ -14,6 +14,7 @@
 #include "model/lease_table.h"
 #include "node/channel_allocator.h"
 #include "node/event_loop.h"
+#include "node/object_table.h"
 #include "node/process_table.h"
 #include "node/worker_pool.h"
 
@@ -22,9 +23,6 @@ class logger;
 }
 
 namespace manta::node {
-
-// Sealed objects that a dead process made for an owner: (slot, generation).
-using SlotList = std::vector<std::pair<uint32_t, uint32_t>>;
 
 class LeaseService {
  public:

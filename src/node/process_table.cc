@@ -2,6 +2,18 @@
 
 namespace manta::node {
 
+Process& ProcessTable::Add(Process process) {
+  if (process.role == wire::Role::Driver) drivers_[process.job] = process.id;
+  return processes_[process.id] = std::move(process);
+}
+
+void ProcessTable::Remove(ProcessId id) {
+  const auto found = processes_.find(id);
+  if (found == processes_.end()) return;
+  if (found->second.role == wire::Role::Driver) drivers_.erase(found->second.job);
+  processes_.erase(found);
+}
+
 std::string ProcessTable::Describe(ProcessId id) const {
   const Process* process = Find(id);
   if (process == nullptr) return "process " + std::to_string(SerialOf(id)) + " (gone)";

@@ -41,13 +41,18 @@ class ProcessTable {
   ProcessId NextId() { return MakeProcessId(node_index_, ++last_serial_); }
 
   // The reference is valid until Remove.
-  Process& Add(Process process) { return processes_[process.id] = std::move(process); }
-  void Remove(ProcessId id) { processes_.erase(id); }
+  Process& Add(Process process);
+  void Remove(ProcessId id);
   Process* Find(ProcessId id) {
     const auto found = processes_.find(id);
     return found == processes_.end() ? nullptr : &found->second;
   }
   const Process* Find(ProcessId id) const { return const_cast<ProcessTable*>(this)->Find(id); }
+
+  const Process* DriverOf(JobId job) const {
+    const auto found = drivers_.find(job);
+    return found == drivers_.end() ? nullptr : Find(found->second);
+  }
 
   // False: there is no such process any more; that is no error, its death is on its way to everybody.
   template <class MessageT>
@@ -69,6 +74,7 @@ class ProcessTable {
   uint32_t node_index_;
   uint32_t last_serial_ = 1;  // serial 1 is the daemon
   std::unordered_map<ProcessId, Process> processes_;
+  std::unordered_map<JobId, ProcessId> drivers_;
 };
 
 // The number that people see of a process: what counts on its node.

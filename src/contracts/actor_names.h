@@ -1,0 +1,49 @@
+// The control store's table of actors, as a node daemon uses it. Answers come by callback: today at once, later over a connection.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace manta::contracts {
+
+enum class ActorState { kPending, kAlive, kRestarting, kDead };
+
+// As Ray writes them: "PENDING_CREATION", "ALIVE", "RESTARTING", "DEAD".
+const char* ToString(ActorState state);
+
+struct ActorEntry {
+  ActorId id;
+  std::string name;           // may be empty: found by id only
+  std::string ray_namespace;
+  std::string class_name;
+  bool detached = false;
+  bool restartable = false;
+  ProcessId process;          // where it runs; none unless alive
+  ActorState state = ActorState::kPending;
+};
+
+class ActorNames {
+ public:
+  virtual ~ActorNames() = default;
+
+  // Adds or changes an actor; only its state `kDead` ends it, and frees its name. The answer is none, or the living actor that has
+  // the name already (then nothing has changed).
+  using RegisterAnswer = std::function<void(const std::optional<ActorEntry>& holder)>;
+  virtual void Register(const ActorEntry& actor, RegisterAnswer answer) = 0;
+
+  // By name if `id` is nil. None: unknown. A dead actor may be found for a while, so that callers can tell.
+  using FindAnswer = std::function<void(const std::optional<ActorEntry>& actor)>;
+  virtual void Find(const std::string& name, const std::string& ray_namespace, ActorId id,
+                    FindAnswer answer) = 0;
+
+  // What it hosted is restarting or dead; what it created, unless detached, is dead.
+  virtual void ProcessGone(ProcessId process) = 0;
+
+  virtual void List(std::function<void(const std::vector<ActorEntry>&)> answer) = 0;
+};
+
+}  // namespace manta::contracts

@@ -1,0 +1,82 @@
+#include "control_store/actor_directory.h"
+
+namespace manta::control_store {
+
+using contracts::ActorEntry;
+using contracts::ActorState;
+
+void ActorDirectory::Register(const ActorEntry& actor, RegisterAnswer answer) {
+  const auto known = actors_.find(actor.id);
+  if (known != actors_.end() && known->second.state == ActorState::kDead) {
+    return answer(std::nullopt);  // late news of an actor that has ended: the end is final
+  }
+  if (actor.state != ActorState::kDead && !actor.name.empty()) {
+    const auto [holder, free] = names_.try_emplace({actor.ray_namespace, actor.name}, actor.id);
+    if (!free && holder->second != actor.id) return answer(actors_.at(holder->second));
+  }
+  if (known == actors_.end()) {
+    ActorEntry& added = actors_[actor.id] = actor;
+    if (added.state == ActorState::kDead) End(&added);
+    return answer(std::nullopt);
+  }
+  ActorEntry& entry = known->second;
+  if (actor.state == ActorState::kDead) {
+    End(&entry);
+    return answer(std::nullopt);
+  }
+  if (entry.name != actor.name || entry.ray_namespace != actor.ray_namespace) {
+    names_.erase({entry.ray_namespace, entry.name});
+  }
+  entry = actor;
+  answer(std::nullopt);
+}
+
+void ActorDirectory::End(ActorEntry* actor) {
+  const auto name = names_.find({actor->ray_namespace, actor->name});
+  if (name != names_.end() && name->second == actor->id) names_.erase(name);
+  actor->state = ActorState::kDead;
+  actor->process = {};
+  dead_.push_back(actor->id);
+  if (dead_.size() > remembered_dead_) {
+    actors_.erase(dead_.front());
+    dead_.pop_front();
+  }
+}
+
+void ActorDirectory::Find(const std::string& name, const std::string& ray_namespace, ActorId id,
+                          FindAnswer answer) {
+  if (!id) {
+    const auto named = names_.find({ray_namespace, name});
+    if (named == names_.end()) return answer(std::nullopt);
+    id = named->second;
+  }
+  const auto found = actors_.find(id);
+  if (found == actors_.end()) return answer(std::nullopt);
+  answer(found->second);
+}
+
+void ActorDirectory::ProcessGone(ProcessId process) {
+  std::vector<ActorId> ended;
+  for (auto& [id, actor] : actors_) {
+    if (actor.state == ActorState::kDead) continue;
+    if (id.creator == process && !actor.detached) {
+      ended.push_back(id);
+    } else if (actor.process == process) {
+      if (actor.restartable) {
+        actor.state = ActorState::kRestarting;
+        actor.process = {};
+      } else {
+        ended.push_back(id);
+      }
+    }
+  }
+  for (ActorId id : ended) End(&actors_.at(id));
+}
+
+void ActorDirectory::List(std::function<void(const std::vector<ActorEntry>&)> answer) {
+  std::vector<ActorEntry> list;
+  for (const auto& [id, actor] : actors_) list.push_back(actor);
+  answer(list);
+}
+
+}  // namespace manta::control_store

@@ -1,0 +1,133 @@
+#include "control_store/actor_directory.h"
+
+#include <gtest/gtest.h>
+
+namespace manta::control_store {
+namespace {
+
+using contracts::ActorEntry;
+using contracts::ActorState;
+
+constexpr ProcessId kDriver{10};
+constexpr ProcessId kOtherDriver{11};
+constexpr ProcessId kWorker{20};
+constexpr ProcessId kOtherWorker{21};
+
+ActorEntry Named(const std::string& name, uint64_t serial, ProcessId creator = kDriver) {
+  ActorEntry actor;
+  actor.id = {creator, serial};
+  actor.name = name;
+  actor.ray_namespace = "space";
+  actor.process = kWorker;
+  actor.state = ActorState::kAlive;
+  return actor;
+}
+
+class ActorDirectoryTest : public testing::Test {
+ protected:
+  std::optional<ActorEntry> Register(const ActorEntry& actor) {
+    std::optional<ActorEntry> answer;
+    directory.Register(actor, [&](const auto& holder) { answer = holder; });
+    return answer;
+  }
+  std::optional<ActorEntry> Find(const std::string& name, const std::string& space = "space") {
+    return Find(name, space, {});
+  }
+  std::optional<ActorEntry> Find(const std::string& name, const std::string& space, ActorId id) {
+    std::optional<ActorEntry> answer;
+    directory.Find(name, space, id, [&](const auto& actor) { answer = actor; });
+    return answer;
+  }
+  std::optional<ActorEntry> FindById(ActorId id) { return Find("", "", id); }
+  size_t Count() {
+    size_t count = 0;
+    directory.List([&](const auto& actors) { count = actors.size(); });
+    return count;
+  }
+
+  ActorDirectory directory{2};
+};
+
+TEST_F(ActorDirectoryTest, FindsByNameWithinItsNamespace) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  EXPECT_EQ(Find("a")->id, (ActorId{kDriver, 1}));
+  EXPECT_EQ(Find("a")->process, kWorker);
+  EXPECT_FALSE(Find("a", "elsewhere"));
+  EXPECT_FALSE(Find("b"));
+}
+
+TEST_F(ActorDirectoryTest, ATakenNameNamesItsHolderAndChangesNothing) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  const auto holder = Register(Named("a", 2, kOtherDriver));
+  ASSERT_TRUE(holder);
+  EXPECT_EQ(holder->id, (ActorId{kDriver, 1}));
+  EXPECT_FALSE(FindById({kOtherDriver, 2}));
+}
+
+TEST_F(ActorDirectoryTest, AnUpdateKeepsTheName) {
+  ActorEntry pending = Named("a", 1);
+  pending.state = ActorState::kPending;
+  pending.process = {};
+  EXPECT_FALSE(Register(pending));
+  EXPECT_FALSE(Register(Named("a", 1)));
+  EXPECT_EQ(Find("a")->state, ActorState::kAlive);
+}
+
+TEST_F(ActorDirectoryTest, ARenamedActorFreesItsOldName) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  EXPECT_FALSE(Register(Named("b", 1)));
+  EXPECT_FALSE(Find("a"));
+  EXPECT_FALSE(Register(Named("a", 2)));
+}
+
+TEST_F(ActorDirectoryTest, DeathFreesTheNameAndIsFinal) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  ActorEntry dead = Named("a", 1);
+  dead.state = ActorState::kDead;
+  EXPECT_FALSE(Register(dead));
+  EXPECT_FALSE(Find("a"));
+  EXPECT_EQ(FindById({kDriver, 1})->state, ActorState::kDead);
+  EXPECT_FALSE(Register(Named("a", 2)));
+  EXPECT_FALSE(Register(Named("a", 1)));  // late news
+  EXPECT_EQ(Find("a")->id, (ActorId{kDriver, 2}));
+}
+
+TEST_F(ActorDirectoryTest, ItsProcessDiesWithIt) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  ActorEntry restartable = Named("b", 2);
+  restartable.restartable = true;
+  EXPECT_FALSE(Register(restartable));
+  ActorEntry elsewhere = Named("c", 3);
+  elsewhere.process = kOtherWorker;
+  EXPECT_FALSE(Register(elsewhere));
+  directory.ProcessGone(kWorker);
+  EXPECT_FALSE(Find("a"));
+  EXPECT_EQ(Find("b")->state, ActorState::kRestarting);
+  EXPECT_EQ(Find("b")->process, ProcessId{});
+  EXPECT_EQ(Find("c")->state, ActorState::kAlive);
+}
+
+TEST_F(ActorDirectoryTest, ItsCreatorTakesAllButDetachedOnesAlong) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  ActorEntry detached = Named("b", 2);
+  detached.detached = true;
+  EXPECT_FALSE(Register(detached));
+  directory.ProcessGone(kDriver);
+  EXPECT_FALSE(Find("a"));
+  EXPECT_EQ(Find("b")->state, ActorState::kAlive);
+}
+
+TEST_F(ActorDirectoryTest, RemembersAFewOfTheDead) {
+  for (uint64_t serial = 1; serial <= 4; ++serial) {
+    EXPECT_FALSE(Register(Named("", serial)));
+    ActorEntry dead = Named("", serial);
+    dead.state = ActorState::kDead;
+    EXPECT_FALSE(Register(dead));
+  }
+  EXPECT_EQ(Count(), 2u);
+  EXPECT_FALSE(FindById({kDriver, 2}));
+  EXPECT_TRUE(FindById({kDriver, 3}));
+}
+
+}  // namespace
+}  // namespace manta::control_store

@@ -1,0 +1,62 @@
+#include "node/list_service.h"
+
+#include <utility>
+
+namespace manta::node {
+
+ListService::ListService(EventLoop& loop, ProcessTable& processes, contracts::ActorNames& actors,
+                         std::unique_ptr<Listing> listing)
+    : loop_(loop), processes_(processes), actors_(actors), listing_(std::move(listing)) {}
+
+void ListService::Send(ProcessId to, uint64_t request, std::string json) {
+  wire::ListAnswerT answer;
+  answer.request = request;
+  answer.json = std::move(json);
+  processes_.Send(to, std::move(answer));
+}
+
+void ListService::Request(ProcessId from, uint64_t request, const std::string& what) {
+  if (what == "actors") {
+    return actors_.List([&](const auto& actors) { Send(from, request, Listing::Actors(actors)); });
+  }
+  if (what != "tasks") return Send(from, request, listing_->Of(what));
+  const uint64_t id = ++last_;
+  Gathering& gathering = gatherings_[id];
+  gathering.requester = from;
+  gathering.request = request;
+  for (const auto& [owner, process] : processes_.all()) {
+    if (!process.answers_lists) continue;
+    wire::ListRequestT ask;
+    ask.request = id;
+    ask.what = what;
+    if (processes_.Send(owner, std::move(ask))) gathering.awaited.insert(owner);
+  }
+  if (gathering.awaited.empty()) return Finish(id);
+  gathering.limit = std::make_unique<Timer>(loop_, [this, id] { Finish(id); });
+  gathering.limit->ExpireAfter(kOwnersAnswerWithin);
+}
+
+void ListService::Answer(ProcessId from, uint64_t id, std::string json) {
+  const auto found = gatherings_.find(id);
+  if (found == gatherings_.end() || found->second.awaited.erase(from) == 0) return;
+  found->second.answers.push_back(std::move(json));
+  if (found->second.awaited.empty()) Finish(id);
+}
+
+void ListService::ProcessGone(ProcessId process) {
+  std::vector<uint64_t> done;
+  for (auto& [id, gathering] : gatherings_) {
+    if (gathering.awaited.erase(process) > 0 && gathering.awaited.empty()) done.push_back(id);
+  }
+  for (uint64_t id : done) Finish(id);
+}
+
+void ListService::Finish(uint64_t id) {
+  const auto found = gatherings_.find(id);
+  if (found == gatherings_.end()) return;
+  const Gathering gathering = std::move(found->second);
+  gatherings_.erase(found);
+  Send(gathering.requester, gathering.request, Listing::Joined(gathering.answers));
+}
+
+}  // namespace manta::node

@@ -1,0 +1,50 @@
+// Answers ListRequests. What owners alone know (tasks) is asked of them; who does not answer in time is left out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "contracts/actor_names.h"
+#include "node/event_loop.h"
+#include "node/listing.h"
+#include "node/process_table.h"
+
+namespace manta::node {
+
+class ListService {
+ public:
+  static constexpr Nanoseconds kOwnersAnswerWithin = kSecond;
+
+  ListService(EventLoop& loop, ProcessTable& processes, contracts::ActorNames& actors,
+              std::unique_ptr<Listing> listing);
+
+  void Request(ProcessId from, uint64_t request, const std::string& what);
+  // From an owner that was asked.
+  void Answer(ProcessId from, uint64_t gathering, std::string json);
+  void ProcessGone(ProcessId process);
+
+ private:
+  struct Gathering {
+    ProcessId requester;
+    uint64_t request = 0;
+    std::set<ProcessId> awaited;
+    std::vector<std::string> answers;
+    std::unique_ptr<Timer> limit;
+  };
+
+  void Send(ProcessId to, uint64_t request, std::string json);
+  void Finish(uint64_t gathering);
+
+  EventLoop& loop_;
+  ProcessTable& processes_;
+  contracts::ActorNames& actors_;
+  std::unique_ptr<Listing> listing_;
+  uint64_t last_ = 0;
+  std::unordered_map<uint64_t, Gathering> gatherings_;
+};
+
+}  // namespace manta::node

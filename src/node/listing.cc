@@ -1,0 +1,222 @@
+#include "node/listing.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "model/resources.h"
+
+namespace manta::node {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxListed = 10'000;
+
+// Bytes that are no UTF-8 (in names) are replaced, not refused.
+std::string Text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json Amounts(const model::ResourceSet& set) {
+  Json json = Json::object();
+  for (const auto& [name, amount] : set.amounts()) {
+    json[name] = static_cast<double>(amount) / model::kResourceUnit;
+  }
+  return json;
+}
+
+double Seconds(Nanoseconds duration) { return static_cast<double>(duration / kMillisecond) / 1000; }
+
+const char* NameOf(wire::Role role) {
+  switch (role) {
+    case wire::Role::Driver: return "driver";
+    case wire::Role::Worker: return "worker";
+    case wire::Role::Zygote: return "zygote";
+    case wire::Role::Tool: return "tool";
+  }
+  return "unknown";
+}
+
+std::vector<const Process*> Sorted(const ProcessTable& processes) {
+  std::vector<const Process*> list;
+  for (const auto& [id, process] : processes.all()) list.push_back(&process);
+  std::sort(list.begin(), list.end(),
+            [](const Process* a, const Process* b) { return a->id < b->id; });
+  return list;
+}
+
+Json Workers(const WorkerPool& workers, const ProcessTable& processes, const LeaseService& leases) {
+  Json list = Json::array();
+  for (const WorkerPool::WorkerInfo& info : workers.List()) {
+    Json entry;
+    entry["worker"] = SerialOf(info.worker);
+    entry["pid"] = info.pid;
+    const LeaseService::Lease* lease = leases.LeaseOf(info.worker);
+    const bool ready = std::string(info.state) == "ready";
+    entry["state"] = !ready ? info.state : lease == nullptr ? "idle" : "leased";
+    const Process* process = processes.Find(info.worker);
+    entry["job"] = process == nullptr ? 0 : process->job.value;
+    entry["name"] = process == nullptr ? "" : process->name;
+    if (lease != nullptr) {
+      entry["lease"] = lease->id.value;
+      entry["owner"] = processes.Describe(lease->owner);
+      entry["actor"] = lease->dedicated;
+    }
+    entry["log"] = info.log_path;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json Processes(const ProcessTable& processes, Nanoseconds now) {
+  Json list = Json::array();
+  for (const Process* process : Sorted(processes)) {
+    Json entry;
+    entry["process"] = SerialOf(process->id);
+    entry["role"] = NameOf(process->role);
+    entry["pid"] = process->pid;
+    entry["job"] = process->job.value;
+    entry["name"] = process->name;
+    entry["namespace"] = process->ray_namespace;
+    entry["seconds"] = Seconds(now - process->since);
+    entry["pending_output_bytes"] =
+        process->connection == nullptr ? 0 : process->connection->pending_output();
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json Objects(const ObjectSpace& objects, const ProcessTable& processes) {
+  Json list = Json::array();
+  for (const ObjectTable::Info& info : objects.table().List(kMaxListed)) {
+    Json entry;
+    entry["slot"] = info.slot;
+    entry["generation"] = info.generation;
+    entry["bytes"] = info.size;
+    entry["state"] = info.state;
+    entry["owner"] = processes.Describe(info.owner);
+    entry["made_by"] = info.lessee ? processes.Describe(info.lessee) : "a process that is gone";
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json Leases(const LeaseService& leases, const ProcessTable& processes, Nanoseconds now) {
+  Json list = Json::array();
+  for (const auto& [id, lease] : leases.leases()) {
+    Json entry;
+    entry["lease"] = id;
+    entry["owner"] = processes.Describe(lease.owner);
+    entry["worker"] = SerialOf(lease.worker);
+    entry["key"] = lease.key;
+    entry["actor"] = lease.dedicated;
+    entry["revoked"] = lease.revoked;
+    entry["seconds"] = Seconds(now - lease.since);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseconds now) {
+  std::vector<model::UnmetDemand> unmet = leases.table().Unmet(now);
+  Json list = Json::array();
+  for (const auto& [key, info] : leases.demands()) {
+    Json entry;
+    entry["owner"] = processes.Describe(info.demand.owner);
+    entry["key"] = info.demand.key;
+    if (!info.actor_name.empty()) entry["name"] = info.actor_name;
+    entry["actor"] = info.demand.dedicated;
+    entry["resources"] = Amounts(info.demand.resources);
+    entry["wanted"] = info.demand.wanted;
+    entry["held"] = info.held;
+    for (const model::UnmetDemand& one : unmet) {
+      if (one.owner != info.demand.owner || one.key != info.demand.key) continue;
+      entry["missing"] = one.missing;
+      entry["waits_for"] = one.reason;
+      entry["waits_seconds"] = Seconds(now - one.since);
+      entry["infeasible"] = one.infeasible;
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json Resources(const LeaseService& leases) {
+  Json json;
+  json["total"] = Amounts(leases.table().total());
+  json["available"] = Amounts(leases.table().available());
+  // What is used up shows as zero, not as missing.
+  for (const auto& [name, amount] : leases.table().total().amounts()) {
+    if (!json["available"].contains(name)) json["available"][name] = 0.0;
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string Listing::Of(const std::string& what) const {
+  const Nanoseconds now = EventLoop::Now();
+  if (what == "workers") return Text(Workers(workers_, processes_, leases_));
+  if (what == "processes") return Text(Processes(processes_, now));
+  if (what == "objects") return Text(Objects(objects_, processes_));
+  if (what == "leases") return Text(Leases(leases_, processes_, now));
+  if (what == "demands") return Text(Demands(leases_, processes_, now));
+  if (what == "resources") return Text(Resources(leases_));
+  if (what == "status") {
+    Json json;
+    json["session"] = facts_.session_directory;
+    json["node_id"] = facts_.node_id;
+    json["embedded"] = facts_.embedded;
+    json["seconds"] = Seconds(now - facts_.started);
+    json["resources"] = Resources(leases_);
+    json["object_store"] = {{"capacity_bytes", objects_.table().capacity()},
+                            {"used_bytes", objects_.table().used()},
+                            {"objects", objects_.table().objects()},
+                            {"waiting", objects_.waiting()}};
+    json["channels"] = {{"count", channels_.channels()}, {"bytes", channels_.used_bytes()}};
+    json["workers"] = Workers(workers_, processes_, leases_);
+    Json drivers = Json::array();
+    for (const Process* process : Sorted(processes_)) {
+      if (process->role != wire::Role::Driver) continue;
+      drivers.push_back({{"process", SerialOf(process->id)},
+                         {"pid", process->pid},
+                         {"job", process->job.value},
+                         {"name", process->name},
+                         {"seconds", Seconds(now - process->since)}});
+    }
+    json["drivers"] = std::move(drivers);
+    json["demands"] = Demands(leases_, processes_, now);
+    return Text(json);
+  }
+  return Text({{"error", "there is no list of " + what +
+                             ": ask for workers, tasks, actors, objects, leases, demands, "
+                             "resources, processes or status"}});
+}
+
+std::string Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
+  Json list = Json::array();
+  for (const contracts::ActorEntry& actor : actors) {
+    Json entry;
+    entry["actor"] = Hex(actor.id);
+    entry["name"] = actor.name;
+    entry["namespace"] = actor.ray_namespace;
+    entry["class"] = actor.class_name;
+    entry["state"] = contracts::ToString(actor.state);
+    entry["detached"] = actor.detached;
+    if (actor.process) entry["worker"] = SerialOf(actor.process);
+    list.push_back(std::move(entry));
+  }
+  return Text(list);
+}
+
+std::string Listing::Joined(const std::vector<std::string>& answers) {
+  Json list = Json::array();
+  for (const std::string& answer : answers) {
+    const Json part = Json::parse(answer, nullptr, false);  // from another process: may be anything
+    if (!part.is_array()) continue;
+    for (const Json& entry : part) list.push_back(entry);
+  }
+  return Text(list);
+}
+
+}  // namespace manta::node

@@ -1,0 +1,49 @@
+// What the daemon knows, as JSON. Reads only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "contracts/actor_names.h"
+#include "node/channel_allocator.h"
+#include "node/lease_service.h"
+#include "node/object_space.h"
+#include "node/process_table.h"
+#include "node/worker_pool.h"
+
+namespace manta::node {
+
+struct NodeFacts {
+  std::string node_id;
+  std::string session_directory;
+  bool embedded = false;
+  Nanoseconds started = 0;
+};
+
+class Listing {
+ public:
+  Listing(const NodeFacts& facts, const ProcessTable& processes, const WorkerPool& workers,
+          const LeaseService& leases, const ObjectSpace& objects, const ChannelAllocator& channels)
+      : facts_(facts),
+        processes_(processes),
+        workers_(workers),
+        leases_(leases),
+        objects_(objects),
+        channels_(channels) {}
+
+  // Each an array of objects, or for resources and status one object. `what` unknown: {"error": ...}.
+  std::string Of(const std::string& what) const;
+  static std::string Actors(const std::vector<contracts::ActorEntry>& actors);
+  // One array of the arrays that owners have answered.
+  static std::string Joined(const std::vector<std::string>& answers);
+
+ private:
+  const NodeFacts facts_;
+  const ProcessTable& processes_;
+  const WorkerPool& workers_;
+  const LeaseService& leases_;
+  const ObjectSpace& objects_;
+  const ChannelAllocator& channels_;
+};
+
+}  // namespace manta::node

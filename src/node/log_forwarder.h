@@ -1,0 +1,75 @@
+// What of its workers' output a driver gets to see: whole lines, repeated ones once, and no flood. Pure; one per job.
+//
+//  - A line that several processes write within five seconds (numbers in it do not count) is shown once, and afterwards how often it came. One
+//    process may repeat itself.
+//  - A process that writes more than its allowance is cut short; the driver is told how much it did not see.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace manta::node {
+
+class LogForwarder {
+ public:
+  struct Options {
+    bool deduplicate = true;
+    int64_t window = 5'000'000'000;    // nanoseconds
+    uint32_t lines_per_second = 2'000; // per process, on average
+    uint32_t burst = 10'000;
+    size_t longest_line = 16 << 10;    // longer ones are cut into pieces
+  };
+  struct Output {
+    ProcessId process;
+    std::string lines;  // each with its newline
+  };
+
+  explicit LogForwarder(const Options& options) : options_(options) {}
+
+  // The next bytes of a process's output; returns the lines to show now, perhaps none.
+  std::string Add(int64_t now, ProcessId process, std::string_view bytes);
+  // Bytes that the caller did not read because there were too many.
+  void Skipped(int64_t now, ProcessId process, uint64_t bytes);
+  // The process is gone: what remains of it.
+  std::string Finish(int64_t now, ProcessId process);
+
+  // Summaries that are due. Call at the latest at NextDeadline().
+  std::vector<Output> Expire(int64_t now);
+  int64_t NextDeadline() const;  // INT64_MAX: none
+
+ private:
+  struct Source {
+    std::string partial;  // a line without its end
+    double tokens = 0;
+    int64_t refilled = 0;
+    uint64_t suppressed_lines = 0;
+    uint64_t skipped_bytes = 0;
+    int64_t suppressed_since = 0;
+  };
+  struct Recent {
+    int64_t first = 0;
+    std::set<ProcessId> sources;
+    uint64_t hidden = 0;
+    std::string line;
+    ProcessId last;
+  };
+
+  Source& SourceOf(int64_t now, ProcessId process);
+  void ShowLine(int64_t now, ProcessId process, Source* source, std::string_view line,
+                std::string* out);
+  bool IsRepetition(int64_t now, ProcessId process, std::string_view line);
+  static std::string SuppressionNote(Source* source);
+
+  const Options options_;
+  std::unordered_map<ProcessId, Source> sources_;
+  std::map<std::string, Recent> recent_;  // by line without numbers
+};
+
+}  // namespace manta::node

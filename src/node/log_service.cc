@@ -1,0 +1,202 @@
+#include "node/log_service.h"
+
+#include <fcntl.h>
+#include <spdlog/logger.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace manta::node {
+namespace {
+
+constexpr uint64_t kReadAtOnce = 256 << 10;
+constexpr uint64_t kReadAtMost = 4 << 20;  // what a worker wrote beyond that since the last look is skipped
+
+}  // namespace
+
+LogService::LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
+                       bool deduplicate)
+    : loop_(loop),
+      log_(log),
+      processes_(processes),
+      pause_(loop,
+             [this] {
+               ReadChanged();
+               if (changed_.empty()) {
+                 watch_->WantRead();
+               } else {
+                 pause_.ExpireAfter(kPause);
+               }
+             }),
+      summaries_(loop, [this] {
+        const Nanoseconds now = EventLoop::Now();
+        for (auto& [job, forwarder] : jobs_) {
+          for (auto& output : forwarder.Expire(now)) {
+            Show(output.process, job, std::move(output.lines));
+          }
+        }
+        ArmSummaries();
+      }) {
+  options_.deduplicate = deduplicate;
+}
+
+void LogService::Watch(const Process& worker, const std::string& path) {
+  if (!inotify_) {
+    inotify_ = UniqueFd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!inotify_) {
+      log_.warn("workers' output is not forwarded reason=\"{}\"",
+                ErrnoError("inotify_init1", errno).message);
+      return;
+    }
+    watch_ = std::make_unique<FdWatch>(loop_, inotify_.get(), [this] { OnEvents(); });
+    watch_->WantRead();
+  }
+  File& file = files_[worker.id];
+  file.job = worker.job;
+  file.path = path;
+  file.watch = inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY);
+  if (file.watch >= 0) {
+    by_watch_[file.watch] = worker.id;
+  } else {
+    log_.warn("output is not forwarded worker={} reason=\"{}\"", SerialOf(worker.id),
+              ErrnoError("inotify_add_watch", errno).message);
+  }
+  // What static constructors of the program printed after the fork.
+  changed_.insert(worker.id);
+  if (!pause_.armed()) pause_.ExpireAfter(kPause);
+}
+
+void LogService::OnEvents() {
+  alignas(inotify_event) char buffer[4096];
+  for (;;) {
+    const ssize_t size = read(inotify_.get(), buffer, sizeof buffer);
+    if (size <= 0) break;
+    for (ssize_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        for (const auto& [worker, file] : files_) changed_.insert(worker);
+      }
+      const auto worker = by_watch_.find(event->wd);
+      if (worker != by_watch_.end()) changed_.insert(worker->second);
+    }
+  }
+  ReadChanged();
+  pause_.ExpireAfter(kPause);
+}
+
+void LogService::ReadChanged() {
+  std::set<ProcessId> changed = std::exchange(changed_, {});
+  for (ProcessId worker : changed) {
+    const auto file = files_.find(worker);
+    if (file != files_.end() && !ReadNew(worker, &file->second)) changed_.insert(worker);
+  }
+  ArmSummaries();
+}
+
+bool LogService::ReadNew(ProcessId worker, File* file) {
+  UniqueFd log(open(file->path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status;
+  if (!log || fstat(log.get(), &status) != 0) return true;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size < file->offset) file->offset = 0;  // its writer truncated it
+  const Process* driver = processes_.DriverOf(file->job);
+  if (driver == nullptr || !driver->log_to_driver) {
+    file->offset = size;
+  } else {
+    LogForwarder& forwarder = ForwarderOf(file->job);
+    const Nanoseconds now = EventLoop::Now();
+    if (size - file->offset > kReadAtMost) {
+      forwarder.Skipped(now, worker, size - kReadAtOnce - file->offset);
+      file->offset = size - kReadAtOnce;
+    }
+    std::vector<char> buffer(std::min(size - file->offset, kReadAtOnce));
+    const ssize_t got =
+        pread(log.get(), buffer.data(), buffer.size(), static_cast<off_t>(file->offset));
+    if (got > 0) {
+      file->offset += static_cast<uint64_t>(got);
+      Show(worker, file->job,
+           forwarder.Add(now, worker, {buffer.data(), static_cast<size_t>(got)}));
+    }
+    if (file->offset < size) return false;
+  }
+  if (size > kRotateAt) Rotate(file);
+  return true;
+}
+
+// Its writer holds the file open for appending, so that the text has to move, not the file. A line that is written in between is lost.
+void LogService::Rotate(File* file) {
+  for (int old = kOldFiles; old > 1; --old) {
+    rename((file->path + "." + std::to_string(old - 1)).c_str(),
+           (file->path + "." + std::to_string(old)).c_str());
+  }
+  UniqueFd from(open(file->path.c_str(), O_RDWR | O_CLOEXEC));
+  UniqueFd to(open((file->path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!from || !to) return;
+  // Of a file that grew far beyond the limit before the daemon looked, the end.
+  struct stat status;
+  if (fstat(from.get(), &status) != 0) return;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  std::vector<char> buffer(kReadAtOnce);
+  for (uint64_t at = size - std::min(size, kRotateAt); at < size;) {
+    const ssize_t got = pread(from.get(), buffer.data(), buffer.size(), static_cast<off_t>(at));
+    if (got <= 0 || write(to.get(), buffer.data(), static_cast<size_t>(got)) != got) break;
+    at += static_cast<uint64_t>(got);
+  }
+  if (ftruncate(from.get(), 0) == 0) file->offset = 0;
+}
+
+void LogService::WorkerGone(ProcessId worker) {
+  const auto found = files_.find(worker);
+  if (found == files_.end()) return;
+  for (int turn = 0; turn < 16 && !ReadNew(worker, &found->second); ++turn) {
+  }
+  const File file = std::move(found->second);
+  files_.erase(found);
+  changed_.erase(worker);
+  if (file.watch >= 0) {
+    inotify_rm_watch(inotify_.get(), file.watch);
+    by_watch_.erase(file.watch);
+  }
+  if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
+    Show(worker, file.job, job->second.Finish(EventLoop::Now(), worker));
+  }
+}
+
+LogForwarder& LogService::ForwarderOf(JobId job) {
+  return jobs_.try_emplace(job, options_).first->second;
+}
+
+void LogService::Show(ProcessId worker, JobId job, std::string lines) {
+  if (lines.empty()) return;
+  const Process* driver = processes_.DriverOf(job);
+  if (driver == nullptr) return;
+  wire::WorkerOutputT output;
+  output.process = worker.value;
+  if (const Process* process = processes_.Find(worker)) {
+    output.pid = process->pid;
+    output.name = process->name;
+  }
+  output.lines = std::move(lines);
+  processes_.Send(driver->id, std::move(output));
+}
+
+void LogService::ArmSummaries() {
+  Nanoseconds deadline = INT64_MAX;
+  for (const auto& [job, forwarder] : jobs_) {
+    deadline = std::min(deadline, forwarder.NextDeadline());
+  }
+  if (deadline == INT64_MAX) {
+    summaries_.Cancel();
+  } else {
+    summaries_.ExpireAt(deadline);
+  }
+}
+
+}  // namespace manta::node

@@ -1,0 +1,70 @@
+// Follows the logs of the workers: forwards new lines to the driver of the job, and keeps the files small.
+//
+// The kernel says when a file grows (inotify); after each look the service pauses for a moment, so that a worker that prints line
+// by line costs the daemon at most twenty wake-ups a second, and a silent one none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "base/ids.h"
+#include "node/event_loop.h"
+#include "node/log_forwarder.h"
+#include "node/process_table.h"
+#include "node/unique_fd.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace manta::node {
+
+class LogService {
+ public:
+  static constexpr Nanoseconds kPause = 50 * kMillisecond;
+  static constexpr uint64_t kRotateAt = 10 << 20;
+  static constexpr int kOldFiles = 2;
+
+  LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, bool deduplicate);
+
+  void Watch(const Process& worker, const std::string& path);
+  // Forwards what it wrote last. Call while it is still in the table.
+  void WorkerGone(ProcessId worker);
+  // Its workers' output goes nowhere from now on.
+  void DriverGone(JobId job) { jobs_.erase(job); }
+
+ private:
+  struct File {
+    JobId job;
+    std::string path;
+    int watch = -1;
+    uint64_t offset = 0;  // read up to here
+  };
+
+  void OnEvents();
+  void ReadChanged();
+  // False: there is more to read.
+  bool ReadNew(ProcessId worker, File* file);
+  void Rotate(File* file);
+  void Show(ProcessId worker, JobId job, std::string lines);
+  LogForwarder& ForwarderOf(JobId job);
+  void ArmSummaries();
+
+  EventLoop& loop_;
+  spdlog::logger& log_;
+  ProcessTable& processes_;
+  LogForwarder::Options options_;
+  UniqueFd inotify_;
+  std::unique_ptr<FdWatch> watch_;
+  Timer pause_;
+  Timer summaries_;
+  std::unordered_map<ProcessId, File> files_;
+  std::unordered_map<int, ProcessId> by_watch_;
+  std::set<ProcessId> changed_;
+  std::unordered_map<JobId, LogForwarder> jobs_;
+};
+
+}  // namespace manta::node

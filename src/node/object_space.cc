@@ -1,0 +1,173 @@
+#include "node/object_space.h"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace manta::node {
+namespace {
+
+constexpr Nanoseconds kFirstRetry = kMillisecond;
+constexpr Nanoseconds kSlowestRetry = kSecond;  // for pins that are held for long
+constexpr Nanoseconds kSlowestWhileWaiting = 10 * kMillisecond;
+constexpr uint64_t kWarmFrom = 1 << 20;         // smaller objects come with little to wait for
+constexpr uint64_t kWarmAtMost = 64 << 20;
+
+std::string Mebibytes(uint64_t bytes) {
+  const uint64_t tenths = bytes * 10 >> 20;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
+}
+
+}  // namespace
+
+ObjectSpace::ObjectSpace(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
+                         ControlArena& control, Nanoseconds wait)
+    : loop_(loop),
+      log_(log),
+      processes_(processes),
+      control_(control),
+      wait_(wait),
+      reclaim_(loop, [this] { Reclaim(); }),
+      expiry_(loop, [this] { ExpireWaiting(); }) {}
+
+Result<std::unique_ptr<ObjectSpace>> ObjectSpace::Create(EventLoop& loop, spdlog::logger& log,
+                                                         ProcessTable& processes,
+                                                         ControlArena& control, uint64_t bytes,
+                                                         Nanoseconds wait) {
+  Result<MemoryFile> file = MemoryFile::Create("manta-objects", bytes);
+  if (!file) return file.error();
+  std::unique_ptr<ObjectSpace> space(new ObjectSpace(loop, log, processes, control, wait));
+  space->file_ = std::move(file).value();
+  space->slots_ = ObjectTable::SlotsFor(bytes);
+  // The daemon needs the table alone; nothing of the arena is touched before it is used.
+  const Result<unsigned char*> slots =
+      space->file_.Map(uint64_t{space->slots_} * sizeof(ObjectTable::Slot));
+  if (!slots) return slots.error();
+  space->table_ = std::make_unique<ObjectTable>(
+      std::span(reinterpret_cast<ObjectTable::Slot*>(slots.value()), space->slots_), bytes);
+  space->warmer_ = std::make_unique<PageWarmer>(space->file_.fd());
+  return space;
+}
+
+void ObjectSpace::Allocate(const Process& lessee, ProcessId owner, uint64_t request,
+                           uint64_t size) {
+  Waiting waiting{lessee.id, owner, request, size, EventLoop::Now() + wait_};
+  if (!table_->CanEverFit(size)) {
+    return Refuse(waiting, MANTA_ERROR_OBJECT_TOO_LARGE,
+                  "an object of " + Mebibytes(size) + " is larger than the whole object store (" +
+                      Mebibytes(table_->capacity()) + "); give it more with --object-store-memory");
+  }
+  if (TryAllocate(waiting)) return;
+  if (table_->HasDying()) {
+    Reclaim();
+    if (TryAllocate(waiting)) return;
+  }
+  if (wait_ <= 0 || waiting_.size() >= kMaxWaiting) {
+    return Refuse(waiting, MANTA_ERROR_OBJECT_STORE_FULL, WhyFull(size));
+  }
+  waiting_.push_back(waiting);
+  if (reclaim_.armed()) reclaim_.ExpireAfter(kFirstRetry);
+  if (!expiry_.armed()) expiry_.ExpireAt(waiting_.front().deadline);
+}
+
+bool ObjectSpace::TryAllocate(const Waiting& request) {
+  const auto grant = table_->Allocate(request.lessee, request.owner, request.size);
+  if (!grant) return false;
+  wire::ObjectAllocatedT allocated;
+  allocated.request = request.request;
+  allocated.slot = grant->slot;
+  allocated.generation = grant->generation;
+  allocated.offset = grant->offset;
+  allocated.size = grant->size;
+  processes_.Send(request.lessee, std::move(allocated));
+  if (grant->cold && request.size >= kWarmFrom) {
+    const uint64_t from = table_->cold_from();
+    const uint64_t left = file_.bytes() - std::min(from, file_.bytes());
+    const uint64_t bytes = std::min({request.size, kWarmAtMost, left}) >> 16 << 16;
+    if (bytes > 0) warmer_->Warm(from, bytes);
+  }
+  return true;
+}
+
+void ObjectSpace::Refuse(const Waiting& request, manta_error_kind kind,
+                         const std::string& message) {
+  wire::ObjectRefusedT refused;
+  refused.request = request.request;
+  refused.kind = kind;
+  refused.message = message;
+  processes_.Send(request.lessee, std::move(refused));
+}
+
+std::string ObjectSpace::WhyFull(uint64_t size) const {
+  std::string text = "no room for an object of " + Mebibytes(size) + " within " +
+                     std::to_string(wait_ / kSecond) + " s: the object store has " +
+                     Mebibytes(table_->capacity()) + ", " + Mebibytes(table_->used()) +
+                     " in use by " + std::to_string(table_->objects()) +
+                     " objects, largest free piece " + Mebibytes(table_->largest_free());
+  const std::vector<ObjectTable::Holding> holders = table_->LargestHolders(3);
+  for (size_t i = 0; i < holders.size(); ++i) {
+    text += i == 0 ? "; held by " : ", ";
+    text += processes_.Describe(holders[i].owner) + ": " + Mebibytes(holders[i].bytes) + " in " +
+            std::to_string(holders[i].objects) + " objects";
+  }
+  return text + "; drop references that are not needed, or give the store more with "
+                "--object-store-memory";
+}
+
+void ObjectSpace::Free(ProcessId by, uint32_t slot, uint32_t generation) {
+  if (!table_->Free(by, slot, generation)) {
+    log_.debug("free ignored process={} slot={} generation={}", SerialOf(by), slot, generation);
+    return;
+  }
+  ReclaimSoon();
+}
+
+std::map<ProcessId, SlotList> ObjectSpace::ProcessGone(ProcessId process) {
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.lessee == process; });
+  std::map<ProcessId, SlotList> missed = table_->ProcessGone(process);
+  // Also for others' slots that it alone had pinned.
+  if (table_->HasDying()) ReclaimSoon();
+  return missed;
+}
+
+// One scan of the pins serves all that was freed in this turn of the loop.
+void ObjectSpace::ReclaimSoon() {
+  reclaim_delay_ = 0;
+  reclaim_.ExpireAfter(0);
+}
+
+void ObjectSpace::Reclaim() {
+  table_->MarkDoomed();
+  shm::RealAtomics::Fence();
+  const bool freed = table_->Reclaim(control_.AllPins());
+  if (freed) ServeWaiting();
+  if (!table_->HasDying()) {
+    reclaim_.Cancel();
+    return;
+  }
+  reclaim_delay_ = std::clamp(reclaim_delay_ * 2, kFirstRetry,
+                              waiting_.empty() ? kSlowestRetry : kSlowestWhileWaiting);
+  reclaim_.ExpireAfter(reclaim_delay_);
+}
+
+// In order of arrival, but who asks for less may pass: the wait of those in front is bounded, and what would free room may depend on the
+// small ones.
+void ObjectSpace::ServeWaiting() {
+  std::erase_if(waiting_, [&](const Waiting& waiting) { return TryAllocate(waiting); });
+}
+
+void ObjectSpace::ExpireWaiting() {
+  const Nanoseconds now = EventLoop::Now();
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    const Waiting waiting = waiting_.front();
+    waiting_.pop_front();
+    log_.warn("object refused process={} bytes={} used={}", SerialOf(waiting.lessee), waiting.size,
+              table_->used());
+    Refuse(waiting, MANTA_ERROR_OBJECT_STORE_FULL, WhyFull(waiting.size));
+  }
+  if (!waiting_.empty()) expiry_.ExpireAt(waiting_.front().deadline);
+}
+
+}  // namespace manta::node

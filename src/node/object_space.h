@@ -1,0 +1,83 @@
+// Large objects as processes meet them: the arena behind model and messages, who waits for room, and what is told when there is
+// none.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "node/control_arena.h"
+#include "node/event_loop.h"
+#include "node/memory_file.h"
+#include "node/object_table.h"
+#include "node/page_warmer.h"
+#include "node/process_table.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace manta::node {
+
+class ObjectSpace {
+ public:
+  static constexpr size_t kMaxWaiting = 65'536;  // requests, in all
+
+  // `wait`: how long a request waits for room.
+  static Result<std::unique_ptr<ObjectSpace>> Create(EventLoop& loop, spdlog::logger& log,
+                                                     ProcessTable& processes,
+                                                     ControlArena& control, uint64_t bytes,
+                                                     Nanoseconds wait);
+
+  void Allocate(const Process& lessee, ProcessId owner, uint64_t request, uint64_t size);
+  void Free(ProcessId by, uint32_t slot, uint32_t generation);
+
+  // It runs no more. Returns what it sealed for other owners. Call before its process page is given back: its pins count until then.
+  std::map<ProcessId, SlotList> ProcessGone(ProcessId process);
+
+  const MemoryFile& file() const { return file_; }
+  uint32_t slots() const { return slots_; }
+  const ObjectTable& table() const { return *table_; }
+  size_t waiting() const { return waiting_.size(); }
+
+ private:
+  struct Waiting {
+    ProcessId lessee;
+    ProcessId owner;
+    uint64_t request;
+    uint64_t size;
+    Nanoseconds deadline;
+  };
+
+  ObjectSpace(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
+              ControlArena& control, Nanoseconds wait);
+
+  bool TryAllocate(const Waiting& request);
+  void Refuse(const Waiting& request, manta_error_kind kind, const std::string& message);
+  std::string WhyFull(uint64_t size) const;
+  void ReclaimSoon();
+  void Reclaim();
+  void ServeWaiting();
+  void ExpireWaiting();
+
+  EventLoop& loop_;
+  spdlog::logger& log_;
+  ProcessTable& processes_;
+  ControlArena& control_;
+  const Nanoseconds wait_;
+  MemoryFile file_;
+  uint32_t slots_ = 0;
+  std::unique_ptr<ObjectTable> table_;
+  std::unique_ptr<PageWarmer> warmer_;
+  std::deque<Waiting> waiting_;  // by deadline, which is by arrival
+  Timer reclaim_;
+  Nanoseconds reclaim_delay_ = 0;
+  Timer expiry_;
+};
+
+}  // namespace manta::node
