@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "worker/attach.h"
 #include "worker/function_registry.h"
 #include "worker/local_cluster.h"
 #include "worker/runtime.h"
@@ -93,11 +94,52 @@ manta::wire::HelloT DriverHello(const manta_config& config) {
   return hello;
 }
 
-bool WantsLocal(const manta_config& config) {
-  const char* address = config.address;
-  if (address == nullptr) address = std::getenv("MANTA_ADDRESS");
-  if (address == nullptr) address = std::getenv("RAY_ADDRESS");
-  return address == nullptr || *address == '\0' || std::strcmp(address, "local") == 0;
+// As given, else from the environment; "local" when nothing names a cluster.
+std::string AddressOf(const manta_config& config) {
+  for (const char* address : {config.address, static_cast<const char*>(std::getenv("MANTA_ADDRESS")),
+                              static_cast<const char*>(std::getenv("RAY_ADDRESS"))}) {
+    if (address != nullptr && *address != '\0') return address;
+  }
+  return "local";
+}
+
+struct Joined {
+  std::unique_ptr<Runtime> runtime;
+  int daemon_pid = 0;
+};
+
+Result<Joined> StartOwnCluster(const manta_config& config) {
+  manta::worker::LocalClusterOptions options;
+  options.num_cpus = config.num_cpus;
+  options.num_gpus = config.num_gpus;
+  options.object_store_bytes = config.object_store_bytes;
+  for (size_t i = 0; i < config.num_resources; ++i) {
+    options.resources.emplace_back(config.resources[i].name, config.resources[i].quantity);
+  }
+  Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
+  if (!cluster) return cluster.error();
+  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(cluster->socket, DriverHello(config));
+  if (!runtime) {
+    manta::worker::AwaitLocalCluster(cluster->pid);
+    return runtime.error();
+  }
+  return Joined{std::move(runtime).value(), cluster->pid};
+}
+
+Result<Joined> JoinCluster(const manta_config& config, const std::string& address) {
+  if (config.num_cpus >= 0 || config.num_gpus >= 0 || config.num_resources > 0 ||
+      config.object_store_bytes > 0) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "num_cpus, num_gpus, resources and object_store_bytes describe a cluster to start; the cluster at '" +
+                         address + "' runs already: leave them out, or use the address 'local'");
+  }
+  Result<manta::worker::Attachment> attachment = manta::worker::AttachToCluster(address);
+  if (!attachment) return attachment.error();
+  manta::wire::HelloT hello = DriverHello(config);
+  hello.secret = attachment->secret;
+  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(attachment->socket, std::move(hello));
+  if (!runtime) return runtime.error();
+  return Joined{std::move(runtime).value(), 0};
 }
 
 }  // namespace
@@ -139,25 +181,11 @@ manta_error* manta_init(const manta_config* given) {
                              ? "Init was called twice: this process is connected already; call Shutdown first"
                              : "Init was called inside of a worker, which is connected already: remove the call"));
   }
-  if (!WantsLocal(config)) {
-    return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "attaching to a running cluster is not there yet"));
-  }
-  manta::worker::LocalClusterOptions options;
-  options.num_cpus = config.num_cpus;
-  options.num_gpus = config.num_gpus;
-  options.object_store_bytes = config.object_store_bytes;
-  for (size_t i = 0; i < config.num_resources; ++i) {
-    options.resources.emplace_back(config.resources[i].name, config.resources[i].quantity);
-  }
-  Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
-  if (!cluster) return Own(cluster.error());
-  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(cluster->socket, DriverHello(config));
-  if (!runtime) {
-    manta::worker::AwaitLocalCluster(cluster->pid);
-    return Own(runtime.error());
-  }
-  session.runtime = std::move(runtime).value();
-  session.daemon_pid = cluster->pid;
+  const std::string address = AddressOf(config);
+  Result<Joined> joined = address == "local" ? StartOwnCluster(config) : JoinCluster(config, address);
+  if (!joined) return Own(joined.error());
+  session.runtime = std::move(joined->runtime);
+  session.daemon_pid = joined->daemon_pid;
   session.was_initialized = true;
   Runtime::SetCurrent(session.runtime.get());
   return nullptr;

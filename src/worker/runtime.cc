@@ -94,7 +94,10 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
 Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
   const bool is_driver = hello.role == wire::Role::Driver;
   Result<Handshake> handshake = ShakeHands(socket, std::move(hello), kHandshakeNs);
-  if (!handshake) return handshake.error();
+  if (!handshake) {
+    close(socket);
+    return handshake.error();
+  }
   if (handshake->descriptors.size() != 2) {
     return MakeError(MANTA_ERROR_START_FAILED, "the node daemon's welcome came without its shared memory");
   }
