@@ -8,9 +8,13 @@ namespace manta::bin {
 namespace {
 
 void AddNodeOptions(CLI::App* verb, NodeOptions* node) {
-  verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)");
-  verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: 0)");
-  verb->add_option("--memory", node->memory, "memory to offer to tasks and actors, in bytes");
+  verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: 0)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--memory", node->memory,
+                   "memory to offer to tasks and actors, in bytes (default: what the object store leaves)")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option("--object-store-memory,--object-store-bytes", node->object_store_bytes,
                    "bytes of shared memory for large objects (default: 30 % of the memory)");
   verb->add_option("--object-wait-ms", node->object_wait_ms,

@@ -157,10 +157,10 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
     session->RemoveAllButLogs();
     return listening.error();
   }
+  on_ready({session->path(), getpid()});
   LeaveTerminal(*session);
   log->info("daemon serves pid={} resources=\"{}\" object_store_bytes={}", getpid(),
             offer->ToString(), *object_bytes);
-  on_ready({session->path(), {}});
   loop.Run();
   daemon.KillEverything();
   session->RemoveAllButLogs();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "base/result.h"
 #include "bin/command_line.h"
@@ -11,7 +12,7 @@ namespace manta::bin {
 
 struct NodeReady {
   std::string session_directory;
-  std::string socket;
+  int pid = 0;
 };
 
 // Serves until told to stop; nothing that it started remains, nor any file but logs. `driver`: the socket of an embedded cluster,

@@ -1,7 +1,123 @@
+// `manta start --head`: a cluster that drivers join, in the background.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
 #include "bin/command_line.h"
+#include "bin/node_process.h"
 
 namespace manta::bin {
+namespace {
 
-int RunStart(const StartOptions&) { return 2; }
+// {"disk": 2} as NAME=QUANTITY options.
+bool AddResources(const std::string& text, NodeOptions* node) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return false;
+  for (const auto& [name, quantity] : json.items()) {
+    if (!quantity.is_number()) return false;
+    char number[64];
+    std::snprintf(number, sizeof number, "%.17g", quantity.get<double>());
+    node->resources.push_back(name + "=" + number);
+  }
+  return true;
+}
+
+void Announce(const NodeReady& ready, bool json) {
+  if (json) {
+    const nlohmann::ordered_json answer = {{"session", ready.session_directory},
+                                           {"address", ready.session_directory},
+                                           {"pid", ready.pid}};
+    std::printf("%s\n", answer.dump().c_str());
+  } else {
+    std::printf(
+        "A cluster is running: %s\n"
+        "  join it from a program   MANTA_ADDRESS=auto ./program, or manta::Init with address "
+        "\"auto\"\n"
+        "  look at it               manta status\n"
+        "  end it                   manta stop\n",
+        ready.session_directory.c_str());
+  }
+  std::fflush(stdout);
+}
+
+// Runs the daemon in a child whose parent is gone; returns once that serves or has failed. The outcome comes through a pipe: "+",
+// or the reason why not.
+int StartInBackground(const StartOptions& options) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    std::perror("manta start: pipe");
+    return 1;
+  }
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) {
+    std::perror("manta start: fork");
+    return 1;
+  }
+  if (child == 0) {
+    close(ends[0]);
+    if (fork() != 0) _exit(0);
+    const auto tell = [&](const std::string& outcome) {
+      if (write(ends[1], outcome.data(), outcome.size()) < 0) return;
+      close(ends[1]);
+    };
+    const Result<> served = ServeNode(options.node, {}, [&](const NodeReady& ready) {
+      tell("+" + std::to_string(ready.pid) + " " + ready.session_directory);
+    });
+    if (!served) tell(served.error().message);
+    _exit(served ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string outcome;
+  char buffer[4096];
+  for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
+    outcome.append(buffer, static_cast<size_t>(size));
+  }
+  close(ends[0]);
+  if (outcome.empty()) outcome = "the daemon ended without a word";
+  if (outcome.front() != '+') {
+    std::fprintf(stderr, "manta start: %s\n", outcome.c_str());
+    return 1;
+  }
+  const size_t space = outcome.find(' ');
+  NodeReady ready;
+  ready.pid = std::stoi(outcome.substr(1, space - 1));
+  ready.session_directory = outcome.substr(space + 1);
+  Announce(ready, options.json);
+  return 0;
+}
+
+}  // namespace
+
+int RunStart(const StartOptions& given) {
+  StartOptions options = given;
+  if (!options.address.empty()) {
+    std::fprintf(stderr,
+                 "manta start: joining the cluster of another machine (--address) is not there yet; "
+                 "start one on this machine with --head\n");
+    return 2;
+  }
+  if (!options.head) {
+    std::fprintf(stderr, "manta start: say --head to start a new cluster on this machine\n");
+    return 2;
+  }
+  if (!options.resources_json.empty() && !AddResources(options.resources_json, &options.node)) {
+    std::fprintf(stderr,
+                 "manta start: --resources has to be a JSON object of numbers, such as "
+                 "'{\"disk\": 2}', not %s\n",
+                 options.resources_json.c_str());
+    return 2;
+  }
+  if (!options.block) return StartInBackground(options);
+  const Result<> served = ServeNode(
+      options.node, {}, [&](const NodeReady& ready) { Announce(ready, options.json); });
+  if (served) return 0;
+  std::fprintf(stderr, "manta start: %s\n", served.error().message.c_str());
+  return 1;
+}
 
 }  // namespace manta::bin

@@ -1,7 +1,86 @@
+// `manta status`: what a cluster has, uses, and waits for.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
 #include "bin/command_line.h"
+#include "bin/tool_client.h"
 
 namespace manta::bin {
+namespace {
 
-int RunStatus(const ClusterChoice&) { return 2; }
+using Json = nlohmann::ordered_json;
+
+Result<std::string> Ask(const std::string& session) {
+  Result<contracts::SessionAddress> address = ChooseCluster(session);
+  if (!address) return address.error();
+  Result<std::unique_ptr<ToolClient>> client = ToolClient::Connect(*address);
+  if (!client) return client.error();
+  return (*client)->List("status");
+}
+
+// 3.5 GiB for amounts of memory, 2 for the rest.
+std::string Amount(const std::string& name, double quantity) {
+  char text[64];
+  if (name.find("memory") != std::string::npos) {
+    std::snprintf(text, sizeof text, "%.1f GiB", quantity / (1 << 30));
+  } else {
+    std::snprintf(text, sizeof text, "%.6g", quantity);
+  }
+  return text;
+}
+
+void Print(const Json& json) {
+  std::printf("Session:   %s%s\n", json.value("session", "").c_str(),
+              json.value("embedded", false) ? " (inside of a program)" : "");
+  std::printf("Running:   %.0f s\n", json.value("seconds", 0.0));
+  std::printf("Drivers:   %zu\n", json["drivers"].size());
+  size_t leased = 0, idle = 0, other = 0;
+  for (const Json& worker : json["workers"]) {
+    const std::string state = worker.value("state", "");
+    ++(state == "leased" ? leased : state == "idle" ? idle : other);
+  }
+  std::printf("Workers:   %zu leased, %zu idle", leased, idle);
+  if (other > 0) std::printf(", %zu starting or ending", other);
+  std::printf("\nResources:\n");
+  const Json& total = json["resources"]["total"];
+  const Json& available = json["resources"]["available"];
+  for (const auto& [name, amount] : total.items()) {
+    if (name == "object_store_memory") continue;
+    const double all = amount.get<double>();
+    std::printf("  %-20s %s of %s used\n", name.c_str(),
+                Amount(name, all - available.value(name, 0.0)).c_str(), Amount(name, all).c_str());
+  }
+  const Json& store = json["object_store"];
+  std::printf("Objects:   %llu in %.1f of %.1f MiB\n",
+              store.value("objects", 0ull), store.value("used_bytes", 0.0) / (1 << 20),
+              store.value("capacity_bytes", 0.0) / (1 << 20));
+  bool any = false;
+  for (const Json& demand : json["demands"]) {
+    if (!demand.contains("waits_for")) continue;
+    if (!any) std::printf("Waiting:\n");
+    any = true;
+    std::printf("  %s wants %s more: %s (%.1f s)\n", demand.value("owner", "").c_str(),
+                demand["missing"].dump().c_str(), demand.value("waits_for", "").c_str(),
+                demand.value("waits_seconds", 0.0));
+  }
+  if (!any) std::printf("Waiting:   nothing\n");
+}
+
+}  // namespace
+
+int RunStatus(const ClusterChoice& options) {
+  Result<std::string> text = Ask(options.session);
+  if (!text) {
+    std::fprintf(stderr, "manta status: %s\n", text.error().message.c_str());
+    return 1;
+  }
+  const Json json = Json::parse(*text, nullptr, false);
+  if (options.json || !json.is_object() || !json.contains("resources")) {
+    std::printf("%s\n", text->c_str());
+  } else {
+    Print(json);
+  }
+  return 0;
+}
 
 }  // namespace manta::bin
