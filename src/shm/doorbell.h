@@ -7,8 +7,10 @@
 //      parked == 1
 //
 // Either the waiter sees the message in step 2, or the ringer sees parked in step 2: no wake is lost, and at most one ringer
-// pays for the system call. `parked` has several writers (every peer). Crash: a ringer that dies between its exchange and the
-// wake leaves the waiter asleep with parked == 0; therefore the daemon wakes all doorbells of its node when a process dies.
+// pays for the system call. `parked` has several writers (every peer).
+//
+// Crash: a ringer may die after its publication and before the wake. Therefore the daemon, when a process dies, disarms all
+// doorbells of its node and wakes them. Waking alone is not enough: a waiter between steps 2 and 3 would go to sleep after it.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,9 @@ struct alignas(kCacheLine) Doorbell {
     return parked.load(std::memory_order_seq_cst) == 1 &&
            parked.exchange(0, std::memory_order_seq_cst) == 1;
   }
+
+  // The daemon, before it wakes the waiter on behalf of a ringer that died.
+  void Disarm() { parked.store(0, std::memory_order_seq_cst); }
 };
 
 // Sleeps while doorbell.parked == 1, at most `timeout_ns` (negative: without limit). Spurious returns are possible.

@@ -23,8 +23,9 @@ template <class A, class Body>
 class MessageProducer {
  public:
   MessageProducer() = default;
-  MessageProducer(Message<A, Body>* entries, uint32_t log2_size)
-      : entries_(entries), log2_size_(log2_size) {}
+  // `entries` has 2^log2_size zeroed entries, or those left by an earlier one at `position`.
+  MessageProducer(Message<A, Body>* entries, uint32_t log2_size, uint32_t position = 0)
+      : entries_(entries), log2_size_(log2_size), position_(position) {}
 
   // Where the next message is to be written. The caller knows that there is credit for it.
   Body* Next() { return &At(position_).body; }
@@ -51,8 +52,9 @@ template <class A, class Body>
 class MessageConsumer {
  public:
   MessageConsumer() = default;
-  MessageConsumer(Message<A, Body>* entries, uint32_t log2_size)
-      : entries_(entries), log2_size_(log2_size) {}
+  // `entries` has 2^log2_size zeroed entries, or those left by an earlier one at `position`.
+  MessageConsumer(Message<A, Body>* entries, uint32_t log2_size, uint32_t position = 0)
+      : entries_(entries), log2_size_(log2_size), position_(position) {}
 
   // The oldest unread message, or nullptr. It stays valid until Pop and the credit that follows from it.
   const Body* Front() const {

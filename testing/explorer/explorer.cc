@@ -316,7 +316,7 @@ class Engine {
   void Start() {
     memory_.Reset();
     processes_.clear();
-    processes_.emplace_back().name = "set-up";
+    processes_.emplace_back().name = "set-up or end";
     at_end_ = nullptr;
     steps_.clear();
     dead_ = kSetUp;
@@ -610,7 +610,12 @@ class Engine {
       if (may_step || may_crash) live.push_back(i);
       hash = Mix(hash, process.history);
       hash = Mix(hash, static_cast<uint64_t>(process.status) << 8 | may_crash << 1 | retries);
-      if (retries) hash = Mix(hash, process.read);
+      if (!retries) continue;
+      for (uint32_t location = 0; location < memory_.locations(); ++location) {
+        if (process.read >> location & 1) {
+          hash = Mix(hash, location << 1 | memory_.HasNewer(i, location));
+        }
+      }
     }
     return Mix(hash, memory_.Hash(live));
   }

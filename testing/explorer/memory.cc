@@ -43,11 +43,6 @@ void JoinInto(std::array<uint8_t, kSize>& into, const std::array<uint8_t, kSize>
 
 }  // namespace
 
-void Knowledge::Join(const Knowledge& other) {
-  JoinInto(seen, other.seen);
-  JoinInto(clock, other.clock);
-}
-
 Memory::Memory(MemoryModel model) : model_(model), views_(1) {}
 
 void Memory::Reset() {
@@ -286,6 +281,12 @@ uint64_t Memory::Hash(const std::vector<uint32_t>& live) const {
       common.clock[i] = std::min(common.clock[i], known.clock[i]);
     }
   }
+  if (model_ == MemoryModel::kSequential) {
+    // Nobody reads anything but the newest.
+    for (uint32_t i = 0; i < locations; ++i) {
+      common.seen[i] = locations_[i].messages.size() - 1;
+    }
+  }
   std::vector<const Knowledge*>& known = scratch_;
   known.clear();
   for (const uint32_t process : live) {
@@ -301,32 +302,22 @@ uint64_t Memory::Hash(const std::vector<uint32_t>& live) const {
       known.push_back(&messages[at].released);
     }
   }
-  // Clocks are only ever compared: their order matters, not by how much they differ.
+  // A clock is only ever compared with the accesses noted in plain data: it matters how many of
+  // them it includes, beyond those that everybody knows of.
   std::array<std::array<uint8_t, 256>, kMaxProcesses> rank;
   for (uint32_t process = 0; process < processes; ++process) {
-    const uint8_t least = common.clock[process];
-    uint8_t most = least;
     std::array<uint8_t, 256>& ranks = rank[process];
-    ranks[least] = 1;
-    const auto use = [&](uint8_t clock) {
-      if (clock <= most) {
-        if (clock > least) ranks[clock] = 1;
-        return;
-      }
-      std::fill(ranks.begin() + most + 1, ranks.begin() + clock, 0);
-      ranks[clock] = 1;
-      most = clock;
-    };
-    for (const Knowledge* each : known) use(each->clock[process]);
+    const uint32_t newest = views_[process].current.clock[process];
+    std::fill_n(ranks.begin(), newest + 1, 0);
     for (const Plain& plain : plains_) {
-      use(plain.read_clock[process]);
-      if (plain.writer == process) use(plain.write_clock);
+      ranks[plain.read_clock[process]] = 1;
+      if (plain.writer == process) ranks[plain.write_clock] = 1;
     }
-    uint8_t next = 0;
-    for (uint32_t clock = least; clock <= most; ++clock) {
-      if (ranks[clock] != 0) ranks[clock] = next++;
+    uint8_t count = 0;
+    for (uint32_t clock = 0; clock <= newest; ++clock) {
+      if (clock > common.clock[process]) count += ranks[clock];
+      ranks[clock] = count;
     }
-    std::fill(ranks.begin(), ranks.begin() + least, 0);
   }
 
   uint64_t hash = 0x6d616e7461;

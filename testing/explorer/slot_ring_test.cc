@@ -1,5 +1,5 @@
-// shm/slot_ring.h under all interleavings: every item is executed exactly once or taken back exactly
-// once, and neither side touches a body or what belongs to it while the other one may.
+// shm/slot_ring.h under all interleavings: every item is executed exactly once or taken back
+// exactly once, and neither side touches a body or what belongs to it while the other one may.
 #include "shm/slot_ring.h"
 
 #include <gtest/gtest.h>
