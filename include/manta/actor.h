@@ -68,7 +68,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
   // PendingCallsLimitExceededError. When the actor is gone, Get throws ActorDiedError.
   template <class... Given>
   auto Remote(Given&&... given) const {
-    return Call<detail::ResultMode::kOne>(std::forward<Given>(given)...);
+    return Call<detail::ResultMode::kOne>(1, std::forward<Given>(given)...);
   }
 
   // For methods that return a std::tuple, std::pair or std::array, see TaskCaller::RemoteMulti.
@@ -79,7 +79,22 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
                   "manta: RemoteMulti is for methods that return a std::tuple, std::pair or "
                   "std::array. Use Remote.");
     if constexpr (detail::kIsTupleLike<Result>) {
-      return Call<detail::ResultMode::kMany>(std::forward<Given>(given)...);
+      return Call<detail::ResultMode::kMany>(std::tuple_size<Result>::value,
+                                             std::forward<Given>(given)...);
+    } else {
+      return detail::AfterError();
+    }
+  }
+
+  // For methods that return a std::vector of `count` elements, see TaskCaller::RemoteMany.
+  template <class... Given>
+  auto RemoteMany(size_t count, Given&&... given) const {
+    using Result = std::decay_t<typename detail::Signature<Method>::Result>;
+    static_assert(detail::kIsVector<Result>,
+                  "manta: RemoteMany is for methods that return a std::vector. Use Remote.");
+    if constexpr (detail::kIsVector<Result>) {
+      return Call<detail::ResultMode::kList>(detail::CheckResultCount(count),
+                                             std::forward<Given>(given)...);
     } else {
       return detail::AfterError();
     }
@@ -94,17 +109,17 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
       : actor_(owned.get()), owned_(std::move(owned)), method_(method) {}
 
   template <detail::ResultMode mode, class... Given>
-  auto Call(Given&&... given) const {
+  auto Call(uint32_t count, Given&&... given) const {
     using Call = detail::TaskCall<Method, mode, Given...>;
     using Refs = typename Call::Refs;
     Call::Explain();
     if constexpr (Call::Passes()) {
       const auto parts = detail::MethodParts::Of(method_);
       if (__builtin_expect(parts.IsSimple() && !parts.IsNull(), 1)) {
-        return Submit<Call, mode>(detail::Prefix<1>{{0}},
+        return Submit<Call, mode>(count, detail::Prefix<1>{{0}},
                                   reinterpret_cast<const void*>(parts.address), given...);
       }
-      return SubmitUnusual<Call, mode>(parts, given...);
+      return SubmitUnusual<Call, mode>(count, parts, given...);
     } else {
       return typename Refs::Type();
     }
@@ -112,18 +127,20 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
 
   // Virtual methods, and those that a conversion moved to another class.
   template <class Call, detail::ResultMode mode, class... Given>
-  [[gnu::noinline]] auto SubmitUnusual(const detail::MethodParts& parts, Given&... given) const {
+  [[gnu::noinline]] auto SubmitUnusual(uint32_t count, const detail::MethodParts& parts,
+                                       Given&... given) const {
     if (parts.IsNull()) throw InvalidArgumentError("Remote: the pointer to the method is null");
     detail::Prefix<1 + sizeof(parts)> prefix;
     prefix.bytes[0] = 1;
     std::memcpy(prefix.bytes + 1, &parts, sizeof(parts));
     const void* target =
         parts.IsVirtual() ? nullptr : reinterpret_cast<const void*>(parts.address);
-    return Submit<Call, mode>(prefix, target, given...);
+    return Submit<Call, mode>(count, prefix, target, given...);
   }
 
   template <class Call, detail::ResultMode mode, class PrefixType, class... Given>
-  auto Submit(const PrefixType& prefix, const void* target, Given&... given) const {
+  auto Submit(uint32_t count, const PrefixType& prefix, const void* target,
+              Given&... given) const {
     using Refs = typename Call::Refs;
     using Parameters = typename Call::Types::Parameters;
     using Sources = typename detail::SourceTypes<Parameters, typename Call::GivenTypes>::Type;
@@ -134,7 +151,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
     manta_task_spec spec;
     spec.function = detail::FunctionIdOf<Body>(target, name);
     spec.function_name = name;
-    spec.num_results = Refs::kCount;
+    spec.num_results = count;
     spec.options = this->options_.Number(runtime);
     manta_ref* results[Refs::kCount];
     detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCall(
@@ -143,7 +160,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
           detail::Check(manta_actor_submit(actor_, &filled, results));
         },
         given...);
-    return Refs::FromHandles(results);
+    return Refs::FromHandles(results, count);
   }
 
   manta_actor* actor_;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "manta/detail/natural_parameters.h"
 #include "manta/detail/submit.h"
@@ -28,13 +29,29 @@ struct ElementTypes<T, std::index_sequence<Index...>> {
   using Type = TypeList<std::decay_t<std::tuple_element_t<Index, T>>...>;
 };
 
-// The references that Remote (kOne) and RemoteMulti (kMany) return for a function's result.
+template <class T>
+inline constexpr bool kIsVector = false;
+template <class T, class Allocator>
+inline constexpr bool kIsVector<std::vector<T, Allocator>> = true;
+
+inline constexpr uint32_t kMaxResults = 255;
+
+inline uint32_t CheckResultCount(size_t count) {
+  if (count > kMaxResults) {
+    throw InvalidArgumentError("RemoteMany: a call has at most 255 results, not " +
+                               std::to_string(count));
+  }
+  return static_cast<uint32_t>(count);
+}
+
+// The references that Remote (kOne), RemoteMulti (kMany) and RemoteMany (kList) return for a
+// function's result. There are at most kCount, and exactly that many but for a kList.
 template <ResultMode mode, class Result>
 struct ResultRefs {
   using Type = ObjectRef<Result>;
   using Values = TypeList<Result>;
   static constexpr uint32_t kCount = 1;
-  static Type FromHandles(manta_ref** handles) { return Type::FromHandle(handles[0]); }
+  static Type FromHandles(manta_ref** handles, uint32_t) { return Type::FromHandle(handles[0]); }
 };
 template <class List>
 struct RefTuple;
@@ -52,8 +69,23 @@ struct ResultRefs<ResultMode::kMany, Result> {
   using Type = typename RefTuple<Values>::Type;
   static constexpr uint32_t kCount = Values::kSize;
   static_assert(kCount != 0, "manta: RemoteMulti needs a function that returns something");
-  static Type FromHandles(manta_ref** handles) {
+  static Type FromHandles(manta_ref** handles, uint32_t) {
     return RefTuple<Values>::FromHandles(handles, std::make_index_sequence<kCount>());
+  }
+};
+template <class Result>
+struct ResultRefs<ResultMode::kList, Result> {
+  using Value = typename Result::value_type;
+  using Values = TypeList<Value>;
+  using Type = std::vector<ObjectRef<Value>>;
+  static constexpr uint32_t kCount = kMaxResults;
+  static Type FromHandles(manta_ref** handles, uint32_t count) {
+    Type references;
+    references.reserve(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      references.push_back(ObjectRef<Value>::FromHandle(handles[i]));
+    }
+    return references;
   }
 };
 
@@ -153,7 +185,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
   // SerializationError, ObjectStoreFullError. What goes wrong later shows in Get.
   template <class... Given>
   auto Remote(Given&&... given) const {
-    return Call<detail::ResultMode::kOne>(std::forward<Given>(given)...);
+    return Call<detail::ResultMode::kOne>(1, std::forward<Given>(given)...);
   }
 
   // For functions that return a std::tuple, std::pair or std::array: one reference for each
@@ -166,7 +198,26 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
                   "manta: RemoteMulti is for functions that return a std::tuple, std::pair or "
                   "std::array. Use Remote.");
     if constexpr (kHasSeveral) {
-      return Call<detail::ResultMode::kMany>(std::forward<Given>(given)...);
+      using Result = typename Types::Result;
+      return Call<detail::ResultMode::kMany>(std::tuple_size<Result>::value,
+                                             std::forward<Given>(given)...);
+    } else {
+      return detail::AfterError();
+    }
+  }
+
+  // For functions that return a std::vector<T>, when the caller knows how many elements that will
+  // have: `count` references, at most 255, as a std::vector<ObjectRef<T>>, so that each can be
+  // passed on alone. When the function returns another number of elements, all of them fail.
+  template <class... Given>
+  auto RemoteMany(size_t count, Given&&... given) const {
+    using Types = detail::CallTypes<F, detail::TypeList<Given...>>;
+    constexpr bool kHasList = detail::kIsVector<typename Types::Result>;
+    static_assert(kHasList,
+                  "manta: RemoteMany is for functions that return a std::vector. Use Remote.");
+    if constexpr (kHasList) {
+      return Call<detail::ResultMode::kList>(detail::CheckResultCount(count),
+                                             std::forward<Given>(given)...);
     } else {
       return detail::AfterError();
     }
@@ -174,7 +225,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
 
  private:
   template <detail::ResultMode mode, class... Given>
-  auto Call(Given&&... given) const {
+  auto Call(uint32_t count, Given&&... given) const {
     using Call = detail::TaskCall<F, mode, Given...>;
     using Refs = typename Call::Refs;
     Call::Explain();
@@ -190,7 +241,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
       manta_task_spec spec;
       spec.function = detail::FunctionIdOf<Body>(target, name);
       spec.function_name = name;
-      spec.num_results = Refs::kCount;
+      spec.num_results = count;
       spec.options = this->options_.Number(runtime);
       manta_ref* results[Refs::kCount];
       detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCallOf(
@@ -199,7 +250,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
             detail::Check(manta_submit(runtime, &filled, results));
           },
           given...);
-      return Refs::FromHandles(results);
+      return Refs::FromHandles(results, count);
     } else {
       return typename Refs::Type();
     }

@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include "manta/archive.h"
 #include "manta/detail/function_id.h"
@@ -198,13 +199,24 @@ bool WriteResult(manta_call* call, uint32_t index, const T& value) {
 enum class ResultMode {
   kOne,   // one object, empty for void
   kMany,  // one for each element of a std::tuple, pair or array
+  kList,  // one for each element of a std::vector, as many as the caller expects
 };
+
+[[noreturn, gnu::noinline, gnu::cold]] inline void ThrowWrongCount(size_t is, size_t expected) {
+  throw InvalidArgumentError("RemoteMany was told to expect " + std::to_string(expected) +
+                             " results, but the function returned " + std::to_string(is));
+}
 
 template <ResultMode mode, class R>
 void WriteResults(manta_call* call, const R& result) {
   if (call->num_results == 0) return;
   if constexpr (mode == ResultMode::kOne) {
     WriteResult(call, 0, result);
+  } else if constexpr (mode == ResultMode::kList) {
+    if (result.size() != call->num_results) ThrowWrongCount(result.size(), call->num_results);
+    for (uint32_t index = 0; index < call->num_results; ++index) {
+      if (!WriteResult<typename R::value_type>(call, index, result[index])) return;
+    }
   } else {
     std::apply(
         [call](const auto&... parts) {
