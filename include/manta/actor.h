@@ -27,8 +27,7 @@ class ActorPointer {
   ActorPointer(const ActorPointer& other) noexcept : pointer_(other.pointer_) {
     if (pointer_ != nullptr) manta_actor_retain(pointer_);
   }
-  ActorPointer(ActorPointer&& other) noexcept
-      : pointer_(std::exchange(other.pointer_, nullptr)) {}
+  ActorPointer(ActorPointer&& other) noexcept : pointer_(std::exchange(other.pointer_, nullptr)) {}
   ActorPointer& operator=(ActorPointer other) noexcept {
     std::swap(pointer_, other.pointer_);
     return *this;
@@ -49,7 +48,8 @@ inline manta_actor_id ActorIdOf(manta_actor* actor) noexcept {
 }
 
 [[noreturn, gnu::noinline, gnu::cold]] inline void ThrowNilActor(const char* what) {
-  throw InvalidArgumentError(std::string(what) + ": the ActorHandle is empty "
+  throw InvalidArgumentError(std::string(what) +
+                             ": the ActorHandle is empty "
                              "(default-constructed or moved from)");
 }
 
@@ -133,8 +133,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
     detail::Prefix<1 + sizeof(parts)> prefix;
     prefix.bytes[0] = 1;
     std::memcpy(prefix.bytes + 1, &parts, sizeof(parts));
-    const void* target =
-        parts.IsVirtual() ? nullptr : reinterpret_cast<const void*>(parts.address);
+    const void* target = parts.IsVirtual() ? nullptr : reinterpret_cast<const void*>(parts.address);
     return Submit<Call, mode>(count, prefix, target, given...);
   }
 
@@ -423,13 +422,12 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     using Call = detail::ConstructorCall<T, Given...>;
     Call::Explain();
     if constexpr (Call::Passes()) {
-      using Writer =
-          detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
-      return Submit<Call>(
-          nullptr, detail::TypeName<T>::Get(),
-          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
-            Writer::SubmitCall(runtime, spec, detail::Prefix<0>(), submit, given...);
-          });
+      using Writer = detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
+      return Submit<Call>(nullptr, detail::TypeName<T>::Get(),
+                          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
+                            Writer::SubmitCall(runtime, spec, detail::Prefix<0>(), submit,
+                                               given...);
+                          });
     } else {
       return ActorHandle<T>();
     }
@@ -440,15 +438,13 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     using Call = detail::FactoryCall<F, Given...>;
     Call::Explain();
     if constexpr (Call::Passes()) {
-      using Writer =
-          detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
+      using Writer = detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
       const void* target = nullptr;
       if constexpr (detail::kIsFunctionPointer<F>) target = reinterpret_cast<void*>(*factory);
-      return Submit<Call>(
-          target, detail::TypeName<F>::Get(),
-          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
-            Writer::SubmitCallOf(*factory, runtime, spec, submit, given...);
-          });
+      return Submit<Call>(target, detail::TypeName<F>::Get(),
+                          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
+                            Writer::SubmitCallOf(*factory, runtime, spec, submit, given...);
+                          });
     } else {
       return ActorHandle<typename Call::Actor>();
     }
@@ -508,8 +504,8 @@ auto Actor(F&& factory) {
                 "manta: Actor takes a function that returns a pointer to the new actor");
   if constexpr (!kCanBeCalled) {
     return detail::AfterError();
-  } else if constexpr (constexpr bool kTravels = detail::CallableKindOf<Function>() !=
-                                                 detail::CallableKind::kRefused;
+  } else if constexpr (constexpr bool kTravels =
+                           detail::CallableKindOf<Function>() != detail::CallableKind::kRefused;
                        !kTravels) {
     static_assert(kTravels,
                   "manta: this factory cannot be sent, because of what it holds or captured. Pass "
@@ -553,9 +549,7 @@ std::optional<ActorHandle<T>> GetActor(const std::string& name,
 }
 
 // Inside of a method: ends the actor once that method is done. It is not restarted.
-inline void ExitActor() {
-  detail::Check(manta_actor_exit(detail::CurrentRuntime("ExitActor")));
-}
+inline void ExitActor() { detail::Check(manta_actor_exit(detail::CurrentRuntime("ExitActor"))); }
 
 }  // namespace v1
 }  // namespace manta

@@ -44,11 +44,11 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "manta runs on little-e
 
 // Inside of a class: its members, in the order in which they travel. May stand in a private
 // section.
-#define MANTA_DEFINE(...)             \
-  friend struct ::manta::Access;      \
-  template <class MantaArchive>       \
+#define MANTA_DEFINE(...)                 \
+  friend struct ::manta::Access;          \
+  template <class MantaArchive>           \
   void Serialize(MantaArchive& archive) { \
-    archive(__VA_ARGS__);             \
+    archive(__VA_ARGS__);                 \
   }
 
 // For programs that were written for Ray.
@@ -183,8 +183,8 @@ class WriteArchive {
   }
   [[noreturn, gnu::noinline, gnu::cold]] static void ThrowChanged() {
     throw SerializationError(
-        "a value changed while it was written: another thread touches it, or its Serialize does not "
-        "write the same each time");
+        "a value changed while it was written: another thread touches it, or its Serialize does "
+        "not write the same each time");
   }
 
   unsigned char* start_;
@@ -200,12 +200,13 @@ class ReadArchive {
  public:
   static constexpr bool kReading = true;
 
-  // Who keeps the bytes alive, for values that are read in place (Array).
+  // Who keeps the bytes alive, for values that are read in place (Array): an object that the reader
+  // holds, or a dependency of a running call, or nobody.
   struct Owner {
-    manta_ref* reference = nullptr;  // an object that the reader holds,
-    manta_call* call = nullptr;      // or dependency number `dependency` of a running call,
-    uint32_t dependency = 0;
-  };                                 // or nobody
+    manta_ref* reference = nullptr;
+    manta_call* call = nullptr;
+    uint32_t dependency = 0;  // its number, with `call`
+  };
 
   // `runtime` is needed for references inside of the value only.
   ReadArchive(const void* data, size_t size, manta_runtime* runtime = nullptr)

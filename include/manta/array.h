@@ -131,8 +131,7 @@ struct Codec<Array<T>> {
       if (manta_ref* owner = in.RetainOwner()) {
         value = Array<T>(static_cast<const T*>(data), static_cast<size_t>(count),
                          std::shared_ptr<const void>(owner, [](const void* reference) {
-                           manta_ref_release(
-                               static_cast<manta_ref*>(const_cast<void*>(reference)));
+                           manta_ref_release(static_cast<manta_ref*>(const_cast<void*>(reference)));
                          }));
         return;
       }

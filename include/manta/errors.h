@@ -69,8 +69,7 @@ class MANTA_API ConcreteError : public Interface, public Standard {
 }  // namespace detail
 
 // The call itself is wrong: mend the program.
-class MANTA_API InvalidArgumentError
-    : public detail::ConcreteError<Error, std::invalid_argument> {
+class MANTA_API InvalidArgumentError : public detail::ConcreteError<Error, std::invalid_argument> {
  public:
   explicit InvalidArgumentError(const std::string& message)
       : ConcreteError(MANTA_ERROR_INVALID_ARGUMENT, message) {}
@@ -228,8 +227,7 @@ class MANTA_API AuthenticationError : public detail::ConcreteError<> {
 // version of the header does not know.
 class MANTA_API SystemError : public detail::ConcreteError<> {
  public:
-  explicit SystemError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_SYSTEM, message) {}
+  explicit SystemError(const std::string& message) : ConcreteError(MANTA_ERROR_SYSTEM, message) {}
 };
 
 // User code in a task or an actor threw. What is thrown is always a TaskErrorOf<...>, see below.
@@ -249,8 +247,8 @@ class MANTA_API TaskError : public Error {
       : Error(MANTA_ERROR_TASK) {
     std::string whole = type_name + ": " + message;
     if (!stack.empty()) whole += '\n' + stack;
-    text_ = std::make_shared<const Text>(Text{std::move(type_name), std::move(message),
-                                              std::move(stack), std::move(whole)});
+    text_ = std::make_shared<const Text>(
+        Text{std::move(type_name), std::move(message), std::move(stack), std::move(whole)});
   }
 
   const char* all() const noexcept { return text_->all.c_str(); }
@@ -340,31 +338,52 @@ using OwnedError = std::unique_ptr<manta_error, ErrorDeleter>;
   const manta_error_kind kind = manta_error_get_kind(error);
   const std::string message = manta_error_message(error);
   switch (kind) {
-    case MANTA_ERROR_INVALID_ARGUMENT: throw InvalidArgumentError(message);
-    case MANTA_ERROR_NOT_INITIALIZED: throw NotInitializedError(message);
-    case MANTA_ERROR_NOT_SUPPORTED: throw NotSupportedError(message);
-    case MANTA_ERROR_TIMEOUT: throw GetTimeoutError(message);
+    case MANTA_ERROR_INVALID_ARGUMENT:
+      throw InvalidArgumentError(message);
+    case MANTA_ERROR_NOT_INITIALIZED:
+      throw NotInitializedError(message);
+    case MANTA_ERROR_NOT_SUPPORTED:
+      throw NotSupportedError(message);
+    case MANTA_ERROR_TIMEOUT:
+      throw GetTimeoutError(message);
     case MANTA_ERROR_TASK:
-      detail::ThrowTaskError(
-          {manta_error_type_name(error), message, manta_error_stack(error)});
-    case MANTA_ERROR_WORKER_CRASHED: throw WorkerCrashedError(message);
-    case MANTA_ERROR_ACTOR_DIED: throw ActorDiedError(message);
-    case MANTA_ERROR_ACTOR_UNAVAILABLE: throw ActorUnavailableError(message);
-    case MANTA_ERROR_TASK_CANCELLED: throw TaskCancelledError(message);
-    case MANTA_ERROR_OWNER_DIED: throw OwnerDiedError(message);
-    case MANTA_ERROR_OBJECT_LOST: throw ObjectLostError(message);
-    case MANTA_ERROR_OBJECT_STORE_FULL: throw ObjectStoreFullError(message);
-    case MANTA_ERROR_OBJECT_TOO_LARGE: throw ObjectTooLargeError(message);
-    case MANTA_ERROR_NODE_DIED: throw NodeDiedError(message);
-    case MANTA_ERROR_TASK_UNSCHEDULABLE: throw TaskUnschedulableError(message);
-    case MANTA_ERROR_ACTOR_UNSCHEDULABLE: throw ActorUnschedulableError(message);
-    case MANTA_ERROR_PENDING_CALLS_LIMIT: throw PendingCallsLimitExceededError(message);
-    case MANTA_ERROR_ACTOR_NAME_TAKEN: throw ActorNameTakenError(message);
-    case MANTA_ERROR_ACTOR_NOT_FOUND: throw ActorNotFoundError(message);
-    case MANTA_ERROR_VERSION_MISMATCH: throw VersionMismatchError(message);
-    case MANTA_ERROR_START_FAILED: throw StartFailedError(message);
-    case MANTA_ERROR_AUTHENTICATION: throw AuthenticationError(message);
-    case MANTA_ERROR_SYSTEM: throw SystemError(message);
+      detail::ThrowTaskError({manta_error_type_name(error), message, manta_error_stack(error)});
+    case MANTA_ERROR_WORKER_CRASHED:
+      throw WorkerCrashedError(message);
+    case MANTA_ERROR_ACTOR_DIED:
+      throw ActorDiedError(message);
+    case MANTA_ERROR_ACTOR_UNAVAILABLE:
+      throw ActorUnavailableError(message);
+    case MANTA_ERROR_TASK_CANCELLED:
+      throw TaskCancelledError(message);
+    case MANTA_ERROR_OWNER_DIED:
+      throw OwnerDiedError(message);
+    case MANTA_ERROR_OBJECT_LOST:
+      throw ObjectLostError(message);
+    case MANTA_ERROR_OBJECT_STORE_FULL:
+      throw ObjectStoreFullError(message);
+    case MANTA_ERROR_OBJECT_TOO_LARGE:
+      throw ObjectTooLargeError(message);
+    case MANTA_ERROR_NODE_DIED:
+      throw NodeDiedError(message);
+    case MANTA_ERROR_TASK_UNSCHEDULABLE:
+      throw TaskUnschedulableError(message);
+    case MANTA_ERROR_ACTOR_UNSCHEDULABLE:
+      throw ActorUnschedulableError(message);
+    case MANTA_ERROR_PENDING_CALLS_LIMIT:
+      throw PendingCallsLimitExceededError(message);
+    case MANTA_ERROR_ACTOR_NAME_TAKEN:
+      throw ActorNameTakenError(message);
+    case MANTA_ERROR_ACTOR_NOT_FOUND:
+      throw ActorNotFoundError(message);
+    case MANTA_ERROR_VERSION_MISMATCH:
+      throw VersionMismatchError(message);
+    case MANTA_ERROR_START_FAILED:
+      throw StartFailedError(message);
+    case MANTA_ERROR_AUTHENTICATION:
+      throw AuthenticationError(message);
+    case MANTA_ERROR_SYSTEM:
+      throw SystemError(message);
   }
   throw SystemError(message);
 }

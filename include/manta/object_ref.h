@@ -165,9 +165,7 @@ class ObjectRef<void> {
 
   // Waits until the task is done. Throws as the Get of other references does.
   void Get() const { Get(Timeout::Never()); }
-  void Get(Timeout timeout) const {
-    detail::AwaitValue(pointer_.get(), timeout, "ObjectRef::Get");
-  }
+  void Get(Timeout timeout) const { detail::AwaitValue(pointer_.get(), timeout, "ObjectRef::Get"); }
 
   std::string ID() const { return detail::IdText(pointer_.get()); }
 

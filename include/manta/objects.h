@@ -33,8 +33,8 @@ ObjectRef<T> Put(const T& value) {
       sizes(value);
       void* data = nullptr;
       manta_ref* handle = nullptr;
-      detail::Check(manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), &data,
-                                    &handle));
+      detail::Check(
+          manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), &data, &handle));
       ObjectRef<T> reference = ObjectRef<T>::FromHandle(handle);
       WriteArchive archive(data, sizes.size());
       archive(value);
@@ -79,12 +79,13 @@ void AwaitAll(const std::vector<ObjectRef<T>>& references, Timeout timeout, mant
   manta_runtime* runtime = CurrentRuntime("Get");
   for (const ObjectRef<T>& reference : references) {
     if (__builtin_expect(reference.IsNil(), 0)) {
-      throw InvalidArgumentError("Get: one of the ObjectRefs is empty (default-constructed or "
-                                 "moved from)");
+      throw InvalidArgumentError(
+          "Get: one of the ObjectRefs is empty (default-constructed or "
+          "moved from)");
     }
   }
-  Check(manta_get(runtime, HandlesOf(references), references.size(), timeout.nanoseconds(),
-                  values));
+  Check(
+      manta_get(runtime, HandlesOf(references), references.size(), timeout.nanoseconds(), values));
 }
 
 }  // namespace detail
@@ -165,12 +166,13 @@ void AwaitSome(const std::vector<ObjectRef<T>>& references, size_t count, Timeou
   manta_runtime* runtime = CurrentRuntime(what);
   for (const ObjectRef<T>& reference : references) {
     if (__builtin_expect(reference.IsNil(), 0)) {
-      throw InvalidArgumentError(std::string(what) + ": one of the ObjectRefs is empty "
+      throw InvalidArgumentError(std::string(what) +
+                                 ": one of the ObjectRefs is empty "
                                  "(default-constructed or moved from)");
     }
   }
-  Check(manta_wait(runtime, HandlesOf(references), references.size(), count,
-                   timeout.nanoseconds(), ready));
+  Check(manta_wait(runtime, HandlesOf(references), references.size(), count, timeout.nanoseconds(),
+                   ready));
 }
 
 }  // namespace detail

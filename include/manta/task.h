@@ -231,8 +231,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
     Call::Explain();
     if constexpr (Call::Passes()) {
       using Parameters = typename Call::Types::Parameters;
-      using Sources =
-          typename detail::SourceTypes<Parameters, typename Call::GivenTypes>::Type;
+      using Sources = typename detail::SourceTypes<Parameters, typename Call::GivenTypes>::Type;
       using Body = detail::TaskBody<F, Sources, mode>;
       manta_runtime* runtime = detail::CurrentRuntime("Remote");
       const char* name = detail::TypeName<F>::Get();
@@ -277,12 +276,12 @@ auto Task(F&& function) {
                 "handle.Task(&Counter::Add).Remote(1).");
   static_assert(kIsMethod || kCanBeCalled, "manta: Task takes something that can be called");
   if constexpr (kCanBeCalled && !kIsMethod) {
-    constexpr bool kTravels =
-        detail::CallableKindOf<Function>() != detail::CallableKind::kRefused;
-    static_assert(kTravels,
-                  "manta: this function object cannot be sent, because of what it holds or captured "
-                  "(a std::string, a std::vector, a std::function, ...). Pass that as arguments, or "
-                  "write a struct with operator() whose members can travel.");
+    constexpr bool kTravels = detail::CallableKindOf<Function>() != detail::CallableKind::kRefused;
+    static_assert(
+        kTravels,
+        "manta: this function object cannot be sent, because of what it holds or captured "
+        "(a std::string, a std::vector, a std::function, ...). Pass that as arguments, or "
+        "write a struct with operator() whose members can travel.");
     if constexpr (kTravels) {
       return TaskCaller<Function>(std::forward<F>(function));
     } else {

@@ -28,12 +28,14 @@ struct AnyField {
   operator U() const noexcept;
 };
 
-// Converts to whatever a field may be, but not to a base class.
+// Converts to base classes of T only.
 template <class T>
-struct AnyFieldButBase {
-  template <class U, class = std::enable_if_t<!std::is_base_of_v<U, T>>>
+struct AnyBase {
+  template <class U, class = std::enable_if_t<std::is_base_of_v<U, T> && !std::is_same_v<U, T>>>
   operator U() const noexcept;
 };
+// Converts to nothing; what takes it takes everything.
+struct NoField {};
 
 template <class T, size_t>
 using AnyFieldAt = AnyField<T>;
@@ -54,10 +56,10 @@ struct TakesBraces<
     std::void_t<decltype(T{AnyFieldAt<T, Before>{}..., {}, AnyFieldAt<T, After>{}...})>>
     : std::true_type {};
 
-template <class T, class = void>
-struct TakesFieldButBase : std::false_type {};
-template <class T>
-struct TakesFieldButBase<T, std::void_t<decltype(T{AnyFieldButBase<T>{}})>> : std::true_type {};
+template <class T, class First, class = void>
+struct TakesFirst : std::false_type {};
+template <class T, class First>
+struct TakesFirst<T, First, std::void_t<decltype(T{First{}})>> : std::true_type {};
 
 template <class T, size_t N>
 constexpr bool Takes() {
@@ -145,7 +147,7 @@ constexpr size_t CountFields() {
 
 template <class T>
 constexpr bool HasBaseClass() {
-  return Takes<T, 1>() && !TakesFieldButBase<T>::value;
+  return TakesFirst<T, AnyBase<T>>::value && !TakesFirst<T, NoField>::value;
 }
 
 template <size_t N>
@@ -208,16 +210,16 @@ TypeList<> FieldTypes(T&, Count<0>);
 #define MANTA_DETAIL_T22 MANTA_DETAIL_T21, decltype(f21)
 #define MANTA_DETAIL_T23 MANTA_DETAIL_T22, decltype(f22)
 #define MANTA_DETAIL_T24 MANTA_DETAIL_T23, decltype(f23)
-#define MANTA_DETAIL_BIND(N)                                                  \
-  template <class T, class Visitor>                                            \
-  constexpr void VisitFields(T& value, Visitor&& visitor, Count<N>) {          \
-    auto& [MANTA_DETAIL_F##N] = value;                                         \
-    visitor(MANTA_DETAIL_F##N);                                                \
-  }                                                                            \
-  template <class T>                                                           \
-  auto FieldTypes(T& value, Count<N>) {                                        \
-    auto& [MANTA_DETAIL_F##N] = value;                                         \
-    return TypeList<MANTA_DETAIL_T##N>{};                                      \
+#define MANTA_DETAIL_BIND(N)                                          \
+  template <class T, class Visitor>                                   \
+  constexpr void VisitFields(T& value, Visitor&& visitor, Count<N>) { \
+    auto& [MANTA_DETAIL_F##N] = value;                                \
+    visitor(MANTA_DETAIL_F##N);                                       \
+  }                                                                   \
+  template <class T>                                                  \
+  auto FieldTypes(T& value, Count<N>) {                               \
+    auto& [MANTA_DETAIL_F##N] = value;                                \
+    return TypeList<MANTA_DETAIL_T##N>{};                             \
   }
 
 MANTA_DETAIL_BIND(1)

@@ -86,9 +86,7 @@ struct CodecOf<T, Category::kBits> {
   static void Write(Out& out, const T& value) {
     out.Bytes(&value, sizeof(T));
   }
-  static void Read(ReadArchive& in, T& value) {
-    in.Bytes(static_cast<void*>(&value), sizeof(T));
-  }
+  static void Read(ReadArchive& in, T& value) { in.Bytes(static_cast<void*>(&value), sizeof(T)); }
 };
 
 template <class T>
@@ -115,12 +113,12 @@ struct CodecOf<T, Category::kFields> {
 
   template <class Out>
   static void Write(Out& out, const T& value) {
-    VisitFields(value, [&out](const auto&... fields) { (WriteValue(out, fields), ...); },
-                Count<kFields>());
+    VisitFields(
+        value, [&out](const auto&... fields) { (WriteValue(out, fields), ...); }, Count<kFields>());
   }
   static void Read(ReadArchive& in, T& value) {
-    VisitFields(value, [&in](auto&... fields) { (ReadValue(in, fields), ...); },
-                Count<kFields>());
+    VisitFields(
+        value, [&in](auto&... fields) { (ReadValue(in, fields), ...); }, Count<kFields>());
   }
 };
 

@@ -67,7 +67,7 @@ void ReadCountedBits(ReadArchive& in, Container& value) {
     value.assign(first, first + count);
   } else {
     value.resize(count);
-    std::memcpy(static_cast<void*>(&value[0]), data, count * sizeof(T));
+    if (count != 0) std::memcpy(static_cast<void*>(value.data()), data, count * sizeof(T));
   }
 }
 
@@ -338,11 +338,11 @@ struct Codec<std::variant<Ts...>> : VaryingCodec<Ts...> {
 // become two values.
 template <class Pointer, class Value>
 struct PointerCodec : VaryingCodec<std::remove_const_t<Value>> {
-  static constexpr Problem kProblem =
-      std::is_array_v<Value>  ? Problem::kArrayPointer
-      : std::is_void_v<Value> ? Problem::kPointer
-      : std::is_polymorphic_v<Value> && !std::is_final_v<Value> ? Problem::kPolymorphicPointer
-                                                                : Problem::kNone;
+  static constexpr Problem kProblem = std::is_array_v<Value>  ? Problem::kArrayPointer
+                                      : std::is_void_v<Value> ? Problem::kPointer
+                                      : std::is_polymorphic_v<Value> && !std::is_final_v<Value>
+                                          ? Problem::kPolymorphicPointer
+                                          : Problem::kNone;
   using Stored = std::remove_const_t<Value>;
   template <class Out>
   static void Write(Out& out, const Pointer& value) {

@@ -27,8 +27,7 @@ template <class Body>
 const bool Registration<Body>::kDone =
     (manta_invoker_register(&Invoke<Body>, TypeName<Body>::Get()), true);
 
-inline manta_function_id FindFunction(manta_invoker invoker, const void* target,
-                                      const char* name) {
+inline manta_function_id FindFunction(manta_invoker invoker, const void* target, const char* name) {
   manta_function_id id = {};
   Check(manta_function_find(invoker, target, name, &id));
   return id;
@@ -40,8 +39,7 @@ class TargetIds {
  public:
   // Cost when the id is known: a load and a comparison, unless addresses collide.
   const manta_function_id& Find(manta_invoker invoker, const void* target, const char* name) {
-    std::atomic<const Node*>& slot =
-        slots_[(reinterpret_cast<uintptr_t>(target) >> 4) % kSlots];
+    std::atomic<const Node*>& slot = slots_[(reinterpret_cast<uintptr_t>(target) >> 4) % kSlots];
     for (const Node* node = slot.load(std::memory_order_acquire); node != nullptr;
          node = node->next) {
       if (__builtin_expect(node->target == target, 1)) return node->id;

@@ -28,10 +28,10 @@ struct Signature<R (*)(Params...), void> : KnownSignature<R, Params...> {};
 template <class R, class... Params>
 struct Signature<R (*)(Params...) noexcept, void> : KnownSignature<R, Params...> {};
 
-#define MANTA_DETAIL_MEMBER_SIGNATURE(QUALIFIERS)                                   \
-  template <class R, class C, class... Params>                                      \
+#define MANTA_DETAIL_MEMBER_SIGNATURE(QUALIFIERS)                                         \
+  template <class R, class C, class... Params>                                            \
   struct Signature<R (C::*)(Params...) QUALIFIERS, void> : KnownSignature<R, Params...> { \
-    using Class = C;                                                                \
+    using Class = C;                                                                      \
   };
 MANTA_DETAIL_MEMBER_SIGNATURE()
 MANTA_DETAIL_MEMBER_SIGNATURE(const)
@@ -41,19 +41,18 @@ MANTA_DETAIL_MEMBER_SIGNATURE(&&)
 MANTA_DETAIL_MEMBER_SIGNATURE(const&&)
 MANTA_DETAIL_MEMBER_SIGNATURE(noexcept)
 MANTA_DETAIL_MEMBER_SIGNATURE(const noexcept)
-MANTA_DETAIL_MEMBER_SIGNATURE(& noexcept)
+MANTA_DETAIL_MEMBER_SIGNATURE(&noexcept)
 MANTA_DETAIL_MEMBER_SIGNATURE(const& noexcept)
-MANTA_DETAIL_MEMBER_SIGNATURE(&& noexcept)
+MANTA_DETAIL_MEMBER_SIGNATURE(&&noexcept)
 MANTA_DETAIL_MEMBER_SIGNATURE(const&& noexcept)
 #undef MANTA_DETAIL_MEMBER_SIGNATURE
 
 template <class F>
-struct Signature<F, std::void_t<decltype(&F::operator())>> : Signature<decltype(&F::operator())> {
-};
+struct Signature<F, std::void_t<decltype(&F::operator())>> : Signature<decltype(&F::operator())> {};
 
 template <class F>
 inline constexpr bool kIsFunctionPointer =
-    std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
+    std::is_pointer_v<F>&& std::is_function_v<std::remove_pointer_t<F>>;
 
 }  // namespace detail
 

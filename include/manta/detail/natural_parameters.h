@@ -16,10 +16,10 @@ namespace detail {
 template <class Given>
 struct NaturalParameter {
   using Decayed = std::decay_t<Given>;
-  using Type = std::conditional_t<
-      std::is_same_v<Decayed, const char*> || std::is_same_v<Decayed, char*> ||
-          std::is_same_v<Decayed, std::string_view>,
-      std::string, Decayed>;
+  using Type =
+      std::conditional_t<std::is_same_v<Decayed, const char*> || std::is_same_v<Decayed, char*> ||
+                             std::is_same_v<Decayed, std::string_view>,
+                         std::string, Decayed>;
 };
 
 // Each ObjectRef may stand for its value or for itself. Finds the first choice, values preferred,

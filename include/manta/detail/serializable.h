@@ -42,10 +42,9 @@ namespace detail {
 //   kProblem      why T itself cannot travel, or kNone
 //   Parts         the types inside that have to travel too
 //   kIsBits       whether the encoding is the memory of the value, so that many are copied at once
-//   kPlainSize    the size of every encoding, if it has one size and holds no references, or kVaries
-//   kMinSize      no encoding is smaller
-//   Write(out, const T&)        for SizeArchive, WriteArchive and RawWriter
-//   Read(ReadArchive&, T&)      into a default-constructed or used value
+//   kPlainSize    the size of every encoding, if it has one size and holds no references, or
+//   kVaries kMinSize      no encoding is smaller Write(out, const T&)        for SizeArchive,
+//   WriteArchive and RawWriter Read(ReadArchive&, T&)      into a default-constructed or used value
 template <class T>
 struct Codec;
 
@@ -78,15 +77,15 @@ auto CallFreeSerialize(Archive& archive, T& value) -> decltype(Serialize(archive
 template <class T, class = void>
 struct HasMemberHook : std::false_type {};
 template <class T>
-struct HasMemberHook<T, std::void_t<decltype(Access::Serialize(std::declval<SizeArchive&>(),
-                                                               std::declval<T&>()))>>
+struct HasMemberHook<
+    T, std::void_t<decltype(Access::Serialize(std::declval<SizeArchive&>(), std::declval<T&>()))>>
     : std::is_class<T> {};
 
 template <class T, class = void>
 struct HasFreeHook : std::false_type {};
 template <class T>
-struct HasFreeHook<T, std::void_t<decltype(CallFreeSerialize(std::declval<SizeArchive&>(),
-                                                             std::declval<T&>()))>>
+struct HasFreeHook<
+    T, std::void_t<decltype(CallFreeSerialize(std::declval<SizeArchive&>(), std::declval<T&>()))>>
     : std::true_type {};
 
 template <class Pointer>
@@ -96,6 +95,23 @@ struct ClassOfMember<Member Class::*> {
   using Type = Class;
 };
 
+// The bytes of T that its members fill: without the padding at its end, where a derived class may put
+// members of its own.
+template <class T, size_t N>
+struct Tail : T {
+  char bytes[N];
+};
+template <class T, size_t padding = 0>
+constexpr size_t DataSize() {
+  if constexpr (std::is_final_v<T>) {
+    return sizeof(T);
+  } else if constexpr (sizeof(Tail<T, padding + 1>) > sizeof(T)) {
+    return sizeof(T) - padding;
+  } else {
+    return DataSize<T, padding + 1>();
+  }
+}
+
 // Whether the hook of T is one of a base class, which does not know the members that T adds.
 template <class T, class = void>
 struct HookMissesMembers : std::false_type {};
@@ -103,7 +119,14 @@ template <class T>
 struct HookMissesMembers<T, std::void_t<decltype(Access::SerializePointer<T, SizeArchive>())>> {
   using Declared =
       typename ClassOfMember<decltype(Access::SerializePointer<T, SizeArchive>())>::Type;
-  static constexpr bool value = sizeof(Declared) != sizeof(T);
+  static constexpr bool Misses() {
+    if constexpr (std::is_same_v<Declared, T>) {
+      return false;
+    } else {
+      return DataSize<T>() > DataSize<Declared>();
+    }
+  }
+  static constexpr bool value = Misses();
 };
 
 template <class T, class = void>
@@ -141,9 +164,9 @@ template <class T, class = void>
 struct IsReferenceWrapper : std::false_type {};
 template <class T>
 struct IsReferenceWrapper<
-    T, std::enable_if_t<
-           std::is_same_v<decltype(std::declval<const T&>().get()), typename T::type&> &&
-           std::is_convertible_v<const T&, typename T::type&>>> : std::true_type {};
+    T,
+    std::enable_if_t<std::is_same_v<decltype(std::declval<const T&>().get()), typename T::type&> &&
+                     std::is_convertible_v<const T&, typename T::type&>>> : std::true_type {};
 
 template <class T, class = void>
 struct IsIterator : std::false_type {};
@@ -229,9 +252,8 @@ constexpr Category CategoryOf() {
   } else if constexpr (std::is_aggregate_v<T>) {
     return CategoryOfAggregate<T>();
   } else if constexpr (IsTrustedAsBits<T>()) {
-    return IsView<T>() || IsIterator<T>::value || IsReferenceWrapper<T>::value
-               ? Category::kRefused
-               : Category::kBits;
+    return IsView<T>() || IsIterator<T>::value || IsReferenceWrapper<T>::value ? Category::kRefused
+                                                                               : Category::kBits;
   } else {
     return Category::kRefused;
   }
@@ -311,10 +333,15 @@ constexpr auto Diagnose() {
     return Healthy{};
   } else if constexpr (Codec<T>::kProblem != Problem::kNone) {
     return Diagnosis<Codec<T>::kProblem, T>{};
-  } else if constexpr (!IsDefaultConstructible<T>::value) {
-    return Diagnosis<Problem::kNoDefaultConstructor, T>{};
   } else {
-    return DiagnoseParts<T, Seen...>(typename Codec<T>::Parts{});
+    using Found = decltype(DiagnoseParts<T, Seen...>(typename Codec<T>::Parts{}));
+    if constexpr (Found::kProblem != Problem::kNone) {
+      return Found{};
+    } else if constexpr (!IsDefaultConstructible<T>::value) {
+      return Diagnosis<Problem::kNoDefaultConstructor, T>{};
+    } else {
+      return Healthy{};
+    }
   }
 }
 
@@ -332,12 +359,14 @@ constexpr void Refuse() {
                 "manta: a pointer means nothing in another process. Send the value itself (or a "
                 "std::unique_ptr or std::shared_ptr, which are copied with what they point at), a "
                 "std::string instead of a char*, or an ObjectRef.");
-  static_assert(problem != Problem::kPolymorphicPointer,
-                "manta: a smart pointer to a class with virtual functions would lose what derived "
-                "classes add. Send a std::variant of the derived classes, or mark the class final.");
-  static_assert(problem != Problem::kArrayPointer,
-                "manta: a smart pointer to an array does not know its size. Send a std::vector or a "
-                "manta::Array.");
+  static_assert(
+      problem != Problem::kPolymorphicPointer,
+      "manta: a smart pointer to a class with virtual functions would lose what derived "
+      "classes add. Send a std::variant of the derived classes, or mark the class final.");
+  static_assert(
+      problem != Problem::kArrayPointer,
+      "manta: a smart pointer to an array does not know its size. Send a std::vector or a "
+      "manta::Array.");
   static_assert(problem != Problem::kReference,
                 "manta: a reference means nothing in another process. Hold the value itself, or an "
                 "ObjectRef.");
