@@ -198,6 +198,20 @@ function(manta_benchmarks)
   endforeach()
 endfunction()
 
+# tests/support/: what the tests that span processes share. MANTA_TEST_TIME_FACTOR stretches bounds.
+function(manta_test_support)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cc)
+  if(TARGET manta_tests_support OR NOT TARGET manta OR NOT sources)
+    return()
+  endif()
+  add_library(manta_tests_support STATIC ${sources})
+  target_include_directories(manta_tests_support PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(manta_tests_support
+    PUBLIC MANTA_TEST_TIME_FACTOR=${MANTA_TIMEOUT_FACTOR})
+  target_link_libraries(manta_tests_support
+    PRIVATE manta_flags PUBLIC manta::manta GTest::gtest Threads::Threads)
+endfunction()
+
 # manta_cross_process_tests(<folder> LABEL <label>): tests/<folder>/*_test.cc, each one gtest
 # executable that uses manta as a user does; other .cc files beside them are linked into each. They
 # find the daemon through MANTA_EXECUTABLE, and run one at a time.
@@ -211,12 +225,18 @@ function(manta_cross_process_tests folder)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  manta_test_support()
   set(support)
+  if(TARGET manta_tests_support)
+    set(support manta_tests_support)
+  endif()
   if(sources)
+    set(base_support ${support})
     set(support manta_tests_${folder})
     add_library(${support} STATIC ${sources})
     target_include_directories(${support} PUBLIC ${PROJECT_SOURCE_DIR})
-    target_link_libraries(${support} PRIVATE manta_flags PUBLIC manta::manta GTest::gtest)
+    target_link_libraries(${support}
+      PRIVATE manta_flags PUBLIC ${base_support} manta::manta GTest::gtest)
   endif()
   foreach(test IN LISTS tests)
     get_filename_component(name ${test} NAME_WE)
