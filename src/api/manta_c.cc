@@ -223,19 +223,20 @@ void manta_ref_release(manta_ref* ref) { Owner::Release(From(ref)); }
 
 void manta_ref_id(const manta_ref* ref, manta_object_id* out) {
   const auto* object = reinterpret_cast<const ObjectRecord*>(ref);
-  const manta::ObjectId id = Owner::Of(object).IdOf(*object);
+  Owner& owner = Owner::Of(object);
+  std::lock_guard guard(owner.lock());
+  const manta::ObjectId id = owner.IdOf(*object);
   *out = {id.owner.value, id.index, id.generation};
 }
 
-manta_ref* manta_ref_import(manta_runtime*, const manta_object_id*) { return nullptr; }
+manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object_id* id) {
+  return To(From(runtime).Import({{id->owner}, id->index, id->generation}));
+}
 
-manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const*, size_t num_nested,
-                             void** data, manta_ref** out) {
-  if (num_nested > 0) {
-    return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "references inside of put values are not there yet"));
-  }
+manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested,
+                             size_t num_nested, void** data, manta_ref** out) {
   ObjectRecord* object;
-  Result<> begun = From(runtime).PutBegin(size, data, &object);
+  Result<> begun = From(runtime).PutBegin(size, nested, num_nested, data, &object);
   if (!begun) return Own(begun.error());
   *out = To(object);
   return nullptr;

@@ -61,6 +61,7 @@ static_assert(sizeof(ProcessPage) == 12288);
 inline constexpr uint8_t kPayloadInRing = 1;   // payload_offset counts in the channel's task payload ring
 inline constexpr uint8_t kActorCreation = 2;   // the invoker makes the actor
 inline constexpr uint8_t kActorMethod = 4;
+inline constexpr uint8_t kHasReferences = 16;  // the payload ends with a NestedHeader: references inside of the arguments
 inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worker gracefully
 
 inline constexpr uint32_t kInlinePayload = 80;
@@ -123,8 +124,24 @@ enum class TaskStatus : uint8_t {
 inline constexpr uint8_t kResultsInRing = 1;  // not inline: `payload_bytes` at payload_offset of the result payload ring
 inline constexpr uint8_t kResultsShared = 2;  // the result list was too large for the ring: inline_result is a SharedHandle of it
 
+inline constexpr uint8_t kKeptReferences = 4;  // the list ends with the references that the worker still holds: a u64 count and entries
+
+// What stands in a descriptor's payload behind the dependencies when its arguments contain references.
+struct NestedHeader {
+  uint64_t task_number;
+  uint64_t count;  // ObjectIds that follow, 16 bytes each
+};
+static_assert(sizeof(NestedHeader) == 16 && sizeof(ObjectId) == 16);
+
+// In a completion: behind a result's value, one per reference in it; and in the section of kept references.
+struct WireReference {
+  ObjectId object;
+  uint64_t number;  // of the transfer, or the epoch
+};
+static_assert(sizeof(WireReference) == 24);
+
 // One per claimed task. Inline: the single result's bytes. Otherwise a list of `results` ResultHeaders, each followed by its value and
-// by its nested references (16 bytes each), padded to 8.
+// by `nested` WireReferences.
 struct CompletionBody {
   uint32_t record;
   uint32_t generation;

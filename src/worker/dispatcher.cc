@@ -24,8 +24,6 @@ constexpr int64_t kLeaseIdleNs = 80'000'000;
 constexpr int64_t kBusyTickNs = 1'000'000;
 constexpr int64_t kQuietTickNs = 10'000'000;
 
-constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
-
 model::ResourceSet OneCpu() {
   model::ResourceSet resources;
   resources.Set(model::kCpu, model::kResourceUnit);
@@ -34,8 +32,8 @@ model::ResourceSet OneCpu() {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Owner* owner, LeasePort* port, uint32_t cores)
-    : owner_(owner), port_(port), cores_(std::max(cores, 1u)) {
+Dispatcher::Dispatcher(Owner* owner, References* references, LeasePort* port, uint32_t cores)
+    : owner_(owner), references_(references), port_(port), cores_(std::max(cores, 1u)) {
   TargetOptions defaults;
   defaults.resources = defaults.placement = OneCpu();
   TargetFor(defaults);
@@ -96,11 +94,13 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
     return;
   }
   if (target->outstanding() == 0) target->backlog_since = NowNs();
+  if (task->nested != nullptr) references_->PinTask(task->nested);
   if (task->body.dependencies != 0) {
     for (uint32_t i = 0; i < task->body.dependencies; ++i) {
       ObjectRecord* object = task->dependencies[i];
       if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) continue;
       owner_->AddDependent(object, nullptr, index);
+      references_->Fetch(object);
       ++task->unready;
     }
     if (task->unready == 0) {
@@ -202,10 +202,11 @@ bool Dispatcher::Withdraw(uint32_t index, TaskRecord* task) {
 
 // ---- Results
 
-void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome) {
+void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker) {
   if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(*task, outcome)) {
     if (task->retries_left > 0) --task->retries_left;
     ++task->body.attempt;
+    Renew(task);
     Requeue(index, task);
     return;
   }
@@ -218,57 +219,72 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
     death.message = "the actor died because of an error raised in its creation task: " + death.message;
     CloseActor(target, death);
   }
-  SetResults(task, outcome);
+  SetResults(task, outcome, worker);
   ReleaseTask(index, task);
 }
 
-void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome) {
+void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker) {
   if (outcome.is_list) {
-    SetResultsFromList(task, outcome);
-  } else if (task->body.results == 1) {
-    owner_->SetBytes(task->result, outcome.bytes, outcome.size);
+    SetResultsFromList(task, outcome, worker);
+    return;
+  }
+  if (task->body.results == 1) owner_->SetBytes(task->result, outcome.bytes, outcome.size);
+  if (task->nested != nullptr && !outcome.in_place) {
+    references_->TaskCompleted(task->nested, worker, {}, {});
   }
 }
 
-void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome) {
+void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker) {
   const bool failed = outcome.status != shm::TaskStatus::kOk;
-  const unsigned char* at = outcome.bytes;
-  uint32_t left = outcome.size;
-  const auto take = [&](void* into, uint32_t bytes) {
-    if (bytes > left) return false;
-    std::memcpy(into, at, bytes);
-    return true;
-  };
+  ResultReader reader(outcome.bytes, outcome.size);
+  std::vector<References::ReceivedResult> deferred;
+  ResultReader::Entry entry;
   for (uint32_t i = 0; i < task->body.results; ++i) {
     ObjectRecord* object = task->body.results == 1 ? task->result : task->results[i];
-    shm::ResultHeader header;
-    if (!take(&header, sizeof header) || Align8(header.bytes) > left - sizeof header) {
-      owner_->SetError(object, MakeError(MANTA_ERROR_SYSTEM, "the worker's answer is damaged"));
+    // One error serves all results.
+    if ((i == 0 || !failed) && !reader.Next(&entry)) {
+      entry = {};
+      entry.kind = shm::ValueKind::kError;
+    }
+    if (entry.references.empty()) {
+      SetResult(object, entry);
       continue;
     }
-    const unsigned char* value = at + sizeof header;
-    switch (header.kind) {
-      case shm::ValueKind::kInline:
-        owner_->SetBytes(object, value, header.bytes);
-        break;
-      case shm::ValueKind::kShared: {
-        shm::SharedHandle handle;
-        std::memcpy(&handle, value, std::min<size_t>(sizeof handle, header.bytes));
-        if (header.bytes == sizeof handle && owner_->memory().Contains(handle)) {
-          owner_->SetShared(object, handle, true);
-        } else {
-          owner_->SetError(object, MakeError(MANTA_ERROR_SYSTEM, "the worker's answer is damaged"));
-        }
-        break;
-      }
-      case shm::ValueKind::kError:
-      default:
-        owner_->SetError(object, model::DecodeError(value, header.bytes));
+    References::ReceivedResult result{object, {entry.kind, {entry.bytes, entry.bytes + entry.size}, true, {}}, {}};
+    for (const shm::WireReference& reference : entry.references) {
+      result.value.inners.push_back(reference.object);
+      result.passed.push_back({reference.object, reference.number});
     }
-    if (failed) continue;  // one error serves all results
-    at += sizeof header + Align8(header.bytes);
-    left -= static_cast<uint32_t>(sizeof header) + Align8(header.bytes);
+    if (outcome.in_place) {
+      references_->GiveValue(object, std::move(result.value));
+    } else {
+      deferred.push_back(std::move(result));
+    }
   }
+  if (task->body.results == 0) reader.Next(&entry);
+  std::vector<model::KeptReference> kept;
+  if (outcome.has_kept) {
+    for (const shm::WireReference& reference : reader.Kept()) kept.push_back({reference.object, reference.number});
+  }
+  if (!outcome.in_place && (task->nested != nullptr || !deferred.empty())) {
+    references_->TaskCompleted(task->nested, worker, std::move(kept), std::move(deferred));
+  }
+}
+
+void Dispatcher::SetResult(ObjectRecord* object, const ResultReader::Entry& entry) {
+  if (entry.kind == shm::ValueKind::kInline) {
+    owner_->SetBytes(object, entry.bytes, entry.size);
+    return;
+  }
+  shm::SharedHandle handle;
+  if (entry.kind == shm::ValueKind::kShared && entry.size == sizeof handle) {
+    std::memcpy(&handle, entry.bytes, sizeof handle);
+    if (owner_->memory().Contains(handle)) {
+      owner_->SetShared(object, handle, true);
+      return;
+    }
+  }
+  owner_->SetError(object, model::DecodeError(entry.bytes, entry.size));
 }
 
 bool Dispatcher::ShouldRetry(const TaskRecord& task, const Outcome& outcome) const {
@@ -297,6 +313,12 @@ void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
 }
 
 void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
+  if (task->nested != nullptr) {
+    references_->UnpinTask(task->nested);
+    for (ObjectRecord* object : task->nested->objects) owner_->ReleaseLocked(object);
+    delete task->nested;
+    task->nested = nullptr;
+  }
   if (task->body.dependencies != 0) {
     for (uint32_t i = 0; i < task->body.dependencies; ++i) owner_->ReleaseLocked(task->dependencies[i]);
     owner_->heap().Free(task->dependencies, sizeof(ObjectRecord*) * task->body.dependencies);
@@ -313,6 +335,11 @@ void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
   TaskTarget* target = task->target;
   owner_->FreeTask(index);
   if (target != nullptr && target->outstanding() == 0) target->idle_since = 0;  // set by the next tick
+}
+
+// Another attempt needs a number of its own in the reference table.
+void Dispatcher::Renew(TaskRecord* task) {
+  if (task->nested != nullptr) references_->PinTask(task->nested);
 }
 
 void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {
@@ -394,6 +421,7 @@ void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& comp
   Left(channel, task);
   Outcome outcome;
   outcome.status = completion.status;
+  outcome.has_kept = (completion.flags & shm::kKeptReferences) != 0;
   if ((completion.flags & shm::kResultsInRing) != 0) {
     outcome.is_list = true;
     outcome.bytes = channel->ResultPayload(completion);
@@ -403,15 +431,17 @@ void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& comp
     outcome.size = std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult);
   }
   if ((completion.flags & shm::kResultsShared) != 0) {
-    FinishFromArena(completion, task);
+    FinishFromArena(channel, completion, task);
     return;
   }
-  Finish(completion.record, task, outcome);
+  Finish(completion.record, task, outcome, channel->worker());
 }
 
-void Dispatcher::FinishFromArena(const shm::CompletionBody& completion, TaskRecord* task) {
+void Dispatcher::FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion,
+                                 TaskRecord* task) {
   Outcome outcome;
   outcome.status = completion.status;
+  outcome.has_kept = (completion.flags & shm::kKeptReferences) != 0;
   outcome.is_list = true;
   shm::SharedHandle handle;
   std::memcpy(&handle, completion.inline_result, sizeof handle);
@@ -420,7 +450,7 @@ void Dispatcher::FinishFromArena(const shm::CompletionBody& completion, TaskReco
     outcome.size = static_cast<uint32_t>(handle.size);
     owner_->FreeLater(handle);
   }
-  Finish(completion.record, task, outcome);
+  Finish(completion.record, task, outcome, channel->worker());
 }
 
 uint32_t Dispatcher::Poll() {
@@ -448,6 +478,7 @@ void Dispatcher::TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep) {
     TaskRecord* task = owner_->Task(tasks[i]);
     if (!channel->TakeBack(task)) continue;
     Left(channel, task);
+    Renew(task);
     task->target->queue.PushFront(tasks[i]);
   }
 }
@@ -542,6 +573,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
       if (task->retries_left > 0) --task->retries_left;
       ++task->body.attempt;
     }
+    Renew(task);
     target->queue.PushFront(tasks[i]);
   }
   Deactivate(channel);
@@ -592,6 +624,7 @@ void Dispatcher::RetireActor(TaskTarget* target) {
   task->body.results = 0;
   task->body.attempt = 0;
   task->args = nullptr;
+  task->nested = nullptr;
   task->retries_left = 0;
   Submit(index, task, target);
 }

@@ -11,6 +11,8 @@
 #include "base/result.h"
 #include "worker/owner.h"
 #include "worker/owner_channel.h"
+#include "worker/references.h"
+#include "worker/result_list.h"
 #include "worker/task_target.h"
 #include "worker/ticks.h"
 
@@ -29,6 +31,8 @@ class LeasePort {
 // How an execution ended. Bytes are valid during the call only.
 struct Outcome {
   shm::TaskStatus status = shm::TaskStatus::kOk;
+  bool has_kept = false;       // the list ends with the references that the worker still holds
+  bool in_place = false;       // this process ran it: references in its results are ours already
   bool is_list = false;        // `bytes` are ResultHeaders with values; else they are the value of the only result
   const unsigned char* bytes = nullptr;
   uint32_t size = 0;
@@ -45,7 +49,7 @@ struct GrantedLease {
 class Dispatcher {
  public:
   // `cores` bounds how many leases are asked for at once.
-  Dispatcher(Owner* owner, LeasePort* port, uint32_t cores);
+  Dispatcher(Owner* owner, References* references, LeasePort* port, uint32_t cores);
 
   // ---- Targets
 
@@ -70,8 +74,8 @@ class Dispatcher {
   void DependencyReady(uint32_t index);
   // Takes a task that has not started out of the machinery, for running it in place: false if it has started.
   bool Withdraw(uint32_t index, TaskRecord* task);
-  // The outcome of a task that ran in place: as if its completion had come.
-  void Finish(uint32_t index, TaskRecord* task, const Outcome& outcome);
+  // The outcome of a task that ran in place (`worker` is this process then): as if its completion had come.
+  void Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void Fail(uint32_t index, TaskRecord* task, const Error& error);
 
   // ---- Events
@@ -102,10 +106,12 @@ class Dispatcher {
   void UpdateDemand(TaskTarget* target, int64_t now);
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
-  void FinishFromArena(const shm::CompletionBody& completion, TaskRecord* task);
+  void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
+  void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
+  void Renew(TaskRecord* task);
   bool ShouldRetry(const TaskRecord& task, const Outcome& outcome) const;
-  void SetResults(TaskRecord* task, const Outcome& outcome);
-  void SetResultsFromList(TaskRecord* task, const Outcome& outcome);
+  void SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker);
+  void SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void ReleaseTask(uint32_t index, TaskRecord* task);
   void Left(OwnerChannel* channel, TaskRecord* task);
   void Requeue(uint32_t index, TaskRecord* task);
@@ -119,6 +125,7 @@ class Dispatcher {
   ObjectRecord* FailedDependency(const TaskRecord& task) const;
 
   Owner* const owner_;
+  References* const references_;
   LeasePort* const port_;
   const uint32_t cores_;
   std::vector<std::unique_ptr<TaskTarget>> targets_;  // by key

@@ -7,19 +7,15 @@
 #include "model/error_codec.h"
 #include "worker/function_registry.h"
 #include "worker/owner.h"
+#include "worker/references.h"
+#include "worker/result_list.h"
 #include "worker/shared_objects.h"
 
 namespace manta::worker {
-namespace {
-
-constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
-
-}  // namespace
-
 const manta_call_ops Execution::kOps = {
-    .allocate_result = [](manta_call* call, uint32_t index, size_t size, manta_ref* const*,
+    .allocate_result = [](manta_call* call, uint32_t index, size_t size, manta_ref* const* nested,
                           size_t num_nested) -> void* {
-      return static_cast<Call*>(call)->execution->AllocateResult(index, size, num_nested);
+      return static_cast<Call*>(call)->execution->AllocateResult(index, size, nested, num_nested);
     },
     .fail =
         [](manta_call* call, const manta_failure* failure) {
@@ -56,20 +52,20 @@ const manta_call_ops Execution::kOps = {
         },
 };
 
-Execution::Execution(Owner* owner, SharedObjects* shared, manta_runtime* runtime)
-    : owner_(owner), shared_(shared), runtime_(runtime) {}
+Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)
+    : owner_(owner), references_(references), shared_(shared), runtime_(runtime) {}
 
-void* Execution::AllocateResult(uint32_t index, size_t size, size_t num_nested) {
-  if (num_nested > 0) {
-    failed_ = true;
-    error_ = MakeError(MANTA_ERROR_NOT_SUPPORTED,
-                       "references inside of results are not there yet: return the value itself");
-    return nullptr;
-  }
+void* Execution::AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested) {
   if (index >= staged_.size()) staged_.resize(index + 1);
   any_staged_ = true;
   Staged& staged = staged_[index];
   staged.filled = true;
+  for (size_t i = 0; i < num_nested; ++i) {
+    auto* object = reinterpret_cast<ObjectRecord*>(nested[i]);
+    Owner::Retain(object);
+    staged.nested.push_back(object);
+    any_nested_ = true;
+  }
   if (size <= kLargeValueBytes) {
     staged.kind = shm::ValueKind::kInline;
     staged.bytes.resize(size);
@@ -79,6 +75,7 @@ void* Execution::AllocateResult(uint32_t index, size_t size, size_t num_nested) 
   if (!handle) {
     failed_ = true;
     error_ = handle.error();
+    staged.kind = shm::ValueKind::kInline;
     return nullptr;
   }
   staged.kind = shm::ValueKind::kShared;
@@ -111,24 +108,37 @@ bool Execution::ReadDependencies(const Input& input) {
     dependency_headers_.push_back(header);
     handles_.push_back(handle);
     const uint32_t step = Align8(header.bytes);
-    if (step > left) {
-      if (i + 1 != input.num_dependencies) return false;
-      break;
-    }
+    if (step > left) return false;
     at += step;
     left -= step;
   }
+  behind_dependencies_ = at;
+  behind_dependencies_size_ = left;
+  return true;
+}
+
+bool Execution::ReadReferences(const Input& input) {
+  shm::NestedHeader header;
+  if (behind_dependencies_size_ < sizeof header) return false;
+  std::memcpy(&header, behind_dependencies_, sizeof header);
+  if (header.count > (behind_dependencies_size_ - sizeof header) / sizeof(ObjectId)) return false;
+  if (input.sender == owner_->process()) return true;
+  std::vector<ObjectId> ids(header.count);
+  std::memcpy(ids.data(), behind_dependencies_ + sizeof header, header.count * sizeof(ObjectId));
+  task_number_ = header.task_number;
+  std::lock_guard guard(owner_->lock());
+  references_->TaskReceived(input.sender, task_number_, ids);
   return true;
 }
 
 Outcome Execution::Run(const Input& input) {
   failed_ = false;
-  if (any_staged_) {
-    for (Staged& staged : staged_) staged.filled = false;
-    any_staged_ = false;
-  }
-  if (input.num_dependencies > 0 && !ReadDependencies(input)) {
-    return Failure(MakeError(MANTA_ERROR_SYSTEM, "the task's dependencies arrived damaged"));
+  task_number_ = 0;
+  if (any_staged_) ReleaseStaged();
+  if (input.num_dependencies > 0 || input.has_references) {
+    if (!ReadDependencies(input) || (input.has_references && !ReadReferences(input))) {
+      return Failure(MakeError(MANTA_ERROR_SYSTEM, "the task's dependencies arrived damaged"));
+    }
   }
   Call call{};
   call.runtime = runtime_;
@@ -148,51 +158,120 @@ Outcome Execution::Run(const Input& input) {
 }
 
 Outcome Execution::Gather(const Input& input, const Call& call) {
+  Outcome outcome;
+  outcome.in_place = input.sender == owner_->process();
   if (failed_) {
-    for (Staged& staged : staged_) {
-      // Space that will never be read: sealed, so that its owner, this process, can free it.
-      if (!staged.filled || staged.kind != shm::ValueKind::kShared) continue;
-      shared_->Seal(staged.handle);
-      std::lock_guard guard(owner_->lock());
-      ObjectRecord* object = owner_->NewObject();
-      owner_->SetShared(object, staged.handle, true);
-      owner_->ReleaseLocked(object);
-    }
-    return Failure(error_);
+    outcome = Failure(error_);
+    outcome.in_place = input.sender == owner_->process();
+  } else if (any_staged_) {
+    if (!any_nested_ || outcome.in_place) WriteResults(input, call, OwnReferences());
+    outcome.is_list = true;
+  } else {
+    outcome.bytes = static_cast<const unsigned char*>(input.inline_result);
+    outcome.size = static_cast<uint32_t>(call.inline_size);
   }
-  if (!any_staged_) {
-    return Outcome{shm::TaskStatus::kOk, false, static_cast<const unsigned char*>(input.inline_result),
-                   static_cast<uint32_t>(call.inline_size)};
+  if (!outcome.in_place && (task_number_ != 0 || (any_staged_ && any_nested_))) {
+    FinishReferences(input, &outcome, call);
   }
-  list_.clear();
+  if (outcome.is_list) {
+    outcome.bytes = list_.data();
+    outcome.size = static_cast<uint32_t>(list_.size());
+  }
+  return outcome;
+}
+
+// The list of all results; `references[i]` are those inside of result i.
+void Execution::WriteResults(const Input& input, const Call& call,
+                             const std::vector<std::vector<shm::WireReference>>& references) {
+  ResultWriter writer(&list_);
   for (uint32_t i = 0; i < input.num_results; ++i) {
-    const bool filled = i < staged_.size() && staged_[i].filled;
-    shm::ResultHeader header{shm::ValueKind::kInline, 0, 0, 0};
-    const unsigned char* bytes = nullptr;
-    if (filled && staged_[i].kind == shm::ValueKind::kShared) {
-      shared_->Seal(staged_[i].handle);
-      header.kind = shm::ValueKind::kShared;
-      header.bytes = sizeof(shm::SharedHandle);
-      bytes = reinterpret_cast<const unsigned char*>(&staged_[i].handle);
-    } else if (filled) {
-      header.bytes = static_cast<uint32_t>(staged_[i].bytes.size());
-      bytes = staged_[i].bytes.data();
+    if (i >= staged_.size() || !staged_[i].filled) {
+      writer.Add(shm::ValueKind::kInline, input.inline_result, static_cast<uint32_t>(call.inline_size));
+      continue;
     }
-    const size_t start = list_.size();
-    list_.resize(start + sizeof header + Align8(header.bytes));
-    std::memcpy(list_.data() + start, &header, sizeof header);
-    if (header.bytes > 0) std::memcpy(list_.data() + start + sizeof header, bytes, header.bytes);
+    const Staged& staged = staged_[i];
+    const std::span<const shm::WireReference> inside =
+        i < references.size() ? references[i] : std::span<const shm::WireReference>();
+    if (staged.kind == shm::ValueKind::kShared) {
+      shared_->Seal(staged.handle);
+      writer.Add(staged.kind, &staged.handle, sizeof staged.handle, inside);
+    } else {
+      writer.Add(staged.kind, staged.bytes.data(), static_cast<uint32_t>(staged.bytes.size()), inside);
+    }
   }
-  return Outcome{shm::TaskStatus::kOk, true, list_.data(), static_cast<uint32_t>(list_.size())};
+}
+
+// For a task that ran in place: what its results contain is known to this process already.
+std::vector<std::vector<shm::WireReference>> Execution::OwnReferences() {
+  std::vector<std::vector<shm::WireReference>> references(staged_.size());
+  if (!any_nested_) return references;
+  std::lock_guard guard(owner_->lock());
+  for (size_t i = 0; i < staged_.size(); ++i) {
+    for (ObjectRecord* object : staged_[i].nested) references[i].push_back({owner_->IdOf(*object), 0});
+  }
+  return references;
+}
+
+// What leaves with the completion is told to the reference table first: it pins what the results contain until their receiver is
+// registered, and says which of the arguments' references this process keeps.
+void Execution::FinishReferences(const Input& input, Outcome* outcome, const Call& call) {
+  std::vector<std::pair<ObjectId, std::vector<ObjectId>>> results;
+  const uint32_t count = failed_ || !any_staged_ ? 0 : input.num_results;
+  std::lock_guard guard(owner_->lock());
+  for (uint32_t i = 0; i < count && i < staged_.size(); ++i) {
+    if (staged_[i].nested.empty()) continue;
+    std::vector<ObjectId> inners;
+    for (ObjectRecord* object : staged_[i].nested) {
+      references_->Publish(object);
+      inners.push_back(owner_->IdOf(*object));
+    }
+    results.emplace_back(ObjectId{input.sender, 0, i}, std::move(inners));  // a label that comes back
+  }
+  const model::CompletionReferences completion =
+      references_->TaskFinished(input.sender, task_number_, results);
+  if (!failed_ && (any_staged_ || !completion.kept.empty())) {
+    std::vector<std::vector<shm::WireReference>> references(input.num_results);
+    for (const model::ContainedReferences& result : completion.results) {
+      for (const model::PassedReference& passed : result.inners) {
+        references[result.outer.generation].push_back({passed.object, passed.transfer});
+      }
+    }
+    WriteResults(input, call, references);
+    outcome->is_list = true;
+  }
+  if (completion.kept.empty()) return;
+  std::vector<shm::WireReference> kept;
+  for (const model::KeptReference& reference : completion.kept) kept.push_back({reference.object, reference.epoch});
+  ResultWriter::AddKept(&list_, kept);
+  outcome->has_kept = true;
+}
+
+void Execution::ReleaseStaged() {
+  std::lock_guard guard(owner_->lock());
+  for (Staged& staged : staged_) {
+    staged.filled = false;
+    for (ObjectRecord* object : staged.nested) owner_->ReleaseLocked(object);
+    staged.nested.clear();
+  }
+  any_staged_ = any_nested_ = false;
 }
 
 Outcome Execution::Failure(const Error& error) {
+  for (Staged& staged : staged_) {
+    // Space that will never be read goes back.
+    if (!any_staged_ || !staged.filled || staged.kind != shm::ValueKind::kShared) continue;
+    shared_->Seal(staged.handle);
+    std::lock_guard guard(owner_->lock());
+    owner_->FreeLater(staged.handle);
+  }
   const std::string encoded = model::EncodeError(error);
-  const shm::ResultHeader header{shm::ValueKind::kError, static_cast<uint32_t>(encoded.size()), 0, 0};
-  list_.resize(sizeof header + Align8(header.bytes));
-  std::memcpy(list_.data(), &header, sizeof header);
-  std::memcpy(list_.data() + sizeof header, encoded.data(), encoded.size());
-  return Outcome{shm::TaskStatus::kFailed, true, list_.data(), static_cast<uint32_t>(list_.size())};
+  ResultWriter(&list_).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  Outcome outcome;
+  outcome.status = shm::TaskStatus::kFailed;
+  outcome.is_list = true;
+  outcome.bytes = list_.data();
+  outcome.size = static_cast<uint32_t>(list_.size());
+  return outcome;
 }
 
 }  // namespace manta::worker

@@ -13,6 +13,7 @@
 namespace manta::worker {
 
 class SharedObjects;
+class References;
 class Owner;
 
 // What a thread runs at the moment: a stack, since a task that waits may run its children in place.
@@ -27,7 +28,7 @@ struct ExecutionContext {
 // common case.
 class Execution {
  public:
-  Execution(Owner* owner, SharedObjects* shared, manta_runtime* runtime);
+  Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime);
 
   struct Input {
     manta_invoker invoker;
@@ -37,6 +38,8 @@ class Execution {
     const unsigned char* dependencies;  // DependencyHeaders with values
     uint32_t dependencies_size;
     uint16_t num_dependencies;
+    bool has_references;  // a NestedHeader follows the dependencies
+    ProcessId sender;     // who submitted the task; this process for a task that runs in place
     uint8_t num_results;
     void* inline_result;  // kInlineResult bytes
   };
@@ -55,22 +58,34 @@ class Execution {
     shm::ValueKind kind;
     std::vector<unsigned char> bytes;
     shm::SharedHandle handle;
+    std::vector<ObjectRecord*> nested;  // each one reference, until the outcome has left
     bool filled = false;
   };
 
   static const manta_call_ops kOps;
   bool ReadDependencies(const Input& input);
+  bool ReadReferences(const Input& input);
   Outcome Gather(const Input& input, const Call& call);
   Outcome Failure(const Error& error);
-  void* AllocateResult(uint32_t index, size_t size, size_t num_nested);
+  void WriteResults(const Input& input, const Call& call,
+                    const std::vector<std::vector<shm::WireReference>>& references);
+  std::vector<std::vector<shm::WireReference>> OwnReferences();
+  void FinishReferences(const Input& input, Outcome* outcome, const Call& call);
+  void* AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested);
+  void ReleaseStaged();
 
   Owner* const owner_;
+  References* const references_;
   SharedObjects* const shared_;
   manta_runtime* const runtime_;
   std::vector<manta_bytes> dependencies_;
   std::vector<shm::DependencyHeader> dependency_headers_;
   std::vector<shm::SharedHandle> handles_;  // of shared dependencies
   std::vector<Staged> staged_;
+  const unsigned char* behind_dependencies_ = nullptr;
+  uint32_t behind_dependencies_size_ = 0;
+  uint64_t task_number_ = 0;       // for the reference table; 0: no references came with the task
+  bool any_nested_ = false;        // some result contains references
   bool any_staged_ = false;
   bool failed_ = false;
   Error error_;

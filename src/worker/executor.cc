@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "model/error_codec.h"
+#include "worker/result_list.h"
 #include "worker/shared_objects.h"
 #include "worker/ticks.h"
 
@@ -22,8 +23,6 @@ bool SameFunction(const manta_function_id& a, const manta_function_id& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
-constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
-
 class ContextScope {
  public:
   explicit ContextScope(ExecutionContext* context) {
@@ -38,14 +37,15 @@ class ContextScope {
 ExecutionContext* Executor::current() { return current_context; }
 int Executor::depth() { return current_depth; }
 
-Executor::Executor(Owner* owner, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime)
-    : owner_(owner), waiting_(waiting), shared_(shared), runtime_(runtime) {}
+Executor::Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared,
+                   manta_runtime* runtime)
+    : owner_(owner), references_(references), waiting_(waiting), shared_(shared), runtime_(runtime) {}
 
 Executor::~Executor() = default;
 
 Execution& Executor::ExecutionAt(size_t depth) {
   while (executions_.size() <= depth) {
-    executions_.push_back(std::make_unique<Execution>(owner_, shared_, runtime_));
+    executions_.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_));
   }
   return *executions_[depth];
 }
@@ -143,12 +143,14 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   }
   const auto refuse = [&](const Error& error) {
     const std::string encoded = model::EncodeError(error);
-    const shm::ResultHeader header{shm::ValueKind::kError, static_cast<uint32_t>(encoded.size()), 0, 0};
-    std::vector<unsigned char> list(sizeof header + Align8(header.bytes));
-    std::memcpy(list.data(), &header, sizeof header);
-    std::memcpy(list.data() + sizeof header, encoded.data(), encoded.size());
-    Complete(channel, task,
-             Outcome{shm::TaskStatus::kNotRunnable, true, list.data(), static_cast<uint32_t>(list.size())});
+    std::vector<unsigned char> list;
+    ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+    Outcome outcome;
+    outcome.status = shm::TaskStatus::kNotRunnable;
+    outcome.is_list = true;
+    outcome.bytes = list.data();
+    outcome.size = static_cast<uint32_t>(list.size());
+    Complete(channel, task, outcome);
   };
   const uint32_t ring = channel.view.header->task_payload_bytes;
   const bool in_ring = (task.flags & shm::kPayloadInRing) != 0;
@@ -181,6 +183,8 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
                                          .dependencies = payload + skip,
                                          .dependencies_size = task.payload_bytes - skip,
                                          .num_dependencies = task.dependencies,
+                                         .has_references = (task.flags & shm::kHasReferences) != 0,
+                                         .sender = {channel.view.header->owner},
                                          .num_results = task.results,
                                          .inline_result = body->inline_result});
   if (context.exit_requested) RequestStop();
@@ -199,7 +203,7 @@ bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::Complet
     std::memcpy(channel.view.result_payload + *offset, outcome.bytes, outcome.size);
     body->payload_offset = *offset;
     body->payload_bytes = outcome.size;
-    body->flags = shm::kResultsInRing;
+    body->flags |= shm::kResultsInRing;
     return true;
   }
   Result<shm::SharedHandle> handle = shared_->Allocate(outcome.size);
@@ -207,7 +211,7 @@ bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::Complet
   std::memcpy(shared_->Writable(handle.value()), outcome.bytes, outcome.size);
   shared_->Seal(handle.value());
   std::memcpy(body->inline_result, &handle.value(), sizeof(shm::SharedHandle));
-  body->flags = shm::kResultsShared;
+  body->flags |= shm::kResultsShared;
   return true;
 }
 
@@ -219,7 +223,7 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
   task_began_ = now;
   body->status = outcome.status;
-  body->flags = 0;
+  body->flags = outcome.has_kept ? shm::kKeptReferences : 0;
   body->inline_bytes = 0;
   if (outcome.is_list) {
     if (!PlaceList(channel, outcome, body)) {
@@ -238,7 +242,12 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
 
 Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result) {
   Result<FunctionRegistry::Code> code = Resolve(task.body.function);
-  if (!code) return Outcome{shm::TaskStatus::kNotRunnable, true, nullptr, 0};
+  if (!code) {
+    Outcome outcome;
+    outcome.status = shm::TaskStatus::kNotRunnable;
+    outcome.is_list = outcome.in_place = true;
+    return outcome;
+  }
   ++current_depth;
   ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name, false};
   ContextScope scope(&context);
@@ -256,6 +265,8 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
                      .dependencies = dependencies.data(),
                      .dependencies_size = static_cast<uint32_t>(dependencies.size()),
                      .num_dependencies = task.body.dependencies,
+                     .has_references = false,
+                     .sender = owner_->process(),
                      .num_results = task.body.results,
                      .inline_result = inline_result});
   --current_depth;

@@ -19,7 +19,7 @@ namespace manta::worker {
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
 class Executor {
  public:
-  Executor(Owner* owner, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime);
+  Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime);
   ~Executor();
 
   // Until RequestStop, or a descriptor that asks to end.
@@ -63,6 +63,7 @@ class Executor {
   Execution& ExecutionAt(size_t depth);
 
   Owner* const owner_;
+  References* const references_;
   Waiting* const waiting_;
   SharedObjects* const shared_;
   manta_runtime* const runtime_;

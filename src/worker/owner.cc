@@ -15,7 +15,9 @@ ObjectRecord* Owner::NewObject() {
   ObjectRecord* object = objects_.At(index);
   object->references.store(1, std::memory_order_relaxed);
   object->state.store(ValueState::kPending, std::memory_order_relaxed);
-  object->arena_owned = object->pinned = object->sealing = false;
+  object->arena_owned = object->pinned = object->sealing = object->borrowed = object->listed =
+      object->contains = object->fetching = false;
+  object->in_use = true;
   object->task = 0;
   object->index = index;
   ++object->generation;
@@ -27,15 +29,17 @@ void Owner::MarkReady(ObjectRecord* object, ValueState state) {
   assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
   object->task = 0;
   object->state.store(state, std::memory_order_release);
-  if (object->dependents != nullptr) NotifyDependents(std::exchange(object->dependents, nullptr));
-  if (object->references.load(std::memory_order_relaxed) == 0) FreeObject(object);
+  if (object->dependents != nullptr) NotifyDependents(object, std::exchange(object->dependents, nullptr));
+  if (object->references.load(std::memory_order_relaxed) == 0 && !object->listed) FreeObject(object);
 }
 
-void Owner::NotifyDependents(Dependent* dependents) {
+void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
   while (dependents != nullptr) {
     Dependent* next = dependents->next;
     if (dependents->waiter != nullptr) {
       listener_->WaiterReady(dependents->waiter);
+    } else if (dependents->task == 0) {
+      border_->FetchersReady(object);
     } else {
       listener_->DependencyReady(dependents->task);
     }
@@ -151,12 +155,32 @@ void Owner::ReleaseLocked(ObjectRecord* object) {
   } else {
     object->references.store(0, std::memory_order_relaxed);
   }
+  if (object->borrowed || object->listed) {
+    border_->LastHandleGone(object);
+    return;
+  }
+  FreeUnlisted(object);
+}
+
+void Owner::FreeUnlisted(ObjectRecord* object) {
+  if (object->references.load(std::memory_order_relaxed) > 0) return;
   const bool pending = object->state.load(std::memory_order_relaxed) == ValueState::kPending;
   if (!pending || (object->task == 0 && !object->sealing)) FreeObject(object);
 }
 
+ObjectRecord* Owner::FindObject(uint32_t index, uint32_t generation) const {
+  if (!objects_.Contains(index)) return nullptr;
+  ObjectRecord* object = objects_.At(index);
+  return object->in_use && object->generation == generation ? object : nullptr;
+}
+
 void Owner::FreeObject(ObjectRecord* object) {
+  if (object->contains) {
+    object->contains = false;
+    border_->ValueFreed(object);
+  }
   FreeValue(object);
+  object->in_use = false;
   objects_.Free(object->index);
 }
 

@@ -27,6 +27,21 @@ class ReadyListener {
   ~ReadyListener() = default;
 };
 
+// Told, under the owner's lock, of objects that other processes know, or that contain references.
+class BorderListener {
+ public:
+  virtual ObjectId IdOf(const ObjectRecord& object) const = 0;
+  // The last handle of a borrowed or listed object went: the listener frees it when nothing else holds it.
+  virtual void LastHandleGone(ObjectRecord* object) = 0;
+  // The object got its value, and other processes have asked for it.
+  virtual void FetchersReady(ObjectRecord* object) = 0;
+  // A value that contained references is about to go.
+  virtual void ValueFreed(ObjectRecord* object) = 0;
+
+ protected:
+  ~BorderListener() = default;
+};
+
 // Methods marked [lock] require lock() to be held; the others take it themselves or need none.
 class Owner {
  public:
@@ -39,6 +54,9 @@ class Owner {
   ProcessId process() const { return process_; }
   NodeMemory& memory() { return *memory_; }
   void set_listener(ReadyListener* listener) { listener_ = listener; }
+  void set_border(BorderListener* border) { border_ = border; }
+  // [lock]
+  ObjectId IdOf(const ObjectRecord& object) const { return border_->IdOf(object); }
   // Runs without locks after a Release that left something for the daemon to free.
   void set_freed_hook(std::function<void()> hook) { freed_hook_ = std::move(hook); }
 
@@ -62,7 +80,10 @@ class Owner {
 
   // The bytes of a ready object that is no error; valid while the caller holds a reference.
   manta_bytes Value(const ObjectRecord& object) const;
-  ObjectId IdOf(const ObjectRecord& object) const { return {process_, object.index, object.generation}; }
+  // [lock] The record in use with this index and generation, or nullptr.
+  ObjectRecord* FindObject(uint32_t index, uint32_t generation) const;
+  // [lock] Of an object without handles that is neither listed nor borrowed any more; a pending one goes with its task.
+  void FreeUnlisted(ObjectRecord* object);
 
   // Any thread. The last Release frees the object, or leaves it to the task that will bring its value.
   static void Retain(ObjectRecord* object) {
@@ -103,7 +124,7 @@ class Owner {
   using Tasks = Slab<TaskRecord, Owner>;
 
   void MarkReady(ObjectRecord* object, ValueState state);
-  void NotifyDependents(Dependent* dependents);
+  void NotifyDependents(ObjectRecord* object, Dependent* dependents);
   void FreeObject(ObjectRecord* object);
   void FreeValue(ObjectRecord* object);
 
@@ -112,6 +133,7 @@ class Owner {
   SpinLock lock_;
   // Guarded by lock_:
   ReadyListener* listener_ = nullptr;
+  BorderListener* border_ = nullptr;
   SmallHeap heap_;
   Objects objects_{this};
   Tasks tasks_{this};

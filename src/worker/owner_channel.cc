@@ -21,11 +21,12 @@ uint32_t DependencyBytes(const Owner& owner, const ObjectRecord& object) {
   return sizeof(shm::DependencyHeader) + Align8(static_cast<uint32_t>(owner.Value(object).size));
 }
 
-void WriteDependencies(const Owner& owner, const TaskRecord& task, unsigned char* out) {
+// Returns where it ended.
+unsigned char* WriteDependencies(const Owner& owner, const TaskRecord& task, unsigned char* out) {
   for (uint32_t i = 0; i < task.body.dependencies; ++i) {
     const ObjectRecord& object = *task.dependencies[i];
-    shm::DependencyHeader header{owner.process().value, object.index, object.generation,
-                                 shm::ValueKind::kInline, 0};
+    const ObjectId id = owner.IdOf(object);
+    shm::DependencyHeader header{id.owner.value, id.index, id.generation, shm::ValueKind::kInline, 0};
     const void* value;
     if (object.state.load(std::memory_order_relaxed) == ValueState::kShared) {
       header.kind = shm::ValueKind::kShared;
@@ -40,6 +41,7 @@ void WriteDependencies(const Owner& owner, const TaskRecord& task, unsigned char
     std::memcpy(out + sizeof header, value, header.bytes);
     out += sizeof header + Align8(header.bytes);
   }
+  return out;
 }
 
 }  // namespace
@@ -58,8 +60,11 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
 bool OwnerChannel::HasRoom() { return slots_.Reserve() != nullptr; }
 
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
-  if (task.body.dependencies == 0) return task.body.args_bytes;
+  if (task.body.dependencies == 0 && task.nested == nullptr) return task.body.args_bytes;
   uint32_t bytes = Align8(task.body.args_bytes);
+  if (task.nested != nullptr) {
+    bytes += static_cast<uint32_t>(sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size());
+  }
   for (uint32_t i = 0; i < task.body.dependencies; ++i) {
     bytes += DependencyBytes(owner, *task.dependencies[i]);
   }
@@ -69,7 +74,11 @@ uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) 
 void OwnerChannel::WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const {
   const unsigned char* args = task.args != nullptr ? task.args : task.body.payload;
   std::memcpy(out, args, task.body.args_bytes);
-  WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
+  out = WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
+  if (task.nested == nullptr) return;
+  const shm::NestedHeader header{task.nested->number, task.nested->ids.size()};
+  std::memcpy(out, &header, sizeof header);
+  std::memcpy(out + sizeof header, task.nested->ids.data(), sizeof(ObjectId) * task.nested->ids.size());
 }
 
 void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<unsigned char>* out) {
@@ -94,7 +103,7 @@ bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
   if (body == nullptr) return false;
   const uint32_t bytes = PayloadBytes(owner, *task);
   if (bytes <= shm::kInlinePayload) {
-    if (task->body.dependencies == 0 && task->args == nullptr) {
+    if (task->body.dependencies == 0 && task->args == nullptr && task->nested == nullptr) {
       std::memcpy(body, &task->body, kHeaderBytes + bytes);
     } else {
       std::memcpy(body, &task->body, kHeaderBytes);

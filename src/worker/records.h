@@ -2,8 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "base/ids.h"
 #include "base/result.h"
 #include "shm/channel.h"
 
@@ -26,7 +29,7 @@ enum class ValueState : uint8_t {
 struct Dependent {
   Dependent* next;
   Waiter* waiter;  // nullptr: a task
-  uint32_t task;
+  uint32_t task;   // 0, and no waiter: other processes that asked for the value
 };
 
 // One object. 64 bytes; the address is what the C interface calls `manta_ref`.
@@ -35,9 +38,15 @@ struct Dependent {
 struct alignas(64) ObjectRecord {
   std::atomic<uint32_t> references{0};  // counted handles of this process; at 0 a pending record waits for its task
   std::atomic<ValueState> state{ValueState::kPending};
-  bool arena_owned = false;  // kShared: freed through the daemon when the last reference goes
-  bool pinned = false;       // kShared: of another owner, held by entry `size` of the pin table
-  bool sealing = false;      // a put whose bytes are being written
+  bool arena_owned : 1 = false;  // kShared: freed through the daemon when the last reference goes
+  bool pinned : 1 = false;       // kShared: of another owner, held by entry `size` of the pin table
+  bool sealing : 1 = false;      // a put whose bytes are being written
+  bool in_use : 1 = false;       // not on the free list
+  bool borrowed : 1 = false;     // of another owner
+  bool listed : 1 = false;       // ours, and other processes may know it: lives until the reference table lets it go
+  bool contains : 1 = false;     // its value contains references
+  bool fetching : 1 = false;     // borrowed: its owner was asked for the value
+  uint8_t reserved[2] = {};
   uint32_t size = 0;         // of kInline and kHeap values
   union {
     uint32_t task = 0;  // pending: the task record that will bring the value, 0 for none
@@ -65,6 +74,13 @@ enum class TaskState : uint8_t {
   kRunningHere = 4,  // in place, by the thread that waits for it
 };
 
+// The references inside of a task's arguments, each counted.
+struct TaskNested {
+  uint64_t number = 0;  // of the attempt, for the reference table
+  std::vector<ObjectRecord*> objects;
+  std::vector<ObjectId> ids;
+};
+
 // One submitted task, until its results are there. What a retry needs stays in it: `body` is the descriptor as it goes into a slot,
 // the arguments are in body.payload or in `args`.
 struct TaskRecord {
@@ -76,6 +92,7 @@ struct TaskRecord {
   TaskTarget* target = nullptr;
   const char* name = nullptr;             // of the function, static
   unsigned char* args = nullptr;          // heap block of body.args_bytes, or nullptr: they are in body.payload
+  TaskNested* nested = nullptr;           // references inside the arguments
   ObjectRecord** dependencies = nullptr;  // heap block of body.dependencies entries, each one reference
   union {
     ObjectRecord* result = nullptr;       // body.results == 1

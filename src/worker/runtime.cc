@@ -117,15 +117,21 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   owner_ = std::make_unique<Owner>(ProcessId{welcome_.process}, &memory_);
   owner_->set_listener(port_.get());
   owner_->set_freed_hook([this] { SendFreed(); });
+  references_ = std::make_unique<References>(owner_.get(), [this](ProcessId to, std::vector<uint8_t> batch) {
+    wire::RelayT message;
+    message.to = to.value;
+    message.payload = std::move(batch);
+    control_->Queue(std::move(message));
+  });
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
-  dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), port_.get(), memory_.cores());
+  dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), dispatcher_.get(), control_.get(), &memory_);
   Waiting::Hooks hooks;
   hooks.flush = [this] { control_->Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   if (!is_driver_) {
-    executor_ = std::make_unique<Executor>(owner_.get(), waiting_.get(), shared_.get(),
+    executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(),
                                            reinterpret_cast<manta_runtime*>(this));
   }
   TargetOptions defaults;
@@ -166,6 +172,14 @@ void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   body.dependencies = static_cast<uint16_t>(spec.num_dependencies);
   body.results = static_cast<uint8_t>(spec.num_results);
   body.attempt = 0;
+  task->nested = nullptr;
+  if (spec.num_nested > 0) {
+    task->nested = new TaskNested();
+    for (uint32_t i = 0; i < spec.num_nested; ++i) {
+      task->nested->objects.push_back(reinterpret_cast<ObjectRecord*>(spec.nested[i]));
+      Owner::Retain(task->nested->objects.back());
+    }
+  }
   task->name = spec.function_name;
   if (spec.args_size <= sizeof body.payload) {
     std::memcpy(body.payload, spec.args, spec.args_size);
@@ -186,11 +200,6 @@ void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
 
 Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
                          manta_ref** results) {
-  if (spec.num_nested > 0) {
-    return MakeError(MANTA_ERROR_NOT_SUPPORTED,
-                     "references inside of argument values are not there yet: pass the reference as an "
-                     "argument of its own");
-  }
   if (spec.args_size > MANTA_ARGS_LIMIT || spec.num_dependencies > UINT16_MAX ||
       spec.num_results > UINT8_MAX) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
@@ -205,7 +214,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   uint32_t index;
   TaskRecord* task = owner_->NewTask(&index);
   FillTask(spec, task);
-  task->body.flags = flags;
+  task->body.flags = flags | (spec.num_nested > 0 ? shm::kHasReferences : 0);
   if (spec.num_results == 1) {
     task->result = owner_->NewObject();
     task->result->task = index;
@@ -229,6 +238,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     task->retries_left = options.max_retries;
   }
   dispatcher_->Submit(index, task, target);
+  references_->Flush();
   owner_->lock().unlock();
   api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   control_->Flush();
@@ -276,16 +286,32 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
 
 // ---- Objects
 
-Result<> Runtime::PutBegin(size_t size, void** data, ObjectRecord** out) {
+ObjectRecord* Runtime::Import(const ObjectId& id) {
+  std::lock_guard guard(owner_->lock());
+  return references_->Import(id);
+}
+
+Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,
+                           ObjectRecord** out) {
+  std::vector<ObjectRecord*> inners;
+  for (size_t i = 0; i < num_nested; ++i) {
+    inners.push_back(reinterpret_cast<ObjectRecord*>(nested[i]));
+    Owner::Retain(inners.back());
+  }
   if (size <= kLargeValueBytes) {
     std::lock_guard guard(owner_->lock());
     *out = owner_->BeginPut(static_cast<uint32_t>(size), data);
+    references_->Contain(*out, std::move(inners));
     return {};
   }
   Result<shm::SharedHandle> handle = shared_->Allocate(size);
-  if (!handle) return handle.error();
   std::lock_guard guard(owner_->lock());
+  if (!handle) {
+    for (ObjectRecord* inner : inners) owner_->ReleaseLocked(inner);
+    return handle.error();
+  }
   *out = owner_->BeginSharedPut(handle.value());
+  references_->Contain(*out, std::move(inners));
   *data = shared_->Writable(handle.value());
   return {};
 }
@@ -303,6 +329,19 @@ void Runtime::SendFreed() {
     message.generations.push_back(handle.generation);
   }
   control_->Queue(std::move(message));
+  control_->Flush();
+}
+
+// Values of borrowed objects come on demand.
+void Runtime::FetchPending(ObjectRecord* const* objects, size_t count) {
+  bool any = false;
+  for (size_t i = 0; i < count; ++i) any = any || objects[i]->borrowed;
+  if (!any) return;
+  {
+    std::lock_guard guard(owner_->lock());
+    for (size_t i = 0; i < count; ++i) references_->Fetch(objects[i]);
+    references_->Flush();
+  }
   control_->Flush();
 }
 
@@ -330,7 +369,7 @@ void Runtime::RunInPlace(ObjectRecord* object) {
   alignas(8) unsigned char inline_result[shm::kInlineResult];
   const Outcome outcome = executor_->RunInPlace(index, *task, inline_result);
   std::lock_guard guard(owner_->lock());
-  dispatcher_->Finish(index, task, outcome);
+  dispatcher_->Finish(index, task, outcome, owner_->process());
 }
 
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
@@ -360,6 +399,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
         if (objects[before]->state.load(std::memory_order_acquire) == ValueState::kPending) break;
       }
     }
+    FetchPending(objects, count);
     auto blocked = [this] { Blocked(); };
     auto resumed = [this] { Resumed(); };
     Waiting::Request request;
@@ -403,6 +443,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
   };
   if (!done()) {
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    FetchPending(objects, count);
     auto blocked = [this] { Blocked(); };
     auto resumed = [this] { Resumed(); };
     Waiting::Request request;
@@ -469,6 +510,21 @@ void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
   }
 }
 
+void Runtime::OnProcessGone(ProcessId process, const Error& cause) {
+  std::lock_guard guard(owner_->lock());
+  dispatcher_->WorkerGone(process, cause);
+  references_->OnProcessGone(process);
+}
+
+void Runtime::OnRelayed(const wire::Relayed& message) {
+  std::lock_guard guard(owner_->lock());
+  if (message.undeliverable()) {
+    references_->OnProcessGone({message.from()});
+  } else if (message.payload() != nullptr) {
+    references_->OnBatch({message.from()}, {message.payload()->data(), message.payload()->size()});
+  }
+}
+
 void Runtime::OnFrame(const wire::Frame& frame) {
   if (const auto* granted = frame.message_as_LeaseGranted()) {
     OnLeaseGranted(*granted);
@@ -481,13 +537,12 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   } else if (const auto* lost = frame.message_as_LeaseLost()) {
     const Error cause = MakeError(MANTA_ERROR_WORKER_CRASHED,
                                   "the worker that ran the task died: " + Describe(lost->cause()));
-    std::lock_guard guard(owner_->lock());
-    dispatcher_->WorkerGone({lost->worker()}, cause);
+    OnProcessGone({lost->worker()}, cause);
   } else if (const auto* gone = frame.message_as_ProcessGone()) {
-    const Error cause =
-        MakeError(MANTA_ERROR_WORKER_CRASHED, "the process died: " + Describe(gone->cause()));
-    std::lock_guard guard(owner_->lock());
-    dispatcher_->WorkerGone({gone->process()}, cause);
+    OnProcessGone({gone->process()},
+                  MakeError(MANTA_ERROR_WORKER_CRASHED, "the process died: " + Describe(gone->cause())));
+  } else if (const auto* relayed = frame.message_as_Relayed()) {
+    OnRelayed(*relayed);
   } else if (const auto* unmet = frame.message_as_DemandUnmet()) {
     if (unmet->infeasible()) {
       std::lock_guard guard(owner_->lock());

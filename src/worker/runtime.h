@@ -50,7 +50,8 @@ class Runtime {
   // ---- Objects and tasks (see manta_c.h for the contracts)
   Result<> Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags, manta_ref** results);
   Result<uint32_t> InternOptions(const manta_task_options& options);
-  Result<> PutBegin(size_t size, void** data, ObjectRecord** out);
+  Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data, ObjectRecord** out);
+  ObjectRecord* Import(const ObjectId& id);
   Result<> Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns, manta_bytes* values);
   Result<> Wait(ObjectRecord* const* objects, size_t count, size_t num_returns, int64_t timeout_ns,
                 uint8_t* ready);
@@ -74,11 +75,12 @@ class Runtime {
   void OnFrame(const wire::Frame& frame);
   void OnClosed();
   int64_t OnTick(int64_t now);
+  void OnRelayed(const wire::Relayed& message);
   void OnLeaseGranted(const wire::LeaseGranted& message);
   void SendFreed();
   void RunInPlace(ObjectRecord* object);
-  Waiting::Request WaitRequest(FunctionRef<bool()> done, ObjectRecord* const* objects, size_t count,
-                               int64_t timeout_ns);
+  void FetchPending(ObjectRecord* const* objects, size_t count);
+  void OnProcessGone(ProcessId process, const Error& cause);
   void Blocked();
   void Resumed();
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
@@ -89,6 +91,7 @@ class Runtime {
   std::unique_ptr<ControlClient> control_;
   std::unique_ptr<Port> port_;
   std::unique_ptr<Owner> owner_;
+  std::unique_ptr<References> references_;
   std::unique_ptr<SharedObjects> shared_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<ActorLinks> actors_;

@@ -1,0 +1,390 @@
+#include "worker/references.h"
+
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "model/error_codec.h"
+
+namespace manta::worker {
+namespace {
+
+wire::PeerObject ToWire(const ObjectId& id) { return {id.owner.value, id.index, id.generation}; }
+ObjectId FromWire(const wire::PeerObject& id) { return {{id.owner()}, id.index(), id.generation()}; }
+
+template <class T, class Use>
+void ForEach(const flatbuffers::Vector<T>* list, Use use) {
+  if (list == nullptr) return;
+  for (const auto* entry : *list) use(*entry);
+}
+
+}  // namespace
+
+References::References(Owner* owner, Send send)
+    : owner_(owner), send_(std::move(send)), table_(owner->process()) {
+  owner_->set_border(this);
+}
+
+// ---- Names
+
+ObjectId References::IdOf(const ObjectRecord& object) const {
+  if (!object.borrowed) return {owner_->process(), object.index, object.generation};
+  return borrowed_ids_.at(&object);
+}
+
+ObjectRecord* References::FindOwn(const ObjectId& id) {
+  ObjectRecord* object = owner_->FindObject(id.index, id.generation);
+  return object != nullptr && object->listed ? object : nullptr;
+}
+
+ObjectRecord* References::Import(const ObjectId& id) {
+  if (id.owner == owner_->process()) {
+    if (ObjectRecord* object = owner_->FindObject(id.index, id.generation); object != nullptr) {
+      if (object->references.fetch_add(1, std::memory_order_relaxed) == 0 && object->listed) {
+        table_.SetLocal(id, true);
+      }
+      return object;
+    }
+  } else if (const auto known = borrowed_.find(id); known != borrowed_.end()) {
+    Owner::Retain(known->second);
+    return known->second;
+  } else if (table_.Knows(id)) {
+    ObjectRecord* object = owner_->NewObject();
+    object->borrowed = true;
+    borrowed_[id] = object;
+    borrowed_ids_[object] = id;
+    table_.SetLocal(id, true);
+    if (table_.HasFailed(id)) {
+      owner_->SetError(object, MakeError(MANTA_ERROR_OWNER_DIED, "the object's owner has died"));
+    }
+    Apply();
+    return object;
+  }
+  ObjectRecord* gone = owner_->NewObject();
+  owner_->SetError(gone, MakeError(MANTA_ERROR_OBJECT_LOST,
+                                   "the object " + Hex(id) +
+                                       " was freed before this reference to it arrived (was it carried outside of Manta?)"));
+  return gone;
+}
+
+void References::Publish(ObjectRecord* object) {
+  if (object->borrowed || object->listed) return;
+  object->listed = true;
+  table_.Own(IdOf(*object));
+}
+
+// ---- Values
+
+void References::Contain(ObjectRecord* outer, std::vector<ObjectRecord*> inners) {
+  if (inners.empty()) return;
+  outer->contains = true;
+  contained_[outer] = std::move(inners);
+}
+
+void References::ValueFreed(ObjectRecord* object) {
+  const auto found = contained_.find(object);
+  if (found == contained_.end()) return;
+  std::vector<ObjectRecord*> inners = std::move(found->second);
+  contained_.erase(found);
+  to_release_.insert(to_release_.end(), inners.begin(), inners.end());
+  if (to_release_.size() > inners.size()) return;  // the loop below is running
+  while (!to_release_.empty()) {
+    ObjectRecord* inner = to_release_.back();
+    owner_->ReleaseLocked(inner);
+    std::erase(to_release_, inner);
+  }
+}
+
+void References::LastHandleGone(ObjectRecord* object) {
+  const ObjectId id = IdOf(*object);
+  if (object->borrowed) {
+    borrowed_.erase(id);
+    borrowed_ids_.erase(object);
+    object->borrowed = false;
+    deferred_.erase(id);
+    table_.SetLocal(id, false);
+    owner_->FreeUnlisted(object);
+  } else {
+    table_.SetLocal(id, false);
+  }
+  Apply();
+}
+
+void References::Fetch(ObjectRecord* object) {
+  if (!object->borrowed || object->fetching ||
+      object->state.load(std::memory_order_relaxed) != ValueState::kPending) {
+    return;
+  }
+  object->fetching = true;
+  const ObjectId id = IdOf(*object);
+  BatchFor(id.owner).fetch.push_back(ToWire(id));
+}
+
+void References::AnswerFetch(ProcessId to, ObjectRecord* object) {
+  auto value = std::make_unique<wire::PeerValueT>();
+  value->object = std::make_unique<wire::PeerObject>(ToWire(IdOf(*object)));
+  switch (object->state.load(std::memory_order_relaxed)) {
+    case ValueState::kPending:
+      if (fetchers_[object].empty()) owner_->AddDependent(object, nullptr, 0);
+      fetchers_[object].push_back(to);
+      return;
+    case ValueState::kError: {
+      const std::string error = model::EncodeError(*object->error);
+      value->kind = static_cast<uint32_t>(shm::ValueKind::kError);
+      value->bytes.assign(error.begin(), error.end());
+      break;
+    }
+    case ValueState::kShared: {
+      value->kind = static_cast<uint32_t>(shm::ValueKind::kShared);
+      const auto* handle = reinterpret_cast<const uint8_t*>(&object->shared);
+      value->bytes.assign(handle, handle + sizeof object->shared);
+      break;
+    }
+    case ValueState::kInline:
+    case ValueState::kHeap: {
+      const manta_bytes bytes = owner_->Value(*object);
+      const auto* begin = static_cast<const uint8_t*>(bytes.data);
+      value->bytes.assign(begin, begin + bytes.size);
+      break;
+    }
+  }
+  if (const auto found = contained_.find(object); found != contained_.end()) {
+    std::vector<ObjectId> inners;
+    for (ObjectRecord* inner : found->second) {
+      Publish(inner);
+      inners.push_back(IdOf(*inner));
+      value->inners.push_back(ToWire(inners.back()));
+    }
+    table_.Put(IdOf(*object), inners);
+  }
+  BatchFor(to).values.push_back(std::move(value));
+}
+
+void References::FetchersReady(ObjectRecord* object) {
+  const auto found = fetchers_.find(object);
+  if (found == fetchers_.end()) return;
+  const std::vector<ProcessId> waiting = std::move(found->second);
+  fetchers_.erase(found);
+  for (ProcessId process : waiting) AnswerFetch(process, object);
+  Flush();
+}
+
+void References::GiveValue(ObjectRecord* object, DeferredValue value) {
+  std::vector<ObjectRecord*> inners;
+  for (const ObjectId& inner : value.inners) inners.push_back(Import(inner));
+  Contain(object, std::move(inners));
+  switch (value.kind) {
+    case shm::ValueKind::kInline:
+      owner_->SetBytes(object, value.bytes.data(), static_cast<uint32_t>(value.bytes.size()));
+      return;
+    case shm::ValueKind::kShared: {
+      shm::SharedHandle handle;
+      if (value.bytes.size() == sizeof handle) {
+        std::memcpy(&handle, value.bytes.data(), sizeof handle);
+        if (owner_->memory().Contains(handle)) {
+          if (value.arena_owned) {
+            owner_->SetShared(object, handle, true);
+            return;
+          }
+          if (owner_->Pin(object, handle)) return;
+        }
+      }
+      owner_->SetError(object, MakeError(MANTA_ERROR_OBJECT_LOST, "the object's memory is gone"));
+      return;
+    }
+    case shm::ValueKind::kError:
+    default:
+      owner_->SetError(object, model::DecodeError(value.bytes.data(), value.bytes.size()));
+  }
+}
+
+void References::OnValue(const wire::PeerValue& value) {
+  if (value.object() == nullptr) return;
+  const ObjectId id = FromWire(*value.object());
+  const auto known = borrowed_.find(id);
+  if (known == borrowed_.end()) return;  // nobody here wants it any more
+  ObjectRecord* object = known->second;
+  if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return;
+  DeferredValue deferred;
+  deferred.kind = static_cast<shm::ValueKind>(value.kind());
+  if (value.bytes() != nullptr) deferred.bytes.assign(value.bytes()->begin(), value.bytes()->end());
+  ForEach(value.inners(), [&](const wire::PeerObject& inner) { deferred.inners.push_back(FromWire(inner)); });
+  if (deferred.inners.empty()) {
+    GiveValue(object, std::move(deferred));
+    return;
+  }
+  const std::vector<ObjectId> inners = deferred.inners;
+  deferred_[id] = {object, std::move(deferred)};
+  table_.ValueReceived(id, inners);
+}
+
+// ---- Tasks
+
+void References::PinTask(TaskNested* nested) {
+  if (nested->ids.empty()) {
+    for (ObjectRecord* object : nested->objects) {
+      Publish(object);
+      nested->ids.push_back(IdOf(*object));
+    }
+  }
+  const uint64_t former = std::exchange(nested->number, ++last_task_);
+  table_.PinTask(nested->number, nested->ids);
+  if (former == 0) return;
+  table_.UnpinTask(former);
+  Apply();
+}
+
+void References::UnpinTask(TaskNested* nested) {
+  if (const uint64_t number = std::exchange(nested->number, 0)) table_.UnpinTask(number);
+  Apply();
+}
+
+void References::TaskCompleted(TaskNested* nested, ProcessId worker,
+                               std::vector<model::KeptReference> kept,
+                               std::vector<ReceivedResult> results) {
+  uint64_t number = nested != nullptr ? std::exchange(nested->number, 0) : 0;
+  if (number == 0) table_.PinTask(number = ++last_task_, {});
+  model::CompletionReferences references;
+  references.kept = std::move(kept);
+  for (ReceivedResult& result : results) {
+    Publish(result.object);
+    const ObjectId id = IdOf(*result.object);
+    result.object->task = 0;
+    deferred_[id] = {result.object, std::move(result.value)};
+    references.results.push_back({id, std::move(result.passed)});
+  }
+  table_.TaskCompleted(number, worker, references);
+  Apply();
+}
+
+void References::TaskReceived(ProcessId sender, uint64_t number, std::span<const ObjectId> nested) {
+  table_.TaskReceived(sender, number, {nested.begin(), nested.end()});
+}
+
+model::CompletionReferences References::TaskFinished(
+    ProcessId sender, uint64_t number,
+    const std::vector<std::pair<ObjectId, std::vector<ObjectId>>>& results) {
+  model::CompletionReferences references = table_.TaskFinished(sender, number, results);
+  Apply();
+  return references;
+}
+
+// ---- Messages
+
+wire::PeerBatchT& References::BatchFor(ProcessId process) { return outgoing_[process]; }
+
+void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
+  flatbuffers::Verifier verifier(bytes.data(), bytes.size());
+  if (!wire::VerifyPeerBatchBuffer(verifier)) return;
+  const wire::PeerBatch& batch = *wire::GetPeerBatch(bytes.data());
+  ForEach(batch.add_borrower(), [&](const wire::PeerEpoch& message) {
+    table_.Handle(from, model::AddBorrower{FromWire(message.object()), message.epoch()});
+  });
+  ForEach(batch.add_acknowledged(), [&](const wire::PeerAcknowledged& message) {
+    table_.Handle(from, model::AddAcknowledged{FromWire(message.object()), message.epoch(), message.known()});
+  });
+  ForEach(batch.remove_borrower(), [&](const wire::PeerEpoch& message) {
+    table_.Handle(from, model::RemoveBorrower{FromWire(message.object()), message.epoch()});
+  });
+  ForEach(batch.transfer_confirmed(), [&](const wire::PeerTransfer& message) {
+    table_.Handle(from, model::TransferConfirmed{FromWire(message.object()), message.transfer()});
+  });
+  ForEach(batch.values(), [&](const wire::PeerValue& value) { OnValue(value); });
+  ForEach(batch.fetch(), [&](const wire::PeerObject& id) {
+    if (ObjectRecord* object = FindOwn(FromWire(id))) {
+      AnswerFetch(from, object);
+      return;
+    }
+    auto value = std::make_unique<wire::PeerValueT>();
+    value->object = std::make_unique<wire::PeerObject>(id);
+    value->kind = static_cast<uint32_t>(shm::ValueKind::kError);
+    const std::string error = model::EncodeError(
+        MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
+    value->bytes.assign(error.begin(), error.end());
+    BatchFor(from).values.push_back(std::move(value));
+  });
+  Apply();
+}
+
+void References::OnProcessGone(ProcessId process) {
+  table_.ProcessDied(process);
+  Apply();
+  outgoing_.erase(process);
+}
+
+void References::Flush() {
+  for (auto& [process, batch] : outgoing_) {
+    flatbuffers::FlatBufferBuilder builder(1024);
+    builder.Finish(wire::PeerBatch::Pack(builder, &batch));
+    send_(process, {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()});
+  }
+  outgoing_.clear();
+}
+
+// ---- Actions
+
+void References::Apply() {
+  if (applying_) return;  // the loop below goes on with what was added
+  applying_ = true;
+  for (;;) {
+    const std::vector<model::ReferenceAction> actions = table_.TakeActions();
+    if (actions.empty()) break;
+    for (const model::ReferenceAction& action : actions) {
+      std::visit([this](const auto& concrete) { Act(concrete); }, action);
+    }
+  }
+  applying_ = false;
+  Flush();
+}
+
+void References::Act(const model::SendReferenceMessage& action) {
+  wire::PeerBatchT& batch = BatchFor(action.to);
+  if (const auto* add = std::get_if<model::AddBorrower>(&action.message)) {
+    batch.add_borrower.emplace_back(ToWire(add->object), add->epoch);
+  } else if (const auto* acknowledged = std::get_if<model::AddAcknowledged>(&action.message)) {
+    batch.add_acknowledged.emplace_back(ToWire(acknowledged->object), acknowledged->epoch,
+                                        acknowledged->known);
+  } else if (const auto* remove = std::get_if<model::RemoveBorrower>(&action.message)) {
+    batch.remove_borrower.emplace_back(ToWire(remove->object), remove->epoch);
+  } else if (const auto* confirmed = std::get_if<model::TransferConfirmed>(&action.message)) {
+    batch.transfer_confirmed.emplace_back(ToWire(confirmed->object), confirmed->transfer);
+  }
+}
+
+void References::Act(const model::FreeObject& action) {
+  ObjectRecord* object = FindOwn(action.object);
+  if (object == nullptr) return;
+  object->listed = false;
+  deferred_.erase(action.object);
+  fetchers_.erase(object);
+  owner_->FreeUnlisted(object);
+}
+
+void References::Act(const model::ValueVisible& action) {
+  auto found = deferred_.extract(action.outer);
+  if (found.empty()) return;
+  GiveValue(found.mapped().first, std::move(found.mapped().second));
+}
+
+void References::Act(const model::ValueLost& action) {
+  auto found = deferred_.extract(action.outer);
+  if (found.empty()) return;
+  owner_->SetError(found.mapped().first,
+                   MakeError(MANTA_ERROR_OBJECT_LOST,
+                             "the process that made the value died before the references in it were safe"));
+}
+
+void References::Act(const model::ReferenceFailed& action) {
+  const auto known = borrowed_.find(action.object);
+  if (known == borrowed_.end()) return;
+  ObjectRecord* object = known->second;
+  if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return;
+  const bool owner_died = action.reason == model::ReferenceFailed::Reason::kOwnerDied;
+  owner_->SetError(object, owner_died
+                               ? MakeError(MANTA_ERROR_OWNER_DIED,
+                                           "the process " + Hex(action.object.owner.value) +
+                                               " that owned the object has died, and the object with it")
+                               : MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
+}
+
+}  // namespace manta::worker

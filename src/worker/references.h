@@ -1,0 +1,113 @@
+// References that cross the border of this process: what other processes hold of ours, what we hold of theirs, and how the values
+// of borrowed objects come here. Around model::ReferenceTable, whose protocol is docs/design/references.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "contracts/peer_generated.h"
+#include "model/reference_table.h"
+#include "shm/channel.h"
+#include "worker/owner.h"
+#include "worker/records.h"
+
+namespace manta::worker {
+
+// A value whose inner references are being registered.
+struct DeferredValue {
+  shm::ValueKind kind = shm::ValueKind::kInline;
+  std::vector<unsigned char> bytes;  // the value, a SharedHandle, or an encoded Error
+  bool arena_owned = false;
+  std::vector<ObjectId> inners;
+};
+
+// Every method needs the owner's lock, unless it says otherwise; messages are queued through `send` and leave after it is released.
+class References final : public BorderListener {
+ public:
+  using Send = std::function<void(ProcessId to, std::vector<uint8_t> batch)>;
+  References(Owner* owner, Send send);
+
+  // ---- Names
+
+  ObjectId IdOf(const ObjectRecord& object) const override;
+  // The record for a reference found in a value, counted for the caller. Never nullptr: an object that is gone gets a record with an
+  // error.
+  ObjectRecord* Import(const ObjectId& id);
+  // Others will hear of it.
+  void Publish(ObjectRecord* object);
+
+  // ---- Values that contain references
+
+  // Holds `inners` as long as `outer` lives.
+  void Contain(ObjectRecord* outer, std::vector<ObjectRecord*> inners);
+  // Gives a pending object its value; the references in it are ours already.
+  void GiveValue(ObjectRecord* object, DeferredValue value);
+  // Asks for the value of a borrowed object, once.
+  void Fetch(ObjectRecord* object);
+
+  // ---- Submitting side
+
+  // Before a task is pushed; again before it is pushed another time (the former attempt's pin goes then).
+  void PinTask(TaskNested* nested);
+  void UnpinTask(TaskNested* nested);
+  // A completion came. Values with inner references are given to their records when those are registered.
+  struct ReceivedResult {
+    ObjectRecord* object;
+    DeferredValue value;
+    std::vector<model::PassedReference> passed;
+  };
+  void TaskCompleted(TaskNested* nested, ProcessId worker, std::vector<model::KeptReference> kept,
+                     std::vector<ReceivedResult> results);
+
+  // ---- Working side
+
+  void TaskReceived(ProcessId sender, uint64_t number, std::span<const ObjectId> nested);
+  model::CompletionReferences TaskFinished(
+      ProcessId sender, uint64_t number,
+      const std::vector<std::pair<ObjectId, std::vector<ObjectId>>>& results);
+
+  // ---- Events
+
+  void OnBatch(ProcessId from, std::span<const uint8_t> bytes);
+  void OnProcessGone(ProcessId process);
+
+  // BorderListener
+  void LastHandleGone(ObjectRecord* object) override;
+  void FetchersReady(ObjectRecord* object) override;
+  void ValueFreed(ObjectRecord* object) override;
+
+  // Queues what has gathered. Called at the end of each input from outside.
+  void Flush();
+
+ private:
+  void Apply();
+  void Act(const model::SendReferenceMessage& action);
+  void Act(const model::FreeObject& action);
+  void Act(const model::ValueVisible& action);
+  void Act(const model::ValueLost& action);
+  void Act(const model::ReferenceFailed& action);
+  void AnswerFetch(ProcessId to, ObjectRecord* object);
+  void OnValue(const wire::PeerValue& value);
+  ObjectRecord* FindOwn(const ObjectId& id);
+  wire::PeerBatchT& BatchFor(ProcessId process);
+
+  Owner* const owner_;
+  const Send send_;
+  model::ReferenceTable table_;
+  std::unordered_map<ObjectId, ObjectRecord*> borrowed_;
+  std::unordered_map<const ObjectRecord*, ObjectId> borrowed_ids_;
+  std::unordered_map<const ObjectRecord*, std::vector<ObjectRecord*>> contained_;
+  std::unordered_map<ObjectId, std::pair<ObjectRecord*, DeferredValue>> deferred_;
+  std::unordered_map<const ObjectRecord*, std::vector<ProcessId>> fetchers_;
+  std::unordered_map<ProcessId, wire::PeerBatchT> outgoing_;
+  std::vector<ObjectRecord*> to_release_;
+  uint64_t last_task_ = 0;
+  bool applying_ = false;
+};
+
+}  // namespace manta::worker
