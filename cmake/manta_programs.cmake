@@ -169,33 +169,12 @@ function(manta_examples)
   endforeach()
 endfunction()
 
-# bench/*.cc: each one a program in build/<preset>/bench. A benchmark may include headers of src/
-# and use TBB (MANTA_HAVE_TBB is defined where it is found).
+# bench/CMakeLists.txt: the benchmark, in build/<preset>/bench. It may include headers of src/.
 function(manta_benchmarks)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cc)
-  if(NOT TARGET manta)
-    return()
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/CMakeLists.txt)
+  if(TARGET manta AND found)
+    add_subdirectory(${PROJECT_SOURCE_DIR}/bench)
   endif()
-  foreach(source IN LISTS sources)
-    get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source})
-    set_target_properties(${name} PROPERTIES
-      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
-    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
-    # The library first: api interposes symbols. The modules are a private copy for internals.
-    target_link_libraries(${name} PRIVATE manta_flags manta::manta
-      manta_base manta_shm manta_runtime manta_model manta_scheduling manta_contracts)
-    if(benchmark_FOUND)
-      target_link_libraries(${name} PRIVATE benchmark::benchmark)
-    endif()
-    if(TBB_FOUND)
-      target_link_libraries(${name} PRIVATE TBB::tbb)
-      target_compile_definitions(${name} PRIVATE MANTA_HAVE_TBB=1)
-    endif()
-    if(TARGET manta_exe)
-      add_dependencies(${name} manta_exe)
-    endif()
-  endforeach()
 endfunction()
 
 # tests/support/: what the tests that span processes share. MANTA_TEST_TIME_FACTOR stretches bounds.

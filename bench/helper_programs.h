@@ -1,0 +1,32 @@
+// The benchmark's own programs, and further runs of this one as another process of a row.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness.h"
+
+namespace manta::bench {
+
+// The folder of this executable.
+std::string ProgramFolder();
+
+// Runs a program beside this one as the whole of a row: it reports to the same place.
+void RunHelperProgram(const std::string& name, RowContext& context);
+
+// A role is what this executable does instead of running the benchmark when started as `manta_bench --role NAME ARGUMENT...`.
+using Role = int (*)(const std::vector<std::string>& arguments);
+
+// Environment variables to set in addition.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// Starts this executable in a role. The child dies with the caller.
+pid_t StartRole(const std::string& role, const std::vector<std::string>& arguments,
+                const Environment& environment = {});
+// Waits for it. RowFailed unless it ends with exit code 0.
+void AwaitRole(pid_t pid, const std::string& role);
+
+}  // namespace manta::bench

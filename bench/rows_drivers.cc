@@ -1,0 +1,216 @@
+// Several threads of one driver, and several drivers of one cluster.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "helper_programs.h"
+#include "processes.h"
+#include "roles.h"
+#include "rows.h"
+#include "workload.h"
+
+namespace manta::bench {
+namespace {
+
+constexpr int kThreads = 4;
+
+Metric Fairness(const std::string& name, std::vector<double> rounds) {
+  return Metric{name, "", Better::kLower, std::move(rounds), Target{"fair within 20 %", 1.2}};
+}
+
+void RunThreads(RowContext& context) {
+  Cluster cluster;
+  CheckTasksRunElsewhere();
+  std::vector<double> rates;
+  std::vector<double> unfairness;
+  for (int round = -1; round < context.rounds(); ++round) {
+    std::atomic<int> ready{0};
+    std::atomic<bool> stop{false};
+    std::vector<uint64_t> done(kThreads);
+    std::vector<std::string> failures(kThreads);
+    std::vector<std::thread> threads;
+    for (int index = 0; index < kThreads; ++index) {
+      threads.emplace_back([&, index] {
+        try {
+          TaskBatch batch(1000);
+          uint64_t first = static_cast<uint64_t>(index + 1) << 40;
+          ++ready;
+          while (ready.load() < kThreads) std::this_thread::yield();
+          uint64_t count = 0;
+          while (!stop.load(std::memory_order_relaxed)) count += batch.Run(first += 1000);
+          done[static_cast<size_t>(index)] = count;
+        } catch (const Error& error) {
+          failures[static_cast<size_t>(index)] = error.what();
+        } catch (const std::exception& error) {
+          failures[static_cast<size_t>(index)] = error.what();
+        }
+      });
+    }
+    while (ready.load() < kThreads) SleepNs(100'000);
+    const int64_t start = NowNs();
+    SleepNs(context.round_ns());
+    stop = true;
+    for (std::thread& thread : threads) thread.join();
+    const int64_t elapsed = NowNs() - start;
+    for (const std::string& failure : failures) Require(failure.empty(), failure);
+    if (round < 0) continue;
+    uint64_t total = 0;
+    for (const uint64_t count : done) total += count;
+    rates.push_back(static_cast<double>(total) * 1e9 / static_cast<double>(elapsed));
+    const auto [least, most] = std::minmax_element(done.begin(), done.end());
+    unfairness.push_back(static_cast<double>(*most) / static_cast<double>(std::max<uint64_t>(*least, 1)));
+  }
+  context.Report(Metric{"total rate",
+                        kPerSecond,
+                        Better::kHigher,
+                        rates,
+                        Target{"at most 10 % less than one thread", 0, 0.9, "tasks.batch/rate"},
+                        {"tasks.batch/rate"}});
+  context.Report(Fairness("most / least tasks of a thread", unfairness));
+}
+
+// ---- Two drivers
+
+constexpr int kDrivers = 2;
+constexpr int kMaxRounds = 16;
+
+struct TwoDrivers {
+  std::atomic<uint32_t> round{0};    // which round runs; 0: none yet
+  std::atomic<uint32_t> ready{0};    // drivers that are connected
+  std::atomic<uint32_t> running{0};  // 1 while a round runs
+  std::atomic<uint32_t> end{0};
+  std::atomic<uint64_t> done[kDrivers][kMaxRounds]{};
+  std::atomic<uint32_t> finished[kMaxRounds]{};
+  char failure[kDrivers][256]{};
+  uint32_t not_there_yet[kDrivers]{};
+};
+
+// Arguments: path of the TwoDrivers, index.
+int DriverMain(const std::vector<std::string>& arguments) {
+  SharedBlock<TwoDrivers> shared(arguments.at(0));
+  const auto index = static_cast<size_t>(std::stoul(arguments.at(1)));
+  const auto fail = [&](const char* text) {
+    std::snprintf(shared->failure[index], sizeof shared->failure[index], "%s", text);
+  };
+  try {
+    Config config;
+    config.address = "auto";
+    Cluster cluster(config);
+    CheckTasksRunElsewhere();
+    TaskBatch batch(1000);
+    uint64_t first = uint64_t{index + 1} << 40;
+    batch.Run(first);
+    ++shared->ready;
+    for (uint32_t seen = 0; shared->end.load() == 0;) {
+      const uint32_t round = shared->round.load();
+      if (round == seen) {
+        SleepNs(100'000);
+        continue;
+      }
+      seen = round;
+      uint64_t count = 0;
+      while (shared->running.load(std::memory_order_relaxed) != 0) count += batch.Run(first += 1000);
+      shared->done[index][round] = count;
+      ++shared->finished[round];
+    }
+    return 0;
+  } catch (const NotSupportedError& error) {
+    shared->not_there_yet[index] = 1;
+    fail(error.what());
+  } catch (const Error& error) {
+    fail(error.what());
+  } catch (const std::exception& error) {
+    fail(error.what());
+  }
+  return 0;
+}
+
+// A place for session directories in which there are no other clusters.
+class SessionFolder {
+ public:
+  SessionFolder() {
+    Require(mkdtemp(path_) != nullptr, "no temporary folder");
+    setenv("MANTA_TMPDIR", path_, 1);
+  }
+  ~SessionFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  SessionFolder(const SessionFolder&) = delete;
+  SessionFolder& operator=(const SessionFolder&) = delete;
+
+ private:
+  char path_[32] = "/tmp/manta-bench-XXXXXX";
+};
+
+void RunDrivers(RowContext& context) {
+  SharedBlock<TwoDrivers> shared;
+  // The row's process starts the cluster and stays quiet; the drivers join it. 
+  const SessionFolder folder;
+  {
+    Cluster cluster;
+    std::vector<pid_t> drivers;
+    for (int i = 0; i < kDrivers; ++i) drivers.push_back(StartRole("two-drivers", {shared.path(), std::to_string(i)}));
+    const auto check = [&] {
+      for (int i = 0; i < kDrivers; ++i) {
+        if (shared->not_there_yet[i] != 0) throw NotThereYet(shared->failure[i]);
+        Require(shared->failure[i][0] == '\0', std::string("a driver failed: ") + shared->failure[i]);
+      }
+    };
+    const auto await = [&](const std::atomic<uint32_t>& word, const char* what) {
+      const int64_t deadline = NowNs() + 20'000'000'000;
+      while (word.load() < kDrivers) {
+        check();
+        Require(NowNs() < deadline, std::string("the drivers hang: ") + what);
+        SleepNs(1'000'000);
+      }
+    };
+    await(shared->ready, "connecting");
+    std::vector<double> rates;
+    std::vector<double> unfairness;
+    for (int round = 1; round <= context.rounds() + 1; ++round) {
+      shared->running = 1;
+      shared->round = static_cast<uint32_t>(round);
+      const int64_t start = NowNs();
+      SleepNs(context.round_ns());
+      shared->running = 0;
+      const int64_t elapsed = NowNs() - start;
+      await(shared->finished[round], "in a round");
+      if (round == 1) continue;  // warm-up
+      const auto a = static_cast<double>(shared->done[0][round].load());
+      const auto b = static_cast<double>(shared->done[1][round].load());
+      rates.push_back((a + b) * 1e9 / static_cast<double>(elapsed));
+      unfairness.push_back(std::max(a, b) / std::max(1.0, std::min(a, b)));
+    }
+    shared->end = 1;
+    for (const pid_t driver : drivers) AwaitRole(driver, "two-drivers");
+    check();
+    context.Report(Metric{"total rate",
+                          kPerSecond,
+                          Better::kHigher,
+                          rates,
+                          Target{"at most 10 % less than one driver", 0, 0.9, "tasks.batch/rate"},
+                          {"tasks.batch/rate"}});
+    context.Report(Fairness("more / less tasks of a driver", unfairness));
+  }
+}
+
+}  // namespace
+
+Role TwoDriversRole() { return DriverMain; }
+
+std::vector<Row> DriverRows() {
+  return {
+      {"drivers.threads", "four threads of one driver, each with batches of 1,000 of its own", RunThreads, 60,
+       {"tasks.batch"}},
+      {"drivers.processes",
+       "two drivers (processes) of one cluster at once, each with batches of 1,000 of its own; a third process "
+       "started the cluster and is quiet",
+       RunDrivers, 90, {"tasks.batch"}},
+  };
+}
+
+}  // namespace manta::bench
