@@ -196,8 +196,8 @@ Result<FlightRecorder> CreateRecorderFile(const std::string& path, uint32_t even
   if (file.fd < 0) return ErrnoError("cannot create the flight recorder " + path, errno);
   const auto give_up = [&](int error_number) {
     unlink(path.c_str());
-    return ErrnoError("cannot allocate " + std::to_string(bytes) + " bytes for the flight recorder " +
-                          path,
+    return ErrnoError("cannot allocate " + std::to_string(bytes) +
+                          " bytes for the flight recorder " + path,
                       error_number);
   };
   if (const int error_number = posix_fallocate(file.fd, 0, static_cast<off_t>(bytes));

@@ -209,7 +209,7 @@ class FlightRecorder {
 Result<FlightRecorder> CreateRecorder(void* region, uint64_t bytes);
 
 // Makes a recorder in a new file, for `events` rounded up to a power of two; a file of that name is
-// replaced. The file's space is allocated at once: a full disk is an error here, not a signal later.
+// replaced. The file's space is allocated at once: a full disk is an error here, no signal later.
 Result<FlightRecorder> CreateRecorderFile(const std::string& path, uint32_t events);
 
 struct RecordedEvent {
