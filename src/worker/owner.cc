@@ -29,23 +29,40 @@ void Owner::MarkReady(ObjectRecord* object, ValueState state) {
   assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
   object->task = 0;
   object->state.store(state, std::memory_order_release);
+  if (state == ValueState::kError) failures_.fetch_add(1, std::memory_order_release);
   if (object->dependents != nullptr) NotifyDependents(object, std::exchange(object->dependents, nullptr));
   if (object->references.load(std::memory_order_relaxed) == 0 && !object->listed) FreeObject(object);
 }
 
 void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
   while (dependents != nullptr) {
-    Dependent* next = dependents->next;
-    if (dependents->waiter != nullptr) {
-      listener_->WaiterReady(dependents->waiter);
-    } else if (dependents->task == 0) {
-      border_->FetchersReady(object);
-    } else {
-      listener_->DependencyReady(dependents->task);
+    Dependent* dependent = dependents;
+    dependents = dependent->next;
+    if (dependent->waiter == nullptr && dependent->task != 0) {
+      dependent->next = nullptr;
+      *last_ready_task_ = dependent;
+      last_ready_task_ = &dependent->next;
+      continue;
     }
-    heap_.Free(dependents, sizeof(Dependent));
-    dependents = next;
+    if (dependent->waiter != nullptr) {
+      listener_->WaiterReady(dependent->waiter);
+    } else {
+      border_->FetchersReady(object);
+    }
+    heap_.Free(dependent, sizeof(Dependent));
   }
+  // A task that fails with its dependency gives its own results values, and so on: a loop, for chains may be longer than
+  // any stack.
+  if (notifying_) return;
+  notifying_ = true;
+  while (Dependent* dependent = ready_tasks_) {
+    ready_tasks_ = dependent->next;
+    if (ready_tasks_ == nullptr) last_ready_task_ = &ready_tasks_;
+    const uint32_t task = dependent->task;
+    heap_.Free(dependent, sizeof(Dependent));
+    listener_->DependencyReady(task);
+  }
+  notifying_ = false;
 }
 
 void Owner::SetInline(ObjectRecord* object, const void* bytes, uint32_t size) {

@@ -2,6 +2,7 @@
 // Every process of a job is an owner, drivers and workers alike.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -70,6 +71,8 @@ class Owner {
   void SetBytes(ObjectRecord* object, const void* bytes, uint32_t size);   // copies
   void SetShared(ObjectRecord* object, const shm::SharedHandle& handle, bool arena_owned);
   void SetError(ObjectRecord* object, Error error);
+  // Any thread. How many objects have failed so far: who has looked for failures need not look again until this changes.
+  uint32_t failures() const { return failures_.load(std::memory_order_acquire); }
 
   // [lock] A put of up to the size of a heap value: an unsealed object with one reference and the place to write its bytes to.
   ObjectRecord* BeginPut(uint32_t size, void** data);
@@ -131,6 +134,7 @@ class Owner {
   const ProcessId process_;
   NodeMemory* const memory_;
   SpinLock lock_;
+  std::atomic<uint32_t> failures_{0};
   // Guarded by lock_:
   ReadyListener* listener_ = nullptr;
   BorderListener* border_ = nullptr;
@@ -140,6 +144,9 @@ class Owner {
   std::vector<shm::SharedHandle> freed_;
   uint64_t freed_bytes_ = 0;
   uint32_t next_pin_ = 0;
+  Dependent* ready_tasks_ = nullptr;  // to be told, oldest first
+  Dependent** last_ready_task_ = &ready_tasks_;
+  bool notifying_ = false;
   std::function<void()> freed_hook_;  // set before other threads run
 };
 

@@ -374,6 +374,7 @@ void Runtime::RunInPlace(ObjectRecord* object) {
 
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
                       manta_bytes* values) {
+  uint32_t failures = owner_->failures() - 1;  // so that the first look is at all objects
   for (size_t i = 0; i < count; ++i) {
     if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Get");
   }
@@ -382,12 +383,22 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   auto done = [&] {
     for (; next < count; ++next) {
       const ValueState state = objects[next]->state.load(std::memory_order_acquire);
-      if (state == ValueState::kPending) return false;
+      if (state == ValueState::kPending) break;
       if (state == ValueState::kError) {
         failed = objects[next];
         return true;
       }
     }
+    if (next == count) return true;
+    // One of the later objects may have failed; that is rare, so that they are not looked at each time.
+    const uint32_t failures_now = owner_->failures();
+    if (failures_now == failures) return false;
+    failures = failures_now;
+    const auto later = std::find_if(objects + next, objects + count, [](const ObjectRecord* object) {
+      return object->state.load(std::memory_order_acquire) == ValueState::kError;
+    });
+    if (later == objects + count) return false;
+    failed = *later;
     return true;
   };
   if (!done()) {
