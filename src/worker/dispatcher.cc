@@ -291,11 +291,17 @@ bool Dispatcher::ShouldRetry(const TaskRecord& task, const Outcome& outcome) con
   if (outcome.status != shm::TaskStatus::kFailed || task.retries_left == 0 || task.cancelled) {
     return false;
   }
-  const TargetOptions& options = task.target->options;
-  if (options.retry_exceptions == 0) return false;
-  if (options.retry_exceptions == 1) return true;
-  return std::count(options.retry_exception_types.begin(), options.retry_exception_types.end(),
-                    FirstError(outcome).type_name) > 0;
+  if (task.retry_rule == nullptr) return false;
+  switch (task.retry_rule->exceptions) {
+    case RetryRule::Exceptions::kAll:
+      return true;
+    case RetryRule::Exceptions::kListed:
+      return std::count(task.retry_rule->types.begin(), task.retry_rule->types.end(),
+                        FirstError(outcome).type_name) > 0;
+    case RetryRule::Exceptions::kNone:
+      break;
+  }
+  return false;
 }
 
 Error Dispatcher::FirstError(const Outcome& outcome) {
@@ -626,6 +632,7 @@ void Dispatcher::RetireActor(TaskTarget* target) {
   task->args = nullptr;
   task->nested = nullptr;
   task->retries_left = 0;
+  task->retry_rule = nullptr;
   Submit(index, task, target);
 }
 

@@ -81,6 +81,13 @@ struct TaskNested {
   std::vector<ObjectId> ids;
 };
 
+// Which exceptions of user code lead to another attempt.
+struct RetryRule {
+  enum class Exceptions : uint8_t { kNone = 0, kAll = 1, kListed = 2 };
+  Exceptions exceptions = Exceptions::kNone;
+  std::vector<std::string> types;  // demangled
+};
+
 // One submitted task, until its results are there. What a retry needs stays in it: `body` is the descriptor as it goes into a slot,
 // the arguments are in body.payload or in `args`.
 struct TaskRecord {
@@ -100,7 +107,7 @@ struct TaskRecord {
   };
   uint32_t unready = 0;  // dependencies without a value
   int32_t retries_left = 0;
-  uint16_t options = 0;
+  const RetryRule* retry_rule = nullptr;  // lives as long as the runtime; nullptr: never
   TaskState state = TaskState::kFree;
   bool cancelled = false;
 };

@@ -28,6 +28,21 @@ std::vector<std::unique_ptr<wire::AmountT>> Amounts(const model::ResourceSet& re
   return amounts;
 }
 
+// The same for the same options, whoever asks for them.
+std::string KeyOf(const InternedOptions& options) {
+  std::string key = options.shape.name;
+  const auto add = [&key](std::string_view text) { key.append(1, '\0').append(text); };
+  for (const auto& [name, amount] : options.shape.resources.amounts()) {
+    add(name);
+    add(std::to_string(amount));
+  }
+  add("");
+  add(std::to_string(options.max_retries));
+  add(std::to_string(static_cast<int>(options.retry_rule.exceptions)));
+  for (const std::string& type : options.retry_rule.types) add(type);
+  return key;
+}
+
 std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
 // One paragraph: how the process ended, then its last words.
@@ -137,7 +152,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
   defaults.placement = defaults.resources;
-  options_.push_back({dispatcher_->TargetFor(defaults), defaults, 3});
+  options_.push_back({dispatcher_->TargetFor(defaults), defaults, 3, {}});
   control_->Start({.on_frame = [this](const wire::Frame& frame) { OnFrame(frame); },
                    .on_closed = [this] { OnClosed(); },
                    .on_tick = [this](int64_t now) { return OnTick(now); }});
@@ -233,9 +248,11 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   if (actor != nullptr) {
     target = actor->target;
     task->retries_left = 0;
+    task->retry_rule = nullptr;
   } else {
     target = options.target;
     task->retries_left = options.max_retries;
+    task->retry_rule = &options.retry_rule;
   }
   dispatcher_->Submit(index, task, target);
   references_->Flush();
@@ -272,16 +289,21 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   if (interned.max_retries < -1) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "max_retries must be -1 (without end), 0 or more");
   }
-  interned.shape.max_retries = interned.max_retries;
-  interned.shape.retry_exceptions = options.retry_exceptions;
-  for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
-    interned.shape.retry_exception_types.push_back(
-        FunctionRegistry::Demangle(options.retry_exception_types[i]));
+  if (options.retry_exceptions < 0 || options.retry_exceptions > 2) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "retry_exceptions must be 0 (none), 1 (all) or 2 (those listed)");
   }
+  interned.retry_rule.exceptions = static_cast<RetryRule::Exceptions>(options.retry_exceptions);
+  for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
+    interned.retry_rule.types.push_back(FunctionRegistry::Demangle(options.retry_exception_types[i]));
+  }
+  std::string text = KeyOf(interned);
   std::lock_guard guard(owner_->lock());
-  interned.target = dispatcher_->TargetFor(interned.shape);
-  options_.push_back(std::move(interned));
-  return static_cast<uint32_t>(options_.size() - 1);
+  const auto [known, is_new] = option_numbers_.try_emplace(std::move(text), options_.size());
+  if (is_new) {
+    interned.target = dispatcher_->TargetFor(interned.shape);
+    options_.push_back(std::move(interned));
+  }
+  return known->second;
 }
 
 // ---- Objects
@@ -422,7 +444,10 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
       request.after_parking = resumed;
     }
     if (!waiting_->Wait(request)) {
-      return MakeError(MANTA_ERROR_TIMEOUT, "Get: " + std::to_string(count - next) + " of " +
+      const auto pending = std::count_if(objects, objects + count, [](const ObjectRecord* object) {
+        return object->state.load(std::memory_order_acquire) == ValueState::kPending;
+      });
+      return MakeError(MANTA_ERROR_TIMEOUT, "Get: " + std::to_string(pending) + " of " +
                                                 std::to_string(count) + " objects had no value after " +
                                                 std::to_string(timeout_ns / 1'000'000) + " ms");
     }

@@ -29,6 +29,7 @@ struct InternedOptions {
   TaskTarget* target = nullptr;  // for tasks; actors have targets of their own
   TargetOptions shape;
   int32_t max_retries = 3;
+  RetryRule retry_rule;
 };
 
 // Thread-safe.
@@ -97,7 +98,9 @@ class Runtime {
   std::unique_ptr<ActorLinks> actors_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;
-  std::deque<InternedOptions> options_;  // guarded by the owner's lock
+  // Guarded by the owner's lock:
+  std::deque<InternedOptions> options_;
+  std::unordered_map<std::string, uint32_t> option_numbers_;
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread
   std::atomic<bool> closed_{false};

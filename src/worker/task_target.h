@@ -58,9 +58,6 @@ struct TargetOptions {
   std::string name;
   model::ResourceSet resources;
   model::ResourceSet placement;
-  int32_t max_retries = 3;
-  int32_t retry_exceptions = 0;  // 0 none, 1 all, 2 those listed
-  std::vector<std::string> retry_exception_types;
 
   bool SameShape(const TargetOptions& other) const {
     return resources == other.resources && placement == other.placement;
