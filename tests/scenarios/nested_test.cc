@@ -1,0 +1,217 @@
+// Tasks that submit tasks and wait for them.
+#include <unistd.h>
+
+#include <atomic>
+#include <numeric>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+class Nested : public ConnectedTest {};
+
+int64_t Descend(int depth) {
+  if (depth == 0) return 1;
+  return *manta::Get(manta::Task(Descend).Remote(depth - 1)) + 1;
+}
+
+TEST_F(Nested, RecursionOfDepth200) {
+  EXPECT_EQ(*manta::Get(manta::Task(Descend).Remote(200), 20s), 201);
+}
+
+TEST_F(Nested, RecursionDeeperThanRunsInPlace) {
+  EXPECT_EQ(*manta::Get(manta::Task(Descend).Remote(600), 25s), 601);
+}
+
+TEST_F(Nested, SeveralRecursionsAtOnce) {
+  std::vector<manta::ObjectRef<int64_t>> all;
+  for (int i = 0; i < 20; ++i) all.push_back(manta::Task(Descend).Remote(100 + i));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(*manta::Get(all[static_cast<size_t>(i)], 20s), 101 + i);
+}
+
+int64_t Tree(int depth, int width) {
+  if (depth == 0) return 1;
+  std::vector<manta::ObjectRef<int64_t>> children;
+  for (int i = 0; i < width; ++i) children.push_back(manta::Task(Tree).Remote(depth - 1, width));
+  int64_t leaves = 0;
+  for (const auto& value : manta::Get(children)) leaves += *value;
+  return leaves;
+}
+
+TEST_F(Nested, ATreeFansOut) {
+  EXPECT_EQ(*manta::Get(manta::Task(Tree).Remote(4, 8), 20s), 4096);
+  EXPECT_EQ(*manta::Get(manta::Task(Tree).Remote(12, 2), 20s), 4096);
+  EXPECT_EQ(*manta::Get(manta::Task(Tree).Remote(1, 10'000), 20s), 10'000);
+}
+
+int64_t Fibonacci(int n) {
+  if (n < 2) return n;
+  const auto one = manta::Task(Fibonacci).Remote(n - 1);
+  const auto two = manta::Task(Fibonacci).Remote(n - 2);
+  return *manta::Get(one) + *manta::Get(two);
+}
+
+TEST_F(Nested, FibonacciNeedsNoMoreThanTwiceAsManyWorkersAsCores) {
+  LimitTime(60s);
+  std::atomic<bool> done = false;
+  size_t most = 0;
+  std::thread watcher([&] {
+    while (!done) {
+      most = std::max(most, Pids(Role::kWorker).size());
+      std::this_thread::sleep_for(5ms);
+    }
+  });
+  EXPECT_EQ(*manta::Get(manta::Task(Fibonacci).Remote(18), 50s), 2584);
+  done = true;
+  watcher.join();
+  EXPECT_GE(most, 1u);
+  EXPECT_LE(most, 4u) << "worker processes at once, on 2 CPUs";
+}
+
+// ---- Blocking
+
+int SleepAndReturn(int milliseconds) {
+  usleep(static_cast<useconds_t>(milliseconds) * 1000);
+  return milliseconds;
+}
+// Waits for children that have started elsewhere, so that they cannot run in place.
+int Parent(int milliseconds) {
+  const auto child = manta::Task(SleepAndReturn).Remote(milliseconds);
+  usleep(100'000);
+  return *manta::Get(child);
+}
+
+TEST_F(Nested, MoreBlockedParentsThanCores) {
+  std::vector<manta::ObjectRef<int>> parents;
+  for (int i = 0; i < 12; ++i) parents.push_back(manta::Task(Parent).Remote(300));
+  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 300);
+}
+
+// A child that asks for another kind of worker, which can never run in place.
+int ParentOfAnotherKind(int depth) {
+  if (depth == 0) return 0;
+  return *manta::Get(manta::Task(ParentOfAnotherKind).SetNumCpus(depth % 2 == 0 ? 1 : 0.5).Remote(depth - 1)) +
+         1;
+}
+
+TEST_F(Nested, ParentsBlockWhileTheirChildrenNeedWorkersOfAnotherKind) {
+  EXPECT_EQ(*manta::Get(manta::Task(ParentOfAnotherKind).Remote(10), 20s), 10);
+  std::vector<manta::ObjectRef<int>> parents;
+  for (int i = 0; i < 6; ++i) parents.push_back(manta::Task(ParentOfAnotherKind).Remote(4));
+  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 4);
+}
+
+// Waits without Get.
+int ParentThatWaits(int count) {
+  std::vector<manta::ObjectRef<int>> children;
+  for (int i = 0; i < count; ++i) children.push_back(manta::Task(SleepAndReturn).Remote(1));
+  auto [ready, unready] = manta::Wait(children, count);
+  return static_cast<int>(ready.size());
+}
+
+TEST_F(Nested, ParentsThatWaitForTheirChildrenByWait) {
+  std::vector<manta::ObjectRef<int>> parents;
+  for (int i = 0; i < 6; ++i) parents.push_back(manta::Task(ParentThatWaits).Remote(20));
+  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 20);
+}
+
+int ParentOfAChildWithoutCpu(int milliseconds) {
+  const auto child = manta::Task(SleepAndReturn).SetNumCpus(0).Remote(milliseconds);
+  return *manta::Get(child);
+}
+
+TEST_F(Nested, TasksBehindABlockedParentGoElsewhere) {
+  // Both workers get parents and quick tasks in turn; the parents wait for longer than the quick ones may take. Their children
+  // leave the two CPUs to the quick ones.
+  std::vector<manta::ObjectRef<int>> parents, quick;
+  for (int i = 0; i < 2; ++i) {
+    parents.push_back(manta::Task(ParentOfAChildWithoutCpu).Remote(1500));
+    for (int j = 0; j < 50; ++j) quick.push_back(manta::Task(SleepAndReturn).Remote(0));
+  }
+  Stopwatch watch;
+  manta::Get(quick, 10s);
+  EXPECT_LT(watch.seconds(), 1.2) << "tasks have waited behind parents that wait";
+  manta::Get(parents);
+}
+
+// ---- Values and failures of children
+
+int64_t SumOfLargeChildren(int count, int size) {
+  std::vector<manta::ObjectRef<std::string>> children;
+  for (int i = 0; i < count; ++i) {
+    children.push_back(
+        manta::Task([](int bytes) { return std::string(static_cast<size_t>(bytes), 'c'); }).Remote(size));
+  }
+  int64_t sum = 0;
+  for (const auto& child : children) sum += static_cast<int64_t>(manta::Get(child)->size());
+  return sum;
+}
+
+TEST_F(Nested, ChildrenReturnValuesOfAllSizes) {
+  for (int size : {0, 10, 32, 33, 1000, 65'536, 65'537, 3'000'000}) {
+    EXPECT_EQ(*manta::Get(manta::Task(SumOfLargeChildren).Remote(10, size)), int64_t{10} * size) << size;
+  }
+}
+
+int Fail(int depth) {
+  if (depth == 0) throw std::domain_error("from the bottom");
+  return *manta::Get(manta::Task(Fail).Remote(depth - 1));
+}
+
+TEST_F(Nested, FailuresOfChildrenArriveAsTheyWere) {
+  for (int depth : {0, 1, 2, 20}) {
+    const auto failed = manta::Task(Fail).Remote(depth);
+    const std::string message = MessageOf<std::domain_error>([&] { manta::Get(failed); });
+    EXPECT_NE(message.find("from the bottom"), std::string::npos) << message;
+  }
+}
+
+// Does not wait for what it has submitted.
+int Forget(int count) {
+  for (int i = 0; i < count; ++i) manta::Task(SleepAndReturn).Remote(1);
+  return count;
+}
+
+TEST_F(Nested, ParentsMayEndBeforeTheirChildren) {
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(*manta::Get(manta::Task(Forget).Remote(50), 20s), 50);
+}
+
+int64_t WorkerOf(int depth) {
+  if (depth == 0) return getpid();
+  return *manta::Get(manta::Task(WorkerOf).Remote(depth - 1));
+}
+
+TEST_F(Nested, ChildrenSeeTheSameCluster) {
+  EXPECT_NE(*manta::Get(manta::Task(WorkerOf).Remote(5)), getpid());
+  EXPECT_TRUE(*manta::Get(manta::Task([] { return manta::IsInitialized(); }).Remote()));
+  EXPECT_FALSE(*manta::Get(manta::Task([] { return manta::GetRuntimeContext().IsDriver(); }).Remote()));
+  const std::string job = manta::GetRuntimeContext().GetJobId();
+  EXPECT_EQ(*manta::Get(manta::Task([] { return manta::GetRuntimeContext().GetJobId(); }).Remote()), job);
+}
+
+// Threads of a task may use the cluster as well.
+int64_t Threads(int count) {
+  std::atomic<int64_t> sum = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) {
+    threads.emplace_back([&sum, i] {
+      for (int j = 0; j < 100; ++j) {
+        sum += *manta::Get(manta::Task([](int x) { return x; }).Remote(i));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return sum;
+}
+
+TEST_F(Nested, ThreadsOfATaskSubmitTasks) {
+  EXPECT_EQ(*manta::Get(manta::Task(Threads).Remote(4), 20s), 600);
+}
+
+}  // namespace
+}  // namespace manta_test
