@@ -15,7 +15,8 @@
 namespace manta::node {
 
 struct ControlArenaOptions {
-  uint64_t bytes = uint64_t{1} << 30;  // of address space; memory is used as channels are
+  // Of address space, which costs nothing: memory is used as channels are. A channel of tasks spans 8 MiB.
+  uint64_t bytes = uint64_t{16} << 30;
   uint32_t process_pages = 1280;
   uint32_t node_index = 1;
   uint32_t cores = 1;

@@ -44,6 +44,7 @@ Result<unsigned char*> MemoryFile::Map(uint64_t bytes) {
   if (address == MAP_FAILED) {
     return ErrnoError("mapping " + std::to_string(bytes) + " bytes of shared memory", errno);
   }
+  madvise(address, bytes, MADV_DONTDUMP);  // a core file of the daemon is about the daemon
   mapped_ = static_cast<unsigned char*>(address);
   mapped_bytes_ = bytes;
   return mapped_;

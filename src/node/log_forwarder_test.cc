@@ -1,0 +1,113 @@
+#include "node/log_forwarder.h"
+
+#include <gtest/gtest.h>
+
+namespace manta::node {
+namespace {
+
+constexpr ProcessId kFirst{1};
+constexpr ProcessId kSecond{2};
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+LogForwarder::Options Small() {
+  LogForwarder::Options options;
+  options.lines_per_second = 2;
+  options.burst = 4;
+  options.longest_line = 10;
+  return options;
+}
+
+TEST(LogForwarderTest, ShowsWholeLinesOnly) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "one\ntw"), "one\n");
+  EXPECT_EQ(forwarder.Add(1, kFirst, "o"), "");
+  EXPECT_EQ(forwarder.Add(2, kFirst, "\n\nthree\n"), "two\n\nthree\n");
+}
+
+TEST(LogForwarderTest, ShowsTheRestAtTheEnd) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "terminate called"), "");
+  EXPECT_EQ(forwarder.Finish(1, kFirst), "terminate called\n");
+  EXPECT_EQ(forwarder.Finish(2, kFirst), "");
+}
+
+TEST(LogForwarderTest, CutsLongLines) {
+  LogForwarder forwarder(Small());
+  EXPECT_EQ(forwarder.Add(0, kFirst, "0123456789abcdefghij\n"), "0123456789\nabcdefghij\n");
+  EXPECT_EQ(forwarder.Add(0, kSecond, "xxxx"), "");
+  EXPECT_EQ(forwarder.Add(0, kSecond, "yyyyyyyyy"), "xxxxyyyyyy\n");
+  EXPECT_EQ(forwarder.Finish(0, kSecond), "yyy\n");
+}
+
+TEST(LogForwarderTest, SaysOnceWhatSeveralSay) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "loaded 17 rows\n"), "loaded 17 rows\n");
+  EXPECT_EQ(forwarder.Add(1, kSecond, "loaded 1234 rows\n"), "");
+  EXPECT_EQ(forwarder.Add(2, kFirst, "loaded 3 rows\n"), "");
+  EXPECT_EQ(forwarder.NextDeadline(), 5 * kSecondNs);
+  EXPECT_TRUE(forwarder.Expire(4 * kSecondNs).empty());
+  const auto due = forwarder.Expire(5 * kSecondNs);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(due[0].lines, "loaded 3 rows [repeated 2x across workers]\n");
+  EXPECT_EQ(due[0].process, kFirst);
+  EXPECT_EQ(forwarder.NextDeadline(), INT64_MAX);
+  EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "loaded 5 rows\n"), "loaded 5 rows\n");
+}
+
+TEST(LogForwarderTest, OneMayRepeatItself) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "step 1\nstep 2\nstep 3\n"), "step 1\nstep 2\nstep 3\n");
+  EXPECT_EQ(forwarder.NextDeadline(), INT64_MAX);
+}
+
+TEST(LogForwarderTest, RepeatsEverythingIfAskedTo) {
+  LogForwarder::Options options;
+  options.deduplicate = false;
+  LogForwarder forwarder(options);
+  EXPECT_EQ(forwarder.Add(0, kFirst, "a\n"), "a\n");
+  EXPECT_EQ(forwarder.Add(0, kSecond, "a\n"), "a\n");
+}
+
+TEST(LogForwarderTest, AnOldLineIsNewAgain) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "a\n"), "a\n");
+  EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "a\n"), "a\n");
+}
+
+TEST(LogForwarderTest, CutsAFloodShortAndSaysSo) {
+  LogForwarder forwarder(Small());
+  EXPECT_EQ(forwarder.Add(0, kFirst, "a\nb\nc\nd\ne\nf\n"), "a\nb\nc\nd\n");
+  EXPECT_EQ(forwarder.Add(0, kSecond, "g\n"), "g\n");  // another's allowance is its own
+  EXPECT_EQ(forwarder.NextDeadline(), kSecondNs);
+  const auto due = forwarder.Expire(kSecondNs);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(due[0].process, kFirst);
+  EXPECT_EQ(due[0].lines, "[2 lines more are in its log only: too much output at once]\n");
+  // Two a second come back.
+  EXPECT_EQ(forwarder.Add(kSecondNs, kFirst, "h\ni\nj\n"), "h\ni\n");
+}
+
+TEST(LogForwarderTest, TheNextLineThatFitsSaysWhatIsMissing) {
+  LogForwarder forwarder(Small());
+  forwarder.Add(0, kFirst, "a\nb\nc\nd\ne\n");
+  EXPECT_EQ(forwarder.Add(kSecondNs / 2, kFirst, "f\n"),
+            "[1 lines more are in its log only: too much output at once]\nf\n");
+}
+
+TEST(LogForwarderTest, CountsWhatWasNotRead) {
+  LogForwarder forwarder({});
+  forwarder.Add(0, kFirst, "half a li");
+  forwarder.Skipped(0, kFirst, 5000);
+  EXPECT_EQ(forwarder.Add(0, kFirst, "x\n"),
+            "[5000 bytes more are in its log only: too much output at once]\nx\n");
+}
+
+TEST(LogForwarderTest, FinishTellsWhatIsMissing) {
+  LogForwarder forwarder(Small());
+  forwarder.Add(0, kFirst, "a\nb\nc\nd\ne\n");
+  EXPECT_EQ(forwarder.Finish(0, kFirst),
+            "[1 lines more are in its log only: too much output at once]\n");
+}
+
+}  // namespace
+}  // namespace manta::node
