@@ -253,7 +253,9 @@ typedef struct manta_task_spec {
  * Cost: no system call and no allocation in steady state. */
 MANTA_API manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, manta_ref** results);
 
-/* force: kill the worker that runs it. recursive: its children too. */
+/* A task that has not started fails with TASK_CANCELLED. One that runs is interrupted where it waits (Get and Wait fail with
+ * TASK_CANCELLED there) or asks (manta_context.is_cancelled); with `force` its worker is killed. It is never tried again.
+ * recursive: the tasks that it submitted too. A finished task: no effect. Errors: INVALID_ARGUMENT for `force` on an actor's call. */
 MANTA_API manta_error* manta_cancel(manta_ref* ref, int force, int recursive);
 
 /* ---- Actors -------------------------------------------------------------------------------------------- */
@@ -304,6 +306,7 @@ typedef struct manta_context {
   const char* session_directory;
   int actor_was_restarted;
   int is_driver;
+  int is_cancelled; /* of the running task */
 } manta_context;
 
 MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* out);

@@ -274,8 +274,10 @@ manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, m
   return Own(From(runtime).Submit(*spec, nullptr, 0, results));
 }
 
-manta_error* manta_cancel(manta_ref*, int, int) {
-  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "Cancel is not there yet"));
+manta_error* manta_cancel(manta_ref* ref, int force, int recursive) {
+  Runtime* runtime = Runtime::Current();
+  if (runtime == nullptr) return manta_not_initialized_error("Cancel");
+  return Own(runtime->Cancel(From(ref), force != 0, recursive != 0));
 }
 
 void manta_actor_options_init(manta_actor_options* options) {
@@ -343,6 +345,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.session_directory = from.welcome().session_directory.c_str();
   context.is_driver = from.is_driver();
   context.task_name = "";
+  context.is_cancelled = const_cast<Runtime&>(from).IsCancelled();
   if (const auto* running = manta::worker::Executor::current()) {
     context.task_id = {running->task.owner.value, running->task.index, running->task.generation};
     if (running->name != nullptr) context.task_name = running->name;

@@ -145,6 +145,7 @@ Result<> ActorLinks::Kill(ActorRecord* actor) {
       wire::KillWorkerT message;
       message.worker = worker.value;
       message.reason = "the actor was killed by Kill";
+      message.force = true;
       control_->Queue(std::move(message));
     }
   }

@@ -135,9 +135,10 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
 void Dispatcher::DependencyReady(uint32_t index) {
   TaskRecord* task = owner_->Task(index);
   if (--task->unready > 0) return;
-  if (ObjectRecord* failed = FailedDependency(*task)) {
+  if (ObjectRecord* failed = FailedDependency(*task); failed != nullptr || task->cancelled) {
     if (task->state == TaskState::kQueued) task->target->queue.Remove(index);
-    Fail(index, task, *failed->error);
+    Fail(index, task, task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
+                                      : *failed->error);
     return;
   }
   TaskTarget* target = task->target;
@@ -316,6 +317,52 @@ void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
     owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
   }
   ReleaseTask(index, task);
+}
+
+bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill) {
+  const Error cancelled = MakeError(MANTA_ERROR_TASK_CANCELLED, std::string("the task '") +
+                                                                    (task->name != nullptr ? task->name : "?") +
+                                                                    "' was cancelled before it started");
+  TaskTarget* target = task->target;
+  task->cancelled = true;
+  switch (task->state) {
+    case TaskState::kWaiting:
+      return true;  // fails when its dependencies are there: they still name it
+    case TaskState::kQueued:
+      if (task->unready > 0) return true;
+      target->queue.Remove(index);
+      Fail(index, task, cancelled);
+      return true;
+    case TaskState::kPushed: {
+      OwnerChannel* channel = task->channel;
+      if (channel->TakeBack(task)) {
+        Left(channel, task);
+        Fail(index, task, cancelled);
+        return true;
+      }
+      references_->SendInterrupt(channel->worker(), index, task->body.generation, recursive);
+      if (force && !target->ordered) *kill = channel->worker();
+      return false;
+    }
+    case TaskState::kFree:
+    case TaskState::kRunningHere:
+      return false;
+  }
+  return false;
+}
+
+void Dispatcher::CancelChildren(const ObjectId& parent, std::vector<ProcessId>* kill) {
+  std::vector<uint32_t> children;
+  owner_->ForEachTask([&](uint32_t index, const TaskRecord& task) {
+    if (task.parent == parent) children.push_back(index);
+  });
+  for (uint32_t index : children) {
+    TaskRecord* task = owner_->Task(index);
+    if (task->state == TaskState::kFree || task->parent != parent) continue;
+    ProcessId worker;
+    Cancel(index, task, false, true, &worker);
+    if (worker) kill->push_back(worker);
+  }
 }
 
 void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
@@ -572,6 +619,9 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
     Left(channel, task);
     const bool again = !target->ordered && (!started || (task->retries_left != 0 && !task->cancelled));
     if (!again) {
+      if (task->cancelled) {
+        verdict = MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled while it ran, and its worker with it");
+      }
       Fail(tasks[i], task, verdict);
       continue;
     }

@@ -77,6 +77,11 @@ class Dispatcher {
   // The outcome of a task that ran in place (`worker` is this process then): as if its completion had come.
   void Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void Fail(uint32_t index, TaskRecord* task, const Error& error);
+  // Cancels a task that has not started: true. One that runs is marked, so that it is not tried again, and its worker is asked to
+  // interrupt it; with `force` returns the worker that has to be killed, if it is no actor's.
+  bool Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill);
+  // The tasks that `parent` (a task that runs here) submitted and that are not finished.
+  void CancelChildren(const ObjectId& parent, std::vector<ProcessId>* kill);
 
   // ---- Events
 

@@ -43,6 +43,18 @@ Executor::Executor(Owner* owner, References* references, Waiting* waiting, Share
 
 Executor::~Executor() = default;
 
+void Executor::Interrupt(const ObjectId& task) {
+  std::lock_guard guard(interrupts_mutex_);
+  interrupts_[next_interrupt_++ % kInterrupts] = task;
+  any_interrupt_.store(true, std::memory_order_release);
+}
+
+bool Executor::IsCancelled(const ObjectId& task) {
+  if (!any_interrupt_.load(std::memory_order_acquire)) return false;
+  std::lock_guard guard(interrupts_mutex_);
+  return std::find(std::begin(interrupts_), std::end(interrupts_), task) != std::end(interrupts_);
+}
+
 Execution& Executor::ExecutionAt(size_t depth) {
   while (executions_.size() <= depth) {
     executions_.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_));

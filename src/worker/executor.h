@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,10 @@ class Executor {
   Outcome RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result);
   // In-place runs below the running task, so that the stack stays within bounds.
   static int depth();
+
+  // Marks a task as cancelled: if it runs here, it learns of it when it waits or asks. Any thread.
+  void Interrupt(const ObjectId& task);
+  bool IsCancelled(const ObjectId& task);
 
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
@@ -71,6 +76,12 @@ class Executor {
   uint32_t version_ = 0;
   std::vector<std::unique_ptr<Execution>> executions_;  // by depth of in-place runs
   CachedCode cache_[16];
+  // The latest interrupts; an entry whose task does not run here (any more) is overwritten in time.
+  static constexpr size_t kInterrupts = 64;
+  std::mutex interrupts_mutex_;  // over the two below
+  ObjectId interrupts_[kInterrupts];
+  size_t next_interrupt_ = 0;
+  std::atomic<bool> any_interrupt_{false};
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<bool> stop_{false};
 };

@@ -119,6 +119,14 @@ class Owner {
   // The record, if a message's (index, generation) names one in use.
   TaskRecord* FindTask(uint32_t index, uint32_t generation);
 
+  // [lock] Calls use(index, record) for every task in use.
+  template <class Use>
+  void ForEachTask(Use use) const {
+    tasks_.ForEach([&](uint32_t index, const TaskRecord& task) {
+      if (task.state != TaskState::kFree) use(index, task);
+    });
+  }
+
   uint32_t objects_in_use() const { return objects_.used(); }
   uint32_t tasks_in_use() const { return tasks_.used(); }
 

@@ -105,6 +105,7 @@ struct TaskRecord {
     ObjectRecord* result = nullptr;       // body.results == 1
     ObjectRecord** results;               // heap block otherwise
   };
+  ObjectId parent;       // the task that submitted it, as its owner names it; none in a driver
   uint32_t unready = 0;  // dependencies without a value
   int32_t retries_left = 0;
   const RetryRule* retry_rule = nullptr;  // lives as long as the runtime; nullptr: never

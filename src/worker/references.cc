@@ -303,7 +303,23 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
     value->bytes.assign(error.begin(), error.end());
     BatchFor(from).values.push_back(std::move(value));
   });
+  ForEach(batch.cancel(), [&](const wire::PeerCancel& message) {
+    ObjectRecord* object = FindOwn(FromWire(message.object()));
+    if (object != nullptr) canceller_->Cancel(object, message.force(), message.recursive());
+  });
+  ForEach(batch.interrupt(), [&](const wire::PeerInterrupt& message) {
+    canceller_->Interrupt({from, message.record(), message.generation()}, message.recursive());
+  });
   Apply();
+}
+
+void References::SendCancel(const ObjectRecord& object, bool force, bool recursive) {
+  const ObjectId id = IdOf(object);
+  BatchFor(id.owner).cancel.emplace_back(ToWire(id), force, recursive);
+}
+
+void References::SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive) {
+  BatchFor(worker).interrupt.emplace_back(record, generation, recursive);
 }
 
 void References::OnProcessGone(ProcessId process) {
@@ -313,6 +329,7 @@ void References::OnProcessGone(ProcessId process) {
 }
 
 void References::Flush() {
+  if (outgoing_.empty()) return;
   for (auto& [process, batch] : outgoing_) {
     flatbuffers::FlatBufferBuilder builder(1024);
     builder.Finish(wire::PeerBatch::Pack(builder, &batch));

@@ -18,6 +18,18 @@
 
 namespace manta::worker {
 
+// What peers ask for that concerns tasks. Called under the owner's lock.
+class CancelListener {
+ public:
+  // A borrower wants the task that makes this object of ours cancelled.
+  virtual void Cancel(ObjectRecord* object, bool force, bool recursive) = 0;
+  // The owner of a task that this process runs wants it to stop.
+  virtual void Interrupt(const ObjectId& task, bool recursive) = 0;
+
+ protected:
+  ~CancelListener() = default;
+};
+
 // A value whose inner references are being registered.
 struct DeferredValue {
   shm::ValueKind kind = shm::ValueKind::kInline;
@@ -31,6 +43,8 @@ class References final : public BorderListener {
  public:
   using Send = std::function<void(ProcessId to, std::vector<uint8_t> batch)>;
   References(Owner* owner, Send send);
+
+  void set_canceller(CancelListener* canceller) { canceller_ = canceller; }
 
   // ---- Names
 
@@ -71,6 +85,11 @@ class References final : public BorderListener {
       ProcessId sender, uint64_t number,
       const std::vector<std::pair<ObjectId, std::vector<ObjectId>>>& results);
 
+  // ---- Cancellation
+
+  void SendCancel(const ObjectRecord& object, bool force, bool recursive);
+  void SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive);
+
   // ---- Events
 
   void OnBatch(ProcessId from, std::span<const uint8_t> bytes);
@@ -106,6 +125,7 @@ class References final : public BorderListener {
   std::unordered_map<const ObjectRecord*, std::vector<ProcessId>> fetchers_;
   std::unordered_map<ProcessId, wire::PeerBatchT> outgoing_;
   std::vector<ObjectRecord*> to_release_;
+  CancelListener* canceller_ = nullptr;
   uint64_t last_task_ = 0;
   bool applying_ = false;
 };

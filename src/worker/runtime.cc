@@ -69,6 +69,11 @@ namespace {
 
 std::atomic<Runtime*> current_runtime{nullptr};
 
+Error Interrupted(const char* what) {
+  return MakeError(MANTA_ERROR_TASK_CANCELLED,
+                   std::string("the task was cancelled while it waited in ") + what);
+}
+
 Error ForeignReference(const char* what) {
   return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                    std::string(what) + ": a reference belongs to a runtime that was shut down, or to another one");
@@ -106,6 +111,29 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
   Runtime* const runtime_;
 };
 
+// What peers ask for that concerns tasks (service thread, under the owner's lock).
+class Runtime::Peers final : public CancelListener {
+ public:
+  explicit Peers(Runtime* runtime) : runtime_(runtime) {}
+
+  void Cancel(ObjectRecord* object, bool force, bool recursive) override {
+    if (object->task == 0) return;
+    ProcessId kill;
+    runtime_->dispatcher_->Cancel(object->task, runtime_->owner_->Task(object->task), force, recursive, &kill);
+    if (kill) runtime_->KillWorkers({kill}, "the task that it ran was cancelled by force");
+  }
+  void Interrupt(const ObjectId& task, bool recursive) override {
+    if (runtime_->executor_ != nullptr) runtime_->executor_->Interrupt(task);
+    if (!recursive) return;
+    std::vector<ProcessId> kill;
+    runtime_->dispatcher_->CancelChildren(task, &kill);
+    runtime_->KillWorkers(kill, "the task that it ran was cancelled by force");
+  }
+
+ private:
+  Runtime* const runtime_;
+};
+
 Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
   const bool is_driver = hello.role == wire::Role::Driver;
   Result<Handshake> handshake = ShakeHands(socket, std::move(hello), kHandshakeNs);
@@ -138,6 +166,8 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
     message.payload = std::move(batch);
     control_->Queue(std::move(message));
   });
+  peers_ = std::make_unique<Peers>(this);
+  references_->set_canceller(peers_.get());
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), dispatcher_.get(), control_.get(), &memory_);
@@ -243,6 +273,8 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
       results[i] = reinterpret_cast<manta_ref*>(task->results[i]);
     }
   }
+  const ExecutionContext* context = Executor::current();
+  task->parent = context != nullptr ? context->task : ObjectId{};
   TaskTarget* target;
   const InternedOptions& options = options_[spec.options < options_.size() ? spec.options : 0];
   if (actor != nullptr) {
@@ -402,7 +434,12 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   }
   size_t next = 0;
   ObjectRecord* failed = nullptr;
+  bool cancelled = false;
   auto done = [&] {
+    if (IsCancelled()) {
+      cancelled = true;
+      return true;
+    }
     for (; next < count; ++next) {
       const ValueState state = objects[next]->state.load(std::memory_order_acquire);
       if (state == ValueState::kPending) break;
@@ -452,6 +489,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
                                                 std::to_string(timeout_ns / 1'000'000) + " ms");
     }
   }
+  if (cancelled) return Interrupted("Get");
   if (failed != nullptr) return *failed->error;
   for (size_t i = 0; i < count; ++i) values[i] = owner_->Value(*objects[i]);
   return {};
@@ -467,7 +505,12 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
   for (size_t i = 0; i < count; ++i) {
     if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Wait");
   }
+  bool cancelled = false;
   auto done = [&] {
+    if (IsCancelled()) {
+      cancelled = true;
+      return true;
+    }
     size_t found = 0;
     for (size_t i = 0; i < count; ++i) {
       if (objects[i]->state.load(std::memory_order_acquire) != ValueState::kPending &&
@@ -492,6 +535,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
     }
     waiting_->Wait(request);
   }
+  if (cancelled) return Interrupted("Wait");
   size_t found = 0;
   for (size_t i = 0; i < count; ++i) {
     const bool is_ready = found < num_returns &&
@@ -500,6 +544,45 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
     found += is_ready;
   }
   return {};
+}
+
+Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
+  if (&Owner::Of(object) != owner_.get()) return ForeignReference("Cancel");
+  {
+    std::lock_guard guard(owner_->lock());
+    if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return {};  // done already
+    if (object->borrowed) {
+      references_->SendCancel(*object, force, recursive);
+    } else if (object->task != 0) {
+      TaskRecord* task = owner_->Task(object->task);
+      if (force && task->target != nullptr && task->target->ordered) {
+        return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         "Cancel: force is not allowed for a call of an actor, since it would kill the actor: "
+                         "use Kill on its handle");
+      }
+      ProcessId kill;
+      dispatcher_->Cancel(object->task, task, force, recursive, &kill);
+      if (kill) KillWorkers({kill}, "the task that it ran was cancelled by force");
+    }
+    references_->Flush();
+  }
+  control_->Flush();
+  return {};
+}
+
+bool Runtime::IsCancelled() {
+  const ExecutionContext* context = Executor::current();
+  return context != nullptr && executor_ != nullptr && executor_->IsCancelled(context->task);
+}
+
+void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* reason) {
+  for (ProcessId worker : workers) {
+    wire::KillWorkerT message;
+    message.worker = worker.value;
+    message.reason = reason;
+    message.force = true;
+    control_->Queue(std::move(message));
+  }
 }
 
 // ---- Actors

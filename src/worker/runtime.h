@@ -53,6 +53,9 @@ class Runtime {
   Result<uint32_t> InternOptions(const manta_task_options& options);
   Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data, ObjectRecord** out);
   ObjectRecord* Import(const ObjectId& id);
+  Result<> Cancel(ObjectRecord* object, bool force, bool recursive);
+  // Whether the calling thread runs a task that was cancelled.
+  bool IsCancelled();
   Result<> Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns, manta_bytes* values);
   Result<> Wait(ObjectRecord* const* objects, size_t count, size_t num_returns, int64_t timeout_ns,
                 uint8_t* ready);
@@ -71,6 +74,8 @@ class Runtime {
 
  private:
   class Port;
+  class Peers;
+  void KillWorkers(const std::vector<ProcessId>& workers, const char* reason);
   Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver);
 
   void OnFrame(const wire::Frame& frame);
@@ -91,6 +96,7 @@ class Runtime {
   NodeMemory memory_;
   std::unique_ptr<ControlClient> control_;
   std::unique_ptr<Port> port_;
+  std::unique_ptr<Peers> peers_;
   std::unique_ptr<Owner> owner_;
   std::unique_ptr<References> references_;
   std::unique_ptr<SharedObjects> shared_;

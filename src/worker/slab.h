@@ -50,6 +50,14 @@ class Slab {
     return index / kPerChunk < chunks_.size() && index % kPerChunk != 0;
   }
 
+  // Every record that was ever made, in use or not.
+  template <class Use>
+  void ForEach(Use use) const {
+    for (uint32_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+      for (uint32_t i = 1; i < kPerChunk; ++i) use(chunk * kPerChunk + i, *At(chunk * kPerChunk + i));
+    }
+  }
+
   static Home* HomeOf(const T* record) {
     return *reinterpret_cast<Home**>(reinterpret_cast<uintptr_t>(record) & ~uintptr_t{kChunkBytes - 1});
   }
