@@ -16,8 +16,9 @@ namespace {
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
 
-thread_local ExecutionContext* current_context = nullptr;
-thread_local int current_depth = 0;
+// Read with every call of the API: a fixed offset instead of a function call.
+[[gnu::tls_model("initial-exec")]] thread_local ExecutionContext* current_context = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local int current_depth = 0;
 
 bool SameFunction(const manta_function_id& a, const manta_function_id& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
