@@ -62,6 +62,7 @@ void ReferenceTable::Put(ObjectId outer, const std::vector<ObjectId>& inners) {
   Record* record = Find(outer);
   assert(IsMine(outer) && record != nullptr);
   for (const ObjectId inner : inners) {
+    if (inner == outer) continue;
     Record* held = Find(inner);
     assert(held != nullptr);
     held->outers.insert(outer);

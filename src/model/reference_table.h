@@ -142,8 +142,8 @@ class ReferenceTable {
   // Whether the user has handles. The first handle of a borrowed object comes out of something that
   // holds it: the arguments of a running task, or a visible value.
   void SetLocal(ObjectId object, bool held);
-  // A value made here for an object of this process. It may be seen at once: what it contains is
-  // held.
+  // A value made here for an object of this process, told again or for the first time. It may be
+  // seen at once: what it contains is held.
   void Put(ObjectId outer, const std::vector<ObjectId>& inners);
 
   // ---- Tasks: the submitting side
@@ -278,7 +278,8 @@ class ReferenceTable {
   void AddEntry(ObjectId object, Record* record, ProcessId borrower, uint64_t epoch);
 
   void ReceiveInto(ObjectId outer, ProcessId sender, const std::vector<PassedReference>& inners);
-  bool Contain(ObjectId outer, Record* outer_record, ProcessId sender, const PassedReference& inner);
+  bool Contain(ObjectId outer, Record* outer_record, ProcessId sender,
+               const PassedReference& inner);
   void Lose(ObjectId outer, Record* record, ObjectId inner);
   void DropInners(ObjectId outer, Record* record);
   void Settle(ObjectId object, const Record& record);
