@@ -162,7 +162,7 @@ uint32_t Dispatcher::WindowOf(const TaskTarget& target) const {
 OwnerChannel* Dispatcher::Choose(TaskTarget* target) const {
   OwnerChannel* best = nullptr;
   for (OwnerChannel* channel : target->channels) {
-    if (channel->revoked || channel->blocked) continue;
+    if (channel->revoked || channel->blocked || !channel->HasRoom()) continue;
     if (best == nullptr || channel->in_flight() < best->in_flight()) best = channel;
   }
   return best != nullptr && best->in_flight() < WindowOf(*target) ? best : nullptr;
@@ -174,7 +174,7 @@ void Dispatcher::Dispatch(TaskTarget* target) {
     TaskRecord* task = owner_->Task(index);
     if (task->unready > 0) return;  // ordered: later calls wait behind it
     OwnerChannel* channel = Choose(target);
-    if (channel == nullptr || !channel->HasRoom()) return;
+    if (channel == nullptr) return;
     target->queue.Remove(index);
     if (!channel->Push(*owner_, index, task)) {
       target->queue.PushFront(index);
@@ -740,12 +740,16 @@ int64_t Dispatcher::Tick(int64_t now) {
   const auto within = [&next](int64_t ns) { next = next < 0 ? ns : std::min(next, ns); };
   for (const auto& target : targets_) {
     if (target->ordered) {
-      if (target->outstanding() > 0) within(kQuietTickNs);
+      if (target->outstanding() > 0) {
+        Dispatch(target.get());
+        within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
+      }
       continue;
     }
     if (target->outstanding() > 0) {
       target->idle_since = 0;
       Rebalance(target.get());
+      Dispatch(target.get());  // room can appear without a completion, where tasks were taken back
       UpdateDemand(target.get(), now);
       within(target->wanted > target->channels.size() || !target->queue.empty() ? kBusyTickNs
                                                                                : kQuietTickNs);

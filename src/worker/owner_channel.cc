@@ -57,7 +57,11 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
       pushed_(size_t{1} << view.header->log2_slots),
       payload_marks_(size_t{1} << view.header->log2_slots) {}
 
-bool OwnerChannel::HasRoom() { return slots_.Reserve() != nullptr; }
+// A slot that the worker has released may still have an unread completion. It stays taken until that is read: otherwise an owner
+// that submits without reading would let completions overwrite each other.
+bool OwnerChannel::HasRoom() {
+  return pushed_[slots_.position() & (slots() - 1)] == 0 && slots_.Reserve() != nullptr;
+}
 
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
   if (task.body.dependencies == 0 && task.nested == nullptr) return task.body.args_bytes;
@@ -99,8 +103,8 @@ void OwnerChannel::ReclaimPayload() {
 }
 
 bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
+  if (!HasRoom()) return false;
   shm::TaskBody* body = slots_.Reserve();
-  if (body == nullptr) return false;
   const uint32_t bytes = PayloadBytes(owner, *task);
   if (bytes <= shm::kInlinePayload) {
     if (task->body.dependencies == 0 && task->args == nullptr && task->nested == nullptr) {
