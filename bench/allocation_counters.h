@@ -1,5 +1,5 @@
-// The file in which libmanta_bench_allocations.so counts, for each process that has it preloaded. The file is made, zeroed and
-// of this size, by who wants to know.
+// The file in which libmanta_bench_allocations.so counts, for each process that has it preloaded.
+// The file is made, zeroed and of this size, by who wants to know.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,8 @@ struct AllocationCounters {
   struct Process {
     std::atomic<int32_t> pid;  // 0: free
     int32_t reserved;
-    std::atomic<uint64_t> calls;  // malloc, calloc, realloc, aligned ones: operator new calls them, too
+    std::atomic<uint64_t>
+        calls;  // malloc, calloc, realloc, aligned ones: operator new calls them, too
   };
   Process processes[kProcesses];
 };

@@ -1,5 +1,5 @@
-// libmanta_bench_allocations.so, for LD_PRELOAD: counts allocations of each process into the file that
-// $MANTA_BENCH_ALLOCATIONS names (see allocation_counters.h). Does nothing without it.
+// libmanta_bench_allocations.so, for LD_PRELOAD: counts allocations of each process into the file
+// that $MANTA_BENCH_ALLOCATIONS names (see allocation_counters.h). Does nothing without it.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ __attribute__((constructor)) void Start() {
   if (path == nullptr) return;
   const int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
-  void* memory = mmap(nullptr, sizeof(AllocationCounters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* memory =
+      mmap(nullptr, sizeof(AllocationCounters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
   if (memory == MAP_FAILED) return;
   all_counters = static_cast<AllocationCounters*>(memory);

@@ -16,8 +16,8 @@ void SleepNs(int64_t duration) {
 
 void CheckSum(const char* what, uint64_t got, uint64_t expected) {
   if (got == expected) return;
-  throw RowFailed(std::string(what) + ": wrong sum of results, " + std::to_string(got) + " instead of " +
-                  std::to_string(expected));
+  throw RowFailed(std::string(what) + ": wrong sum of results, " + std::to_string(got) +
+                  " instead of " + std::to_string(expected));
 }
 
 void Require(bool condition, const std::string& what) {
@@ -49,9 +49,10 @@ std::string Placement::Text() const {
 // ---- Latencies
 
 double Latencies::Percentile(double fraction) {
-  const size_t rank =
-      std::min(samples_.size() - 1, static_cast<size_t>(fraction * static_cast<double>(samples_.size())));
-  std::nth_element(samples_.begin(), samples_.begin() + static_cast<ptrdiff_t>(rank), samples_.end());
+  const size_t rank = std::min(
+      samples_.size() - 1, static_cast<size_t>(fraction * static_cast<double>(samples_.size())));
+  std::nth_element(samples_.begin(), samples_.begin() + static_cast<ptrdiff_t>(rank),
+                   samples_.end());
   return static_cast<double>(samples_[rank]);
 }
 
@@ -94,9 +95,11 @@ void RowContext::ReportLatency(const std::string& name, const LatencyRounds& lat
   const std::string prefix = name.empty() ? "" : name + " ";
   std::vector<std::string> beside_p99;
   for (const std::string& yardstick : beside) {
-    if (yardstick.ends_with("p50")) beside_p99.push_back(yardstick.substr(0, yardstick.size() - 2) + "99");
+    if (yardstick.ends_with("p50"))
+      beside_p99.push_back(yardstick.substr(0, yardstick.size() - 2) + "99");
   }
-  Report(Metric{prefix + "p50", kNs, Better::kLower, latency.p50, std::move(p50_target), std::move(beside)});
+  Report(Metric{prefix + "p50", kNs, Better::kLower, latency.p50, std::move(p50_target),
+                std::move(beside)});
   Report(Metric{prefix + "p99", kNs, Better::kLower, latency.p99, {}, std::move(beside_p99)});
 }
 
@@ -122,7 +125,8 @@ std::vector<double> MeasureRate(const RowContext& context, const std::function<u
       operations += batch();
       now = NowNs();
     } while (now - start < context.round_ns());
-    if (round >= 0) rates.push_back(static_cast<double>(operations) * 1e9 / static_cast<double>(now - start));
+    if (round >= 0)
+      rates.push_back(static_cast<double>(operations) * 1e9 / static_cast<double>(now - start));
   }
   return rates;
 }

@@ -1,8 +1,8 @@
 // What a row of the benchmark is made of, and what it uses to measure and to report.
 //
-// A row runs in a process of its own (see runner.h), measures several rounds and hands metrics to a RowContext. It throws RowFailed
-// when a result is wrong, and NotThereYet (or lets manta::NotSupportedError pass) when the runtime cannot do it yet: then it has no
-// number at all.
+// A row runs in a process of its own (see runner.h), measures several rounds and hands metrics to a
+// RowContext. It throws RowFailed when a result is wrong, and NotThereYet (or lets
+// manta::NotSupportedError pass) when the runtime cannot do it yet: then it has no number at all.
 #pragma once
 
 #include <sched.h>
@@ -155,11 +155,12 @@ struct Row {
 
 // ---- Measuring
 
-// Operations per second in each round. `batch` does some work and returns how many operations that was; it is repeated for the
-// time of a round. One round goes before as a warm-up.
+// Operations per second in each round. `batch` does some work and returns how many operations that
+// was; it is repeated for the time of a round. One round goes before as a warm-up.
 std::vector<double> MeasureRate(const RowContext& context, const std::function<uint64_t()>& batch);
 
-// A deterministic value for the i-th task, so that no two are alike and a sum tells whether all came.
+// A deterministic value for the i-th task, so that no two are alike and a sum tells whether all
+// came.
 constexpr uint64_t Scramble(uint64_t value) {
   value += 0x9e3779b97f4a7c15u;
   value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;

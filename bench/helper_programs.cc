@@ -14,15 +14,8 @@
 namespace manta::bench {
 namespace {
 
-std::string ThisProgram() {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  Require(length > 0, "/proc/self/exe cannot be read");
-  return std::string(path, static_cast<size_t>(length));
-}
-
-pid_t Start(const std::string& program, std::vector<std::string> arguments, const Environment& environment,
-            int kept_fd) {
+pid_t Start(const std::string& program, std::vector<std::string> arguments,
+            const Environment& environment, int kept_fd) {
   const pid_t parent = getpid();
   const pid_t pid = fork();
   Require(pid >= 0, "fork failed");
@@ -43,11 +36,20 @@ pid_t Start(const std::string& program, std::vector<std::string> arguments, cons
 void Await(pid_t pid, const std::string& what) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) Require(errno == EINTR, "waitpid failed");
-  if (WIFSIGNALED(status)) throw RowFailed(what + " was killed by signal " + std::to_string(WTERMSIG(status)));
-  Require(WEXITSTATUS(status) == 0, what + " exited with code " + std::to_string(WEXITSTATUS(status)));
+  if (WIFSIGNALED(status))
+    throw RowFailed(what + " was killed by signal " + std::to_string(WTERMSIG(status)));
+  Require(WEXITSTATUS(status) == 0,
+          what + " exited with code " + std::to_string(WEXITSTATUS(status)));
 }
 
 }  // namespace
+
+std::string ThisProgram() {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  Require(length > 0, "/proc/self/exe cannot be read");
+  return std::string(path, static_cast<size_t>(length));
+}
 
 std::string ProgramFolder() {
   const std::string program = ThisProgram();
@@ -56,7 +58,8 @@ std::string ProgramFolder() {
 
 void RunHelperProgram(const std::string& name, RowContext& context) {
   const std::string program = ProgramFolder() + "/" + name;
-  if (access(program.c_str(), X_OK) != 0) throw NotThereYet(name + " was not built: its library is missing");
+  if (access(program.c_str(), X_OK) != 0)
+    throw NotThereYet(name + " was not built: its library is missing");
   std::vector<std::string> arguments = {std::to_string(context.result_fd())};
   if (context.quick()) arguments.push_back("--quick");
   Await(Start(program, std::move(arguments), {}, context.result_fd()), name);

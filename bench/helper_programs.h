@@ -11,13 +11,15 @@
 
 namespace manta::bench {
 
-// The folder of this executable.
+// The path of this executable, and its folder.
+std::string ThisProgram();
 std::string ProgramFolder();
 
 // Runs a program beside this one as the whole of a row: it reports to the same place.
 void RunHelperProgram(const std::string& name, RowContext& context);
 
-// A role is what this executable does instead of running the benchmark when started as `manta_bench --role NAME ARGUMENT...`.
+// A role is what this executable does instead of running the benchmark when started as `manta_bench
+// --role NAME ARGUMENT...`.
 using Role = int (*)(const std::vector<std::string>& arguments);
 
 // Environment variables to set in addition.

@@ -50,7 +50,8 @@ nlohmann::json DescribeMachine(bool quick) {
   sched_getaffinity(0, sizeof cpus, &cpus);
   const double load = std::strtod(FirstLine("/proc/loadavg").c_str(), nullptr);
   const std::string quota = FirstLine("/sys/fs/cgroup/cpu.max");
-  const bool virtual_machine = FieldOf("/proc/cpuinfo", "flags").find(" hypervisor") != std::string::npos;
+  const bool virtual_machine =
+      FieldOf("/proc/cpuinfo", "flags").find(" hypervisor") != std::string::npos;
   char date[32];
   const time_t now = time(nullptr);
   strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
@@ -63,20 +64,22 @@ nlohmann::json DescribeMachine(bool quick) {
       {"virtual_machine", virtual_machine},
       {"kernel", kernel.release},
       {"memory", FieldOf("/proc/meminfo", "MemTotal")},
-      {"clock_source", FirstLine("/sys/devices/system/clocksource/clocksource0/current_clocksource")},
+      {"clock_source",
+       FirstLine("/sys/devices/system/clocksource/clocksource0/current_clocksource")},
       {"clock_cost_ns", ClockCostNs()},
       {"load_before", load},
       {"quick", quick},
   };
   char text[1024];
-  std::snprintf(text, sizeof text,
-                "machine: %s, %d cores%s, %s of memory, Linux %s, %s\n"
-                "clock: one reading costs %.0f ns (one is in every latency); load before: %.2f%s%s",
-                machine["cpu"].get<std::string>().c_str(), CPU_COUNT(&cpus),
-                virtual_machine ? " (virtual machine)" : "", machine["memory"].get<std::string>().c_str(),
-                kernel.release, date, machine["clock_cost_ns"].get<double>(), load,
-                load > 0.5 ? " (the machine is NOT idle: figures are worse than they could be)" : "",
-                quick ? "\nquick: few and short rounds, figures are rough" : "");
+  std::snprintf(
+      text, sizeof text,
+      "machine: %s, %d cores%s, %s of memory, Linux %s, %s\n"
+      "clock: one reading costs %.0f ns (one is in every latency); load before: %.2f%s%s",
+      machine["cpu"].get<std::string>().c_str(), CPU_COUNT(&cpus),
+      virtual_machine ? " (virtual machine)" : "", machine["memory"].get<std::string>().c_str(),
+      kernel.release, date, machine["clock_cost_ns"].get<double>(), load,
+      load > 0.5 ? " (the machine is NOT idle: figures are worse than they could be)" : "",
+      quick ? "\nquick: few and short rounds, figures are rough" : "");
   machine["text"] = text;
   return machine;
 }

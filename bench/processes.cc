@@ -41,7 +41,8 @@ pid_t ParentOf(pid_t pid) {
 
 std::string ProgramOf(pid_t pid) {
   char path[PATH_MAX];
-  const ssize_t length = readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), path, sizeof path - 1);
+  const ssize_t length =
+      readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), path, sizeof path - 1);
   const std::string whole(path, static_cast<size_t>(std::max<ssize_t>(length, 0)));
   return whole.substr(whole.rfind('/') + 1);
 }
@@ -50,11 +51,16 @@ std::string ProgramOf(pid_t pid) {
 
 const char* NameOf(ProcessRole role) {
   switch (role) {
-    case ProcessRole::kDriver: return "driver";
-    case ProcessRole::kDaemon: return "daemon";
-    case ProcessRole::kZygote: return "zygote";
-    case ProcessRole::kWorker: return "worker";
-    case ProcessRole::kOther: return "other";
+    case ProcessRole::kDriver:
+      return "driver";
+    case ProcessRole::kDaemon:
+      return "daemon";
+    case ProcessRole::kZygote:
+      return "zygote";
+    case ProcessRole::kWorker:
+      return "worker";
+    case ProcessRole::kOther:
+      return "other";
   }
   return "other";
 }
@@ -62,7 +68,8 @@ const char* NameOf(ProcessRole role) {
 std::vector<Process> ProcessesOf(pid_t driver) {
   std::multimap<pid_t, pid_t> children;
   for (pid_t pid : NumbersIn("/proc")) children.insert({ParentOf(pid), pid});
-  std::vector<Process> found = {{driver, ParentOf(driver), ProgramOf(driver), ProcessRole::kDriver}};
+  std::vector<Process> found = {
+      {driver, ParentOf(driver), ProgramOf(driver), ProcessRole::kDriver}};
   for (size_t i = 0; i < found.size(); ++i) {
     const Process parent = found[i];
     const auto [begin, end] = children.equal_range(parent.pid);
@@ -82,7 +89,9 @@ std::vector<Process> ProcessesOf(pid_t driver) {
   return found;
 }
 
-std::vector<pid_t> ThreadsOf(pid_t pid) { return NumbersIn("/proc/" + std::to_string(pid) + "/task"); }
+std::vector<pid_t> ThreadsOf(pid_t pid) {
+  return NumbersIn("/proc/" + std::to_string(pid) + "/task");
+}
 
 uint64_t PssOf(pid_t pid) {
   std::istringstream rollup(ReadAll("/proc/" + std::to_string(pid) + "/smaps_rollup"));

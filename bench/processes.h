@@ -1,4 +1,5 @@
-// What /proc says about the processes of a cluster, and memory shared between the processes of a row.
+// What /proc says about the processes of a cluster, and memory shared between the processes of a
+// row.
 #pragma once
 
 #include <fcntl.h>
@@ -25,19 +26,21 @@ struct Process {
   ProcessRole role = ProcessRole::kOther;
 };
 
-// `driver` first, then all its descendants: the daemon that it started, that one's zygotes, and their workers.
+// `driver` first, then all its descendants: the daemon that it started, that one's zygotes, and
+// their workers.
 std::vector<Process> ProcessesOf(pid_t driver);
 std::vector<pid_t> ThreadsOf(pid_t pid);
 
-// Proportional set size in bytes, 0 when the process is gone: summed over processes, shared pages count once.
+// Proportional set size in bytes, 0 when the process is gone: summed over processes, shared pages
+// count once.
 uint64_t PssOf(pid_t pid);
 // CPU time used so far by all threads, in nanoseconds.
 int64_t CpuNsOf(pid_t pid);
 // CPU time used so far on the whole machine, in nanoseconds (resolution 10 ms).
 int64_t MachineBusyNs();
 
-// A T in memory shared with processes that Open it by path() as long as the creator lives. T starts out zeroed or as its default
-// initialisers say.
+// A T in memory shared with processes that Open it by path() as long as the creator lives. T starts
+// out zeroed or as its default initialisers say.
 template <class T>
 class SharedBlock {
  public:
@@ -56,7 +59,9 @@ class SharedBlock {
   SharedBlock(const SharedBlock&) = delete;
   SharedBlock& operator=(const SharedBlock&) = delete;
 
-  std::string path() const { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_); }
+  std::string path() const {
+    return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_);
+  }
   T* operator->() const { return block_; }
 
  private:

@@ -1,4 +1,5 @@
-// Two processes joined by the bare rings of src/shm, without any runtime: the yardstick of what this machine can do.
+// Two processes joined by the bare rings of src/shm, without any runtime: the yardstick of what
+// this machine can do.
 #pragma once
 
 #include <sys/types.h>
@@ -16,8 +17,8 @@ namespace manta::bench {
 // What the worker of a RawPair does while there is nothing for it.
 enum class WhenIdle { kSpin, kPark };
 
-// The other process takes tasks, applies Scramble to the 8 bytes of each and answers, until this object ends it. Slots and
-// completions have the sizes that the runtime's have.
+// The other process takes tasks, applies Scramble to the 8 bytes of each and answers, until this
+// object ends it. Slots and completions have the sizes that the runtime's have.
 class RawPair {
  public:
   static constexpr uint32_t kLog2Slots = 10;

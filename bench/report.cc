@@ -28,9 +28,12 @@ std::string Padded(std::string text, size_t width) {
 
 const char* NameOf(RowState state) {
   switch (state) {
-    case RowState::kOk: return "ok";
-    case RowState::kFailed: return "failed";
-    case RowState::kNotThereYet: return "not there yet";
+    case RowState::kOk:
+      return "ok";
+    case RowState::kFailed:
+      return "failed";
+    case RowState::kNotThereYet:
+      return "not there yet";
   }
   return "failed";
 }
@@ -81,7 +84,8 @@ void AddLine(const std::string& line, RowResult* row) {
     metric.beside = from["beside"].get<std::vector<std::string>>();
     if (from.contains("target")) {
       const Json& target = from["target"];
-      metric.target = Target{target["text"], target["value"], target["factor"], target["yardstick"]};
+      metric.target =
+          Target{target["text"], target["value"], target["factor"], target["yardstick"]};
     }
     row->metrics.push_back(std::move(metric));
   } else if (json.contains("note")) {
@@ -119,7 +123,8 @@ Report::Verdict Report::Judge(const Metric& metric) const {
   }
   verdict.known = true;
   const double median = SpreadOf(metric.rounds).median;
-  verdict.met = metric.better == Better::kHigher ? median >= verdict.wanted : median <= verdict.wanted;
+  verdict.met =
+      metric.better == Better::kHigher ? median >= verdict.wanted : median <= verdict.wanted;
   return verdict;
 }
 
@@ -132,7 +137,8 @@ std::string Report::Line(const Metric& metric) const {
     const Verdict verdict = Judge(metric);
     if (verdict.known) {
       line += verdict.met ? "met     " : "MISSED  ";
-      line += (metric.better == Better::kHigher ? ">= " : "<= ") + Format(verdict.wanted, metric.unit);
+      line +=
+          (metric.better == Better::kHigher ? ">= " : "<= ") + Format(verdict.wanted, metric.unit);
       if (verdict.wanted != 0) line += " (" + Number(spread.median / verdict.wanted) + " of it)";
     } else {
       line += "target unknown: " + metric.target->yardstick + " was not measured";
@@ -167,7 +173,8 @@ void Report::Add(RowResult row) {
     std::printf("    CAUTION: other programs used %.0f %% of the machine during this row\n",
                 100 * added.others_share);
   }
-  if (added.state == RowState::kNotThereYet) std::printf("  not there yet: %s\n", added.message.c_str());
+  if (added.state == RowState::kNotThereYet)
+    std::printf("  not there yet: %s\n", added.message.c_str());
   if (added.state == RowState::kFailed) std::printf("  FAILED: %s\n", added.message.c_str());
   std::fflush(stdout);
 }
@@ -209,9 +216,12 @@ Json Report::ToJson() const {
     Json metrics = Json::array();
     for (const Metric& metric : row.metrics) {
       const Spread spread = SpreadOf(metric.rounds);
-      Json entry = {{"name", metric.name},     {"unit", metric.unit},
-                    {"min", spread.min},       {"median", spread.median},
-                    {"max", spread.max},       {"rounds", metric.rounds},
+      Json entry = {{"name", metric.name},
+                    {"unit", metric.unit},
+                    {"min", spread.min},
+                    {"median", spread.median},
+                    {"max", spread.max},
+                    {"rounds", metric.rounds},
                     {"better", metric.better == Better::kHigher ? "higher" : "lower"}};
       if (metric.target) {
         const Verdict verdict = Judge(metric);

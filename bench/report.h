@@ -1,4 +1,5 @@
-// What came out of the rows: comparison with targets and yardsticks, a table for people, JSON for programs.
+// What came out of the rows: comparison with targets and yardsticks, a table for people, JSON for
+// programs.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,12 @@ namespace {
 void RunActorRoundTrips(RowContext& context) {
   Cluster cluster;
   const ActorHandle<Echo> actor = Actor<Echo>().Remote();
-  const auto call = [task = actor.Task(&Echo::Scramble)](uint64_t argument) { return *Get(task.Remote(argument)); };
-  const auto where = [task = actor.Task(&Echo::Where)](uint64_t nonce) { return *Get(task.Remote(nonce)); };
+  const auto call = [task = actor.Task(&Echo::Scramble)](uint64_t argument) {
+    return *Get(task.Remote(argument));
+  };
+  const auto where = [task = actor.Task(&Echo::Where)](uint64_t nonce) {
+    return *Get(task.Remote(nonce));
+  };
   RequireOtherProcess(where(1).pid);
   Placement placement;
   MeasureRoundTrips(context,
@@ -53,9 +57,15 @@ void RunActorPipelined(RowContext& context) {
 
 std::vector<Row> ActorRows() {
   return {
-      {"actors.roundtrip", "Get(actor.Task(&C::f).Remote(i)) one at a time, back to back", RunActorRoundTrips, 60,
+      {"actors.roundtrip",
+       "Get(actor.Task(&C::f).Remote(i)) one at a time, back to back",
+       RunActorRoundTrips,
+       60,
        {"raw.pingpong"}},
-      {"actors.pipelined", "1,000 calls of one actor, then GetInto", RunActorPipelined, 60,
+      {"actors.pipelined",
+       "1,000 calls of one actor, then GetInto",
+       RunActorPipelined,
+       60,
        {"raw.slots", "tasks.batch"}},
   };
 }

@@ -1,4 +1,5 @@
-// What a million tasks in steady state cost beside time: system calls and allocations, of every process.
+// What a million tasks in steady state cost beside time: system calls and allocations, of every
+// process.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -25,7 +26,8 @@ struct CostControl {
   char failure[512]{};
 };
 
-// Warms up, then waits (without a system call) until it is watched, and runs the tasks. Argument: path of the CostControl.
+// Warms up, then waits (without a system call) until it is watched, and runs the tasks. Argument:
+// path of the CostControl.
 int CostDriver(const std::vector<std::string>& arguments) {
   SharedBlock<CostControl> control(arguments.at(0));
   const auto await = [&](Phase phase, const auto& meanwhile) {
@@ -60,7 +62,8 @@ class CountersFile {
     const int fd = mkostemp(path, O_CLOEXEC);
     Require(fd >= 0 && ftruncate(fd, sizeof(AllocationCounters)) == 0, "no file for the counters");
     path_ = path;
-    void* memory = mmap(nullptr, sizeof(AllocationCounters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* memory =
+        mmap(nullptr, sizeof(AllocationCounters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     Require(memory != MAP_FAILED, "mmap of the counters failed");
     counters_ = static_cast<AllocationCounters*>(memory);
@@ -107,7 +110,8 @@ std::string Details(const std::map<uint64_t, uint64_t>& calls) {
   std::sort(sorted.rbegin(), sorted.rend());
   std::string text;
   for (size_t i = 0; i < sorted.size() && i < 5; ++i) {
-    text += (i == 0 ? "" : " ") + SyscallName(sorted[i].second) + ":" + std::to_string(sorted[i].first);
+    text +=
+        (i == 0 ? "" : " ") + SyscallName(sorted[i].second) + ":" + std::to_string(sorted[i].first);
   }
   return text;
 }
@@ -186,7 +190,8 @@ void RunCost(RowContext& context) {
         costs.push_back({driver.NameOf(pid), allocations, ""});
       }
       for (const Process& process : driver.processes()) {
-        Require(after.count(process.pid) != 0, "allocations of " + driver.NameOf(process.pid) + " are not counted");
+        Require(after.count(process.pid) != 0,
+                "allocations of " + driver.NameOf(process.pid) + " are not counted");
       }
       driver.Finish();
       allocations_each.push_back(static_cast<double>(total) * per_million);
@@ -238,7 +243,8 @@ Role CostDriverRole() { return CostDriver; }
 std::vector<Row> CostRows() {
   return {
       {"tasks.cost",
-       "system calls (ptrace) and allocations (LD_PRELOAD) of driver, daemon, zygotes and workers during 1,000,000 "
+       "system calls (ptrace) and allocations (LD_PRELOAD) of driver, daemon, zygotes and workers "
+       "during 1,000,000 "
        "tasks in batches of 1,000, after 300 batches of warm-up; counted in separate runs",
        RunCost, 120},
   };

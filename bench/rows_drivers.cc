@@ -61,7 +61,8 @@ void RunThreads(RowContext& context) {
     for (const uint64_t count : done) total += count;
     rates.push_back(static_cast<double>(total) * 1e9 / static_cast<double>(elapsed));
     const auto [least, most] = std::minmax_element(done.begin(), done.end());
-    unfairness.push_back(static_cast<double>(*most) / static_cast<double>(std::max<uint64_t>(*least, 1)));
+    unfairness.push_back(static_cast<double>(*most) /
+                         static_cast<double>(std::max<uint64_t>(*least, 1)));
   }
   context.Report(Metric{"total rate",
                         kPerSecond,
@@ -112,7 +113,8 @@ int DriverMain(const std::vector<std::string>& arguments) {
       }
       seen = round;
       uint64_t count = 0;
-      while (shared->running.load(std::memory_order_relaxed) != 0) count += batch.Run(first += 1000);
+      while (shared->running.load(std::memory_order_relaxed) != 0)
+        count += batch.Run(first += 1000);
       shared->done[index][round] = count;
       ++shared->finished[round];
     }
@@ -148,16 +150,18 @@ class SessionFolder {
 
 void RunDrivers(RowContext& context) {
   SharedBlock<TwoDrivers> shared;
-  // The row's process starts the cluster and stays quiet; the drivers join it. 
+  // The row's process starts the cluster and stays quiet; the drivers join it.
   const SessionFolder folder;
   {
     Cluster cluster;
     std::vector<pid_t> drivers;
-    for (int i = 0; i < kDrivers; ++i) drivers.push_back(StartRole("two-drivers", {shared.path(), std::to_string(i)}));
+    for (int i = 0; i < kDrivers; ++i)
+      drivers.push_back(StartRole("two-drivers", {shared.path(), std::to_string(i)}));
     const auto check = [&] {
       for (int i = 0; i < kDrivers; ++i) {
         if (shared->not_there_yet[i] != 0) throw NotThereYet(shared->failure[i]);
-        Require(shared->failure[i][0] == '\0', std::string("a driver failed: ") + shared->failure[i]);
+        Require(shared->failure[i][0] == '\0',
+                std::string("a driver failed: ") + shared->failure[i]);
       }
     };
     const auto await = [&](const std::atomic<uint32_t>& word, const char* what) {
@@ -204,12 +208,18 @@ Role TwoDriversRole() { return DriverMain; }
 
 std::vector<Row> DriverRows() {
   return {
-      {"drivers.threads", "four threads of one driver, each with batches of 1,000 of its own", RunThreads, 60,
+      {"drivers.threads",
+       "four threads of one driver, each with batches of 1,000 of its own",
+       RunThreads,
+       60,
        {"tasks.batch"}},
       {"drivers.processes",
-       "two drivers (processes) of one cluster at once, each with batches of 1,000 of its own; a third process "
+       "two drivers (processes) of one cluster at once, each with batches of 1,000 of its own; a "
+       "third process "
        "started the cluster and is quiet",
-       RunDrivers, 90, {"tasks.batch"}},
+       RunDrivers,
+       90,
+       {"tasks.batch"}},
   };
 }
 

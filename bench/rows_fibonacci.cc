@@ -59,18 +59,27 @@ void RunFibonacci(RowContext& context) {
     watcher.join();
     most.push_back(static_cast<double>(seen.size()));
   }
-  context.Report(Metric{"tasks", kPerSecond, Better::kHigher, rates, Target{"4,000,000 tasks/s", 4e6},
+  context.Report(Metric{"tasks",
+                        kPerSecond,
+                        Better::kHigher,
+                        rates,
+                        Target{"4,000,000 tasks/s", 4e6},
                         {"tasks.batch/rate", "raw.function/rate"}});
-  context.Report(Metric{"worker processes seen", "", Better::kLower, most,
-                        Target{"at most twice the cores", 2.0 * std::thread::hardware_concurrency()}});
+  context.Report(
+      Metric{"worker processes seen", "", Better::kLower, most,
+             Target{"at most twice the cores", 2.0 * std::thread::hardware_concurrency()}});
 }
 
 }  // namespace
 
 std::vector<Row> FibonacciRows() {
   return {
-      {"tasks.fibonacci", "fib(22): each task submits two and waits for both (57,313 tasks; children may run in place)",
-       RunFibonacci, 60, {"tasks.batch", "raw.function"}},
+      {"tasks.fibonacci",
+       "fib(22): each task submits two and waits for both (57,313 tasks; children may run in "
+       "place)",
+       RunFibonacci,
+       60,
+       {"tasks.batch", "raw.function"}},
   };
 }
 

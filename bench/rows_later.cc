@@ -1,4 +1,5 @@
-// Rows of the specification that need parts which are not there yet. They say so instead of a number.
+// Rows of the specification that need parts which are not there yet. They say so instead of a
+// number.
 
 #include "rows.h"
 
@@ -6,15 +7,23 @@ namespace manta::bench {
 namespace {
 
 void RunMainJob(RowContext&) { throw NotThereYet("examples/code_search"); }
-void RunTwoNodes(RowContext&) { throw NotThereYet("two nodes on one machine, and the bare relay through four processes beside them"); }
-void RunVsRay(RowContext&) { throw NotThereYet("the common source that is built against the ray-cpp wheel, too (--vs-ray)"); }
+void RunTwoNodes(RowContext&) {
+  throw NotThereYet(
+      "two nodes on one machine, and the bare relay through four processes beside them");
+}
+void RunVsRay(RowContext&) {
+  throw NotThereYet("the common source that is built against the ray-cpp wheel, too (--vs-ray)");
+}
 
 }  // namespace
 
 std::vector<Row> LaterRows() {
   return {
-      {"later.main_job", "code_search build on two cores, beside the same functions in a plain loop", RunMainJob},
-      {"later.two_nodes", "task round trip between two nodes, beside a bare relay through four processes", RunTwoNodes},
+      {"later.main_job",
+       "code_search build on two cores, beside the same functions in a plain loop", RunMainJob},
+      {"later.two_nodes",
+       "task round trip between two nodes, beside a bare relay through four processes",
+       RunTwoNodes},
       {"later.vs_ray", "the same program on Ray", RunVsRay},
   };
 }

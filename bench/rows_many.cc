@@ -71,7 +71,8 @@ void RunQueued(RowContext& context) {
     std::vector<std::vector<ObjectRef<uint64_t>>> chunks;
     chunks.reserve(total / kChunk);
     const int64_t start = NowNs();
-    for (uint64_t first = 0; first < total; first += kChunk) chunks.push_back(SubmitTasks(first, kChunk));
+    for (uint64_t first = 0; first < total; first += kChunk)
+      chunks.push_back(SubmitTasks(first, kChunk));
     const int64_t submitted = NowNs();
     const uint64_t after = MemoryOfCluster();
     size_t early = 0;
@@ -90,16 +91,23 @@ void RunQueued(RowContext& context) {
     }
     const int64_t drained = NowNs();
     CheckSum("queued tasks", sum, ExpectedSum(0, total));
-    bytes_each.push_back((static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(total));
-    submit_rates.push_back(static_cast<double>(total) * 1e9 / static_cast<double>(submitted - start));
+    bytes_each.push_back((static_cast<double>(after) - static_cast<double>(before)) /
+                         static_cast<double>(total));
+    submit_rates.push_back(static_cast<double>(total) * 1e9 /
+                           static_cast<double>(submitted - start));
     drain_rates.push_back(static_cast<double>(total) * 1e9 / static_cast<double>(drained - opened));
   }
   context.Report(Metric{"bytes per queued task", kBytes, Better::kLower, bytes_each,
                         Target{"at most 300, references included", 300}});
   context.Report(Metric{"submission", kPerSecond, Better::kHigher, submit_rates});
-  context.Report(Metric{"drain", kPerSecond, Better::kHigher, drain_rates,
-                        Target{"full rate", 0, 1, "tasks.batch/rate"}, {"tasks.batch/rate"}});
-  context.Note("growth of the proportional set sizes of all processes of the cluster; " + std::to_string(total) + " tasks");
+  context.Report(Metric{"drain",
+                        kPerSecond,
+                        Better::kHigher,
+                        drain_rates,
+                        Target{"full rate", 0, 1, "tasks.batch/rate"},
+                        {"tasks.batch/rate"}});
+  context.Note("growth of the proportional set sizes of all processes of the cluster; " +
+               std::to_string(total) + " tasks");
 }
 
 // ---- Wait
@@ -131,7 +139,8 @@ void RunWait(RowContext& context) {
       uint64_t sum = 0;
       while (!references.empty()) {
         WaitResult<uint64_t> result = Wait(references, 1);
-        Require(result.ready.size() == 1, "Wait for one returned " + std::to_string(result.ready.size()));
+        Require(result.ready.size() == 1,
+                "Wait for one returned " + std::to_string(result.ready.size()));
         sum += *Get(result.ready.front());
         references.assign(result.unready.begin(), result.unready.end());
       }
@@ -152,13 +161,15 @@ void RunWait(RowContext& context) {
       CheckSum("WaitAny of ready references", count, kCount);
     }
   }
-  context.Report(Metric{"WaitAny, erase", kNs, Better::kLower, any, Target{"10 ms (Ray: 540 ms)", 10e6}});
+  context.Report(
+      Metric{"WaitAny, erase", kNs, Better::kLower, any, Target{"10 ms (Ray: 540 ms)", 10e6}});
   context.Report(Metric{"Wait with its lists", kNs, Better::kLower, lists, Target{"25 ms", 25e6}});
   context.Report(Metric{"WaitAny, all ready before", kNs, Better::kLower, ready_already});
   context.Note("the first two include submitting the 1,000 tasks and getting each result");
 }
 
-// ---- Thousands of references in one call. By the C interface: the typed one has no calls with so many arguments.
+// ---- Thousands of references in one call. By the C interface: the typed one has no calls with so
+// many arguments.
 
 constexpr uint32_t kManyArguments = 10'000;
 constexpr uint32_t kManyResults = 3'000;
@@ -172,7 +183,8 @@ void Fail(manta_call* call, const char* message) {
 void SumDependencies(manta_call* call) {
   uint64_t answer[2] = {0, static_cast<uint64_t>(getpid())};
   for (uint32_t i = 0; i < call->num_dependencies; ++i) {
-    if (call->dependencies[i].size != sizeof(uint64_t)) return Fail(call, "a dependency does not have 8 bytes");
+    if (call->dependencies[i].size != sizeof(uint64_t))
+      return Fail(call, "a dependency does not have 8 bytes");
     uint64_t value;
     std::memcpy(&value, call->dependencies[i].data, sizeof value);
     answer[0] += value;
@@ -247,7 +259,8 @@ void RunManyArguments(RowContext& context) {
     CheckSum("10,000 arguments", answer[0], ExpectedSum(first, kManyArguments));
     if (round >= 0) times.push_back(static_cast<double>(elapsed));
   }
-  context.Report(Metric{"submit and Get", kNs, Better::kLower, times, Target{"5 ms (Ray, 64 cores: 17 s)", 5e6}});
+  context.Report(Metric{"submit and Get", kNs, Better::kLower, times,
+                        Target{"5 ms (Ray, 64 cores: 17 s)", 5e6}});
 }
 
 void RunManyResults(RowContext& context) {
@@ -275,7 +288,8 @@ void RunManyResults(RowContext& context) {
     CheckSum("3,000 results", sum, ExpectedSum(first + 1, kManyResults - 1));
     if (round >= 0) times.push_back(static_cast<double>(elapsed));
   }
-  context.Report(Metric{"submit and Get", kNs, Better::kLower, times, Target{"5 ms (Ray, 64 cores: 6 s)", 5e6}});
+  context.Report(Metric{"submit and Get", kNs, Better::kLower, times,
+                        Target{"5 ms (Ray, 64 cores: 6 s)", 5e6}});
 }
 
 void RunGetMany(RowContext& context) {
@@ -316,7 +330,9 @@ void RunGetMany(RowContext& context) {
 
 // ---- References in an object
 
-std::vector<ObjectRef<uint64_t>> MakeReferencesTask(uint64_t first, uint64_t count) { return PutMany(first, count); }
+std::vector<ObjectRef<uint64_t>> MakeReferencesTask(uint64_t first, uint64_t count) {
+  return PutMany(first, count);
+}
 
 void RunGetReferences(RowContext& context) {
   Cluster cluster;
@@ -360,11 +376,18 @@ void RunGetReferences(RowContext& context) {
 std::vector<Row> ManyRows() {
   return {
       {"many.queued",
-       "tasks submitted while the only worker (Init with one CPU) is busy: memory, then the time until all have run "
+       "tasks submitted while the only worker (Init with one CPU) is busy: memory, then the time "
+       "until all have run "
        "and are fetched in chunks of 1,000",
-       RunQueued, 180, {"tasks.batch"}},
-      {"many.wait", "1,000 tasks, then a loop that waits for one of the remaining references at a time", RunWait},
-      {"many.arguments", "one task with 10,000 references to 8-byte objects as arguments (C interface)", RunManyArguments},
+       RunQueued,
+       180,
+       {"tasks.batch"}},
+      {"many.wait",
+       "1,000 tasks, then a loop that waits for one of the remaining references at a time",
+       RunWait},
+      {"many.arguments",
+       "one task with 10,000 references to 8-byte objects as arguments (C interface)",
+       RunManyArguments},
       {"many.results", "one task with 3,000 results of 8 bytes (C interface)", RunManyResults},
       {"many.get", "GetInto of 10,000 objects of 8 bytes", RunGetMany},
       {"many.get_references", "Get of an object that holds 10,000 references", RunGetReferences},

@@ -16,7 +16,8 @@ struct Block {
 static_assert(sizeof(Block) == 64);
 
 Block BlockOf(uint64_t argument) {
-  return {{argument, argument + 1, argument + 2, argument + 3, argument + 4, argument + 5, argument + 6, argument + 7}};
+  return {{argument, argument + 1, argument + 2, argument + 3, argument + 4, argument + 5,
+           argument + 6, argument + 7}};
 }
 
 uint64_t SumOf(const Block& block) {
@@ -41,7 +42,8 @@ void RunSmallPuts(RowContext& context) {
   });
   std::vector<Block> blocks;
   GetInto(references, blocks);
-  for (uint64_t i = 0; i < 1000; ++i) CheckSum("object", SumOf(blocks[i]), SumOf(BlockOf(first + i)));
+  for (uint64_t i = 0; i < 1000; ++i)
+    CheckSum("object", SumOf(blocks[i]), SumOf(BlockOf(first + i)));
   context.Report(Metric{"rate", kPerSecond, Better::kHigher, rates, Target{"10,000,000/s", 1e7}});
 }
 
@@ -69,7 +71,12 @@ void RunSmallSent(RowContext& context) {
     CheckSum("objects read in another process", sum, expected);
     return uint64_t{1000};
   });
-  context.Report(Metric{"objects", kPerSecond, Better::kHigher, rates, Target{"3,000,000/s", 3e6}, {"tasks.batch/rate"}});
+  context.Report(Metric{"objects",
+                        kPerSecond,
+                        Better::kHigher,
+                        rates,
+                        Target{"3,000,000/s", 3e6},
+                        {"tasks.batch/rate"}});
 }
 
 // ---- Large
@@ -100,7 +107,9 @@ SumElsewhere SumLargeTask(const Large& large) { return {SumOfPages(large), getpi
 
 uint64_t FirstElementTask(const Large& large) { return large[0] + large.size(); }
 
-double Rate(size_t bytes, int64_t ns) { return static_cast<double>(bytes) * 1e9 / static_cast<double>(ns); }
+double Rate(size_t bytes, int64_t ns) {
+  return static_cast<double>(bytes) * 1e9 / static_cast<double>(ns);
+}
 
 void RunLargeFirst(RowContext& context) {
   const size_t bytes = LargeBytes(context);
@@ -114,12 +123,13 @@ void RunLargeFirst(RowContext& context) {
     rates.push_back(Rate(bytes, NowNs() - start));
     CheckSum("large object", SumOfPages(*Get(reference)), expected);
   }
-  context.Report(Metric{"rate",
-                        kBytesPerSecond,
-                        Better::kHigher,
-                        rates,
-                        Target{"twice memcpy into fresh pages", 0, 2, "raw.memcpy/into fresh memfd pages"},
-                        {"raw.memcpy/into fresh memfd pages", "raw.memcpy/populate fresh pages, then copy"}});
+  context.Report(
+      Metric{"rate",
+             kBytesPerSecond,
+             Better::kHigher,
+             rates,
+             Target{"twice memcpy into fresh pages", 0, 2, "raw.memcpy/into fresh memfd pages"},
+             {"raw.memcpy/into fresh memfd pages", "raw.memcpy/populate fresh pages, then copy"}});
   context.Note(std::to_string(bytes / kMiB) + " MiB");
 }
 
@@ -141,9 +151,11 @@ void RunLargeWarm(RowContext& context) {
                         kBytesPerSecond,
                         Better::kHigher,
                         rates,
-                        Target{"90 % of memcpy into warm shared memory", 0, 0.9, "raw.memcpy/into warm shared memory"},
+                        Target{"90 % of memcpy into warm shared memory", 0, 0.9,
+                               "raw.memcpy/into warm shared memory"},
                         {"raw.memcpy/into warm shared memory"}});
-  context.Note(std::to_string(bytes / kMiB) + " MiB; each object is dropped before the next is put");
+  context.Note(std::to_string(bytes / kMiB) +
+               " MiB; each object is dropped before the next is put");
 }
 
 void RunLargeGet(RowContext& context) {
@@ -182,33 +194,49 @@ void RunLargeGet(RowContext& context) {
       const uint64_t sum = *Get(task.Remote(reference));
       latencies.Add(NowNs() - start);
       CheckSum("first element", sum, source[0] + source.size());
-      if (i % 256 == 0) placement.Saw(sched_getcpu(), Get(Task(WhereTask).Remote(uint64_t(i)))->cpu);
+      if (i % 256 == 0)
+        placement.Saw(sched_getcpu(), Get(Task(WhereTask).Remote(uint64_t(i)))->cpu);
     }
     rounds.Add(&latencies);
   }
   const auto half = static_cast<ptrdiff_t>(rounds.p50.size() / 2);
   context.ReportLatency("task that reads it in place",
-                        {{rounds.p50.begin() + half, rounds.p50.end()}, {rounds.p99.begin() + half, rounds.p99.end()}},
+                        {{rounds.p50.begin() + half, rounds.p50.end()},
+                         {rounds.p99.begin() + half, rounds.p99.end()}},
                         {}, {"tasks.roundtrip/p50"});
   context.Report(placement);
-  context.Note(std::to_string(bytes / kMiB) + " MiB, in the process that put it, and as the argument of a task in another");
+  context.Note(std::to_string(bytes / kMiB) +
+               " MiB, in the process that put it, and as the argument of a task in another");
 }
 
 }  // namespace
 
 std::vector<Row> ObjectRows() {
   return {
-      {"objects.put_small", "Put of 64 bytes, 1,000 references held, then dropped within the measured time",
+      {"objects.put_small",
+       "Put of 64 bytes, 1,000 references held, then dropped within the measured time",
        RunSmallPuts},
       {"objects.send_small",
-       "1,000 times Put of 64 bytes, a task for each that is given the reference and reads the value in another "
+       "1,000 times Put of 64 bytes, a task for each that is given the reference and reads the "
+       "value in another "
        "process, GetInto of the 1,000 answers",
-       RunSmallSent, 60, {"tasks.batch"}},
-      {"objects.put_large_first", "Put of one large array right after Init, in a fresh cluster each time",
-       RunLargeFirst, 120, {"raw.memcpy"}},
-      {"objects.put_large_warm", "Put of one large array into space that an object before it left", RunLargeWarm, 120,
+       RunSmallSent,
+       60,
+       {"tasks.batch"}},
+      {"objects.put_large_first",
+       "Put of one large array right after Init, in a fresh cluster each time",
+       RunLargeFirst,
+       120,
        {"raw.memcpy"}},
-      {"objects.get_large", "Get of a large array without a copy (checked by its address)", RunLargeGet, 120,
+      {"objects.put_large_warm",
+       "Put of one large array into space that an object before it left",
+       RunLargeWarm,
+       120,
+       {"raw.memcpy"}},
+      {"objects.get_large",
+       "Get of a large array without a copy (checked by its address)",
+       RunLargeGet,
+       120,
        {"tasks.roundtrip"}},
   };
 }

@@ -64,8 +64,10 @@ void RunPingPongParked(RowContext& context) {
   for (const bool driver_parks : {false, true}) {
     RawPair pair(WhenIdle::kPark);
     const std::string who = driver_parks ? "both park" : "worker parks";
-    PingPong(context, pair, who + " 100us", 100'000, context.Pick(1'000, 200), driver_parks, &placement);
-    PingPong(context, pair, who + " 10ms", 10'000'000, context.Pick(50, 10), driver_parks, &placement);
+    PingPong(context, pair, who + " 100us", 100'000, context.Pick(1'000, 200), driver_parks,
+             &placement);
+    PingPong(context, pair, who + " 10ms", 10'000'000, context.Pick(50, 10), driver_parks,
+             &placement);
   }
   context.Report(placement);
 }
@@ -170,12 +172,15 @@ void RunCopies(RowContext& context) {
   std::vector<unsigned char> source(bytes);
   for (size_t i = 0; i < bytes; i += 64) source[i] = static_cast<unsigned char>(i >> 6);
   const auto check = [&](const unsigned char* copy) {
-    for (size_t i = 0; i < bytes; i += 4096 * 64 + 64) Require(copy[i] == source[i], "a copy is wrong");
+    for (size_t i = 0; i < bytes; i += 4096 * 64 + 64)
+      Require(copy[i] == source[i], "a copy is wrong");
   };
   std::vector<double> warm;
   std::vector<double> fresh;
   std::vector<double> populated;
-  const auto rate = [bytes](int64_t ns) { return static_cast<double>(bytes) * 1e9 / static_cast<double>(ns); };
+  const auto rate = [bytes](int64_t ns) {
+    return static_cast<double>(bytes) * 1e9 / static_cast<double>(ns);
+  };
   {
     SharedPages pages(bytes);
     std::memcpy(pages.data(), source.data(), bytes);
@@ -203,7 +208,8 @@ void RunCopies(RowContext& context) {
   }
   context.Report(Metric{"into warm shared memory", kBytesPerSecond, Better::kHigher, warm});
   context.Report(Metric{"into fresh memfd pages", kBytesPerSecond, Better::kHigher, fresh});
-  context.Report(Metric{"populate fresh pages, then copy", kBytesPerSecond, Better::kHigher, populated});
+  context.Report(
+      Metric{"populate fresh pages, then copy", kBytesPerSecond, Better::kHigher, populated});
   context.Note(std::to_string(bytes / kMiB) + " MiB, one thread");
 }
 
@@ -212,18 +218,24 @@ void RunCopies(RowContext& context) {
 std::vector<Row> RawRows() {
   return {
       {"raw.pingpong",
-       "8 bytes through a task slot to a spinning process and back through a completion, one at a time: the "
+       "8 bytes through a task slot to a spinning process and back through a completion, one at a "
+       "time: the "
        "rings of src/shm, no runtime",
        RunPingPong},
       {"raw.pingpong_parked",
-       "the same when the other process sleeps on its doorbell (futex), after a pause; the driver spins for the "
+       "the same when the other process sleeps on its doorbell (futex), after a pause; the driver "
+       "spins for the "
        "answer, or parks too",
        RunPingPongParked, 120},
-      {"raw.slots", "the same slots in batches of 1,000, with a 16-byte record for each task at its owner",
+      {"raw.slots",
+       "the same slots in batches of 1,000, with a 16-byte record for each task at its owner",
        RunSlotBatches},
-      {"raw.tbb", "oneTBB task_group, two threads of one process, batches of 1,000 with an argument and a result each",
+      {"raw.tbb",
+       "oneTBB task_group, two threads of one process, batches of 1,000 with an argument and a "
+       "result each",
        RunTbb},
-      {"raw.function", "plain calls of the same function through a pointer, in this process", RunFunctionCalls},
+      {"raw.function", "plain calls of the same function through a pointer, in this process",
+       RunFunctionCalls},
       {"raw.memcpy", "memcpy between private and shared memory", RunCopies, 120},
   };
 }

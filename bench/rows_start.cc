@@ -1,7 +1,7 @@
 // Starting and idling.
 
-#include <algorithm>
 #include <unistd.h>
+#include <algorithm>
 
 #include "helper_programs.h"
 #include "processes.h"
@@ -47,7 +47,8 @@ void RunInit(RowContext& context) {
     to_result.push_back(static_cast<double>(result->to_result_ns.load()));
     shutdown.push_back(static_cast<double>(result->shutdown_ns.load()));
   }
-  context.Report(Metric{"Init to first result", kNs, Better::kLower, to_result, Target{"30 ms (Ray: 6 s)", 30e6}});
+  context.Report(Metric{"Init to first result", kNs, Better::kLower, to_result,
+                        Target{"30 ms (Ray: 6 s)", 30e6}});
   context.Report(Metric{"Init alone", kNs, Better::kLower, to_init});
   context.Report(Metric{"Shutdown", kNs, Better::kLower, shutdown});
 }
@@ -62,7 +63,8 @@ void RunNewWorker(RowContext& context) {
   for (int round = -1; round < context.Pick(30, 8); ++round) {
     const int64_t start = NowNs();
     const ActorHandle<Echo> actor = Actor<Echo>().SetNumCpus(0).Remote();
-    const Whereabouts there = *Get(actor.Task(&Echo::Where).Remote(static_cast<uint64_t>(round + 2)));
+    const Whereabouts there =
+        *Get(actor.Task(&Echo::Where).Remote(static_cast<uint64_t>(round + 2)));
     const int64_t elapsed = NowNs() - start;
     RequireOtherProcess(there.pid);
     pids.push_back(there.pid);
@@ -90,7 +92,8 @@ void RunManyActors(RowContext& context) {
     const int64_t start = NowNs();
     for (uint64_t i = 0; i < count; ++i) actors.push_back(Actor<Echo>().SetNumCpus(0).Remote());
     const int64_t created = NowNs();
-    for (uint64_t i = 0; i < count; ++i) references.push_back(actors[i].Task(&Echo::Where).Remote(i));
+    for (uint64_t i = 0; i < count; ++i)
+      references.push_back(actors[i].Task(&Echo::Where).Remote(i));
     std::vector<Whereabouts> places;
     GetInto(references, places);
     times.push_back(static_cast<double>(NowNs() - start) * scale);
@@ -109,10 +112,12 @@ void RunManyActors(RowContext& context) {
     }
     memory.push_back(static_cast<double>(total) / static_cast<double>(count));
   }
-  context.Report(Metric{"1,000 actors", kNs, Better::kLower, times, Target{"2 s (Ray: 43 s for 100)", 2e9}});
+  context.Report(
+      Metric{"1,000 actors", kNs, Better::kLower, times, Target{"2 s (Ray: 43 s for 100)", 2e9}});
   context.Report(Metric{"of that, Remote returned", kNs, Better::kLower, create_times});
   context.Report(Metric{"memory (PSS) of an actor", kBytes, Better::kLower, memory});
-  if (count != 1'000) context.Note("measured with " + std::to_string(count) + " actors, times scaled");
+  if (count != 1'000)
+    context.Note("measured with " + std::to_string(count) + " actors, times scaled");
 }
 
 // ---- Idle
@@ -144,16 +149,23 @@ void RunIdle(RowContext& context) {
     percent += share;
     (processes[i].role == ProcessRole::kDriver ? driver_bytes : bytes) += pss;
     char line[128];
-    std::snprintf(line, sizeof line, "%s%s %.1f MiB %.3f %%", text.empty() ? "" : ", ", NameOf(processes[i].role),
-                  pss / 1024 / 1024, share);
+    std::snprintf(line, sizeof line, "%s%s %.1f MiB %.3f %%", text.empty() ? "" : ", ",
+                  NameOf(processes[i].role), pss / 1024 / 1024, share);
     text += line;
   }
-  context.Report(Metric{"memory (PSS) without the driver", kBytes, Better::kLower, {bytes},
+  context.Report(Metric{"memory (PSS) without the driver",
+                        kBytes,
+                        Better::kLower,
+                        {bytes},
                         Target{"60 MiB (Ray: 1.7 GiB)", 60.0 * 1024 * 1024}});
   context.Report(Metric{"memory (PSS) of the driver", kBytes, Better::kLower, {driver_bytes}});
-  context.Report(Metric{"CPU, driver included", "% of a core", Better::kLower, {percent},
+  context.Report(Metric{"CPU, driver included",
+                        "% of a core",
+                        Better::kLower,
+                        {percent},
                         Target{"below 0.5 % of a core", 0.5}});
-  context.Report(Metric{"processes, driver included", "", Better::kLower, {static_cast<double>(processes.size())}});
+  context.Report(Metric{
+      "processes, driver included", "", Better::kLower, {static_cast<double>(processes.size())}});
   context.Note(text);
 }
 
@@ -163,10 +175,18 @@ Role FirstResultRole() { return FirstResultMain; }
 
 std::vector<Row> StartRows() {
   return {
-      {"start.init", "Init of a local cluster until the first task's result, each time in a new process", RunInit},
-      {"start.worker", "Actor().Remote() until its first method's result, in a cluster that runs already", RunNewWorker},
-      {"start.actors", "1,000 actors (SetNumCpus(0)) created and each called once, all results fetched", RunManyActors, 180},
-      {"start.idle", "memory, and CPU time over 3 s (quick: 1 s) that begin 100 ms after a million tasks", RunIdle},
+      {"start.init",
+       "Init of a local cluster until the first task's result, each time in a new process",
+       RunInit},
+      {"start.worker",
+       "Actor().Remote() until its first method's result, in a cluster that runs already",
+       RunNewWorker},
+      {"start.actors",
+       "1,000 actors (SetNumCpus(0)) created and each called once, all results fetched",
+       RunManyActors, 180},
+      {"start.idle",
+       "memory, and CPU time over 3 s (quick: 1 s) that begin 100 ms after a million tasks",
+       RunIdle},
   };
 }
 

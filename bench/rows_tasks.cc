@@ -24,7 +24,9 @@ void RunBatches(RowContext& context) {
 void RunRoundTrips(RowContext& context) {
   Cluster cluster;
   CheckTasksRunElsewhere();
-  const auto call = [task = Task(ScrambleTask)](uint64_t argument) { return *Get(task.Remote(argument)); };
+  const auto call = [task = Task(ScrambleTask)](uint64_t argument) {
+    return *Get(task.Remote(argument));
+  };
   const auto where = [task = Task(WhereTask)](uint64_t nonce) { return *Get(task.Remote(nonce)); };
   Placement placement;
   MeasureRoundTrips(context,
@@ -36,21 +38,23 @@ void RunRoundTrips(RowContext& context) {
                     call, where, &placement);
   context.Report(placement);
   Placement placement_100us;
-  MeasureRoundTrips(context,
-                    {"100us",
-                     100'000,
-                     context.Pick(1'000, 200),
-                     {},
-                     {"raw.pingpong_parked/worker parks 100us p50", "raw.pingpong_parked/both park 100us p50"}},
-                    call, where, &placement_100us);
+  MeasureRoundTrips(
+      context,
+      {"100us",
+       100'000,
+       context.Pick(1'000, 200),
+       {},
+       {"raw.pingpong_parked/worker parks 100us p50", "raw.pingpong_parked/both park 100us p50"}},
+      call, where, &placement_100us);
   Placement placement_10ms;
-  MeasureRoundTrips(context,
-                    {"10ms",
-                     10'000'000,
-                     context.Pick(50, 10),
-                     {},
-                     {"raw.pingpong_parked/worker parks 10ms p50", "raw.pingpong_parked/both park 10ms p50"}},
-                    call, where, &placement_10ms);
+  MeasureRoundTrips(
+      context,
+      {"10ms",
+       10'000'000,
+       context.Pick(50, 10),
+       {},
+       {"raw.pingpong_parked/worker parks 10ms p50", "raw.pingpong_parked/both park 10ms p50"}},
+      call, where, &placement_10ms);
   context.Note("placement with 100 µs between: " + placement_100us.Text());
   context.Note("placement with 10 ms between: " + placement_10ms.Text());
 }
@@ -60,12 +64,18 @@ void RunRoundTrips(RowContext& context) {
 std::vector<Row> TaskRows() {
   return {
       {"tasks.batch",
-       "Task(f).Remote(i) 1,000 times, then GetInto; the references of the batch before are dropped inside of the "
+       "Task(f).Remote(i) 1,000 times, then GetInto; the references of the batch before are "
+       "dropped inside of the "
        "measured time; one driver, one thread",
-       RunBatches, 60, {"raw.tbb", "raw.slots", "raw.function"}},
+       RunBatches,
+       60,
+       {"raw.tbb", "raw.slots", "raw.function"}},
       {"tasks.roundtrip",
-       "Get(Task(f).Remote(i)) one at a time: back to back, and after a sleep of 100 µs and of 10 ms",
-       RunRoundTrips, 120, {"raw.pingpong", "raw.pingpong_parked"}},
+       "Get(Task(f).Remote(i)) one at a time: back to back, and after a sleep of 100 µs and of 10 "
+       "ms",
+       RunRoundTrips,
+       120,
+       {"raw.pingpong", "raw.pingpong_parked"}},
   };
 }
 

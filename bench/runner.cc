@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "helper_programs.h"
 #include "manta/errors.h"
 #include "processes.h"
 
@@ -31,14 +32,15 @@ int64_t CpuOfReapedChildren() {
 
 pid_t StartRow(const Row& row, const Options& options, int result_fd) {
   const std::string fd = std::to_string(result_fd);
-  std::vector<const char*> argv = {"manta_bench", "--run-row", row.name.c_str(), "--result-fd", fd.c_str()};
+  std::vector<const char*> argv = {"manta_bench", "--run-row", row.name.c_str(), "--result-fd",
+                                   fd.c_str()};
   if (options.quick) argv.push_back("--quick");
   argv.push_back(nullptr);
   const pid_t pid = fork();
   if (pid != 0) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   fcntl(result_fd, F_SETFD, 0);
-  execv("/proc/self/exe", const_cast<char* const*>(argv.data()));
+  execv(ThisProgram().c_str(), const_cast<char* const*>(argv.data()));
   _exit(127);
 }
 
@@ -64,7 +66,8 @@ std::string HowItEnded(int status) {
   return "its process exited with code " + std::to_string(WEXITSTATUS(status));
 }
 
-// Whatever is a child of this process once the row has ended was left behind. They get a moment to end by themselves.
+// Whatever is a child of this process once the row has ended was left behind. They get a moment to
+// end by themselves.
 std::string CleanUp() {
   const int64_t patience = NowNs() + 3'000'000'000;
   std::string left;
@@ -75,7 +78,8 @@ std::string CleanUp() {
     if (NowNs() > patience) {
       for (const Process& process : ProcessesOf(getpid())) {
         if (process.pid == getpid()) continue;
-        left += (left.empty() ? "" : ", ") + process.program + " (" + std::to_string(process.pid) + ")";
+        left +=
+            (left.empty() ? "" : ", ") + process.program + " (" + std::to_string(process.pid) + ")";
         kill(process.pid, SIGKILL);
       }
       SleepNs(50'000'000);
@@ -149,11 +153,14 @@ RowResult RunRow(const Row& row, const Options& options) {
       result.state = RowState::kFailed;
       result.message.clear();
     }
-    result.message += (result.message.empty() ? "" : "; ") + std::string("processes left behind: ") + left;
+    result.message +=
+        (result.message.empty() ? "" : "; ") + std::string("processes left behind: ") + left;
   }
   const int64_t elapsed = NowNs() - start;
-  const double capacity = static_cast<double>(elapsed) * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
-  const double others = static_cast<double>((MachineBusyNs() - busy_before) - (CpuOfReapedChildren() - own_before));
+  const double capacity =
+      static_cast<double>(elapsed) * static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+  const double others =
+      static_cast<double>((MachineBusyNs() - busy_before) - (CpuOfReapedChildren() - own_before));
   result.seconds = static_cast<double>(elapsed) / 1e9;
   result.others_share = std::max(0.0, others / capacity);
   return result;

@@ -26,7 +26,8 @@ pid_t ProcessOfThread(pid_t thread) {
   return thread;
 }
 
-// Interrupts waitpid every few milliseconds, without a loop that would take the processor from who is measured.
+// Interrupts waitpid every few milliseconds, without a loop that would take the processor from who
+// is measured.
 class Alarm {
  public:
   explicit Alarm(int64_t period_us) {
@@ -55,7 +56,8 @@ SyscallTracer::SyscallTracer(const std::vector<pid_t>& processes) {
 }
 
 void SyscallTracer::Attach(pid_t process, pid_t thread) {
-  const auto options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+  const auto options =
+      PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
   if (ptrace(PTRACE_SEIZE, thread, nullptr, options) != 0) {
     if (errno == ESRCH) return;
     throw RowFailed(std::string("ptrace is not possible here: ") + strerror(errno));
@@ -75,7 +77,8 @@ void SyscallTracer::OnStop(pid_t thread, int status, Purpose purpose) {
   const int signal = WSTOPSIG(status);
   if (event == 0 && signal == kSyscallStop) {
     __ptrace_syscall_info info{};
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) > 0 &&
+        info.op == PTRACE_SYSCALL_INFO_ENTRY) {
       ++counts_[process_of_thread_[thread]][info.entry.nr];
     }
   }
@@ -85,7 +88,8 @@ void SyscallTracer::OnStop(pid_t thread, int status, Purpose purpose) {
     process_of_thread_.erase(thread);
     return;
   }
-  if (event == PTRACE_EVENT_STOP && (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)) {
+  if (event == PTRACE_EVENT_STOP &&
+      (signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)) {
     ptrace(PTRACE_LISTEN, thread, nullptr, nullptr);  // a group stop goes on
     return;
   }
@@ -109,7 +113,8 @@ void SyscallTracer::RunUntil(const std::function<bool()>& done) {
 SyscallTracer::~SyscallTracer() {
   Alarm alarm(5'000);
   const int64_t deadline = NowNs() + 2'000'000'000;
-  for (const auto& [thread, process] : process_of_thread_) ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
+  for (const auto& [thread, process] : process_of_thread_)
+    ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
   while (!process_of_thread_.empty() && NowNs() < deadline) {
     int status;
     const pid_t thread = waitpid(-1, &status, __WALL);
@@ -123,39 +128,68 @@ SyscallTracer::~SyscallTracer() {
 
 std::string SyscallName(uint64_t number) {
   switch (number) {
-    case SYS_futex: return "futex";
-    case SYS_read: return "read";
-    case SYS_write: return "write";
-    case SYS_readv: return "readv";
-    case SYS_writev: return "writev";
-    case SYS_sendmsg: return "sendmsg";
-    case SYS_recvmsg: return "recvmsg";
-    case SYS_sendto: return "sendto";
-    case SYS_recvfrom: return "recvfrom";
-    case SYS_ppoll: return "ppoll";
-    case SYS_epoll_pwait: return "epoll_pwait";
-    case SYS_nanosleep: return "nanosleep";
-    case SYS_clock_nanosleep: return "clock_nanosleep";
-    case SYS_mmap: return "mmap";
-    case SYS_munmap: return "munmap";
-    case SYS_madvise: return "madvise";
-    case SYS_mprotect: return "mprotect";
-    case SYS_brk: return "brk";
-    case SYS_timerfd_settime: return "timerfd_settime";
-    case SYS_restart_syscall: return "restart_syscall";
-    case SYS_sched_yield: return "sched_yield";
-    case SYS_openat: return "openat";
-    case SYS_close: return "close";
-    case SYS_getpid: return "getpid";
-    case SYS_wait4: return "wait4";
-    case SYS_clone3: return "clone3";
+    case SYS_futex:
+      return "futex";
+    case SYS_read:
+      return "read";
+    case SYS_write:
+      return "write";
+    case SYS_readv:
+      return "readv";
+    case SYS_writev:
+      return "writev";
+    case SYS_sendmsg:
+      return "sendmsg";
+    case SYS_recvmsg:
+      return "recvmsg";
+    case SYS_sendto:
+      return "sendto";
+    case SYS_recvfrom:
+      return "recvfrom";
+    case SYS_ppoll:
+      return "ppoll";
+    case SYS_epoll_pwait:
+      return "epoll_pwait";
+    case SYS_nanosleep:
+      return "nanosleep";
+    case SYS_clock_nanosleep:
+      return "clock_nanosleep";
+    case SYS_mmap:
+      return "mmap";
+    case SYS_munmap:
+      return "munmap";
+    case SYS_madvise:
+      return "madvise";
+    case SYS_mprotect:
+      return "mprotect";
+    case SYS_brk:
+      return "brk";
+    case SYS_timerfd_settime:
+      return "timerfd_settime";
+    case SYS_restart_syscall:
+      return "restart_syscall";
+    case SYS_sched_yield:
+      return "sched_yield";
+    case SYS_openat:
+      return "openat";
+    case SYS_close:
+      return "close";
+    case SYS_getpid:
+      return "getpid";
+    case SYS_wait4:
+      return "wait4";
+    case SYS_clone3:
+      return "clone3";
 #ifdef SYS_poll
-    case SYS_poll: return "poll";
+    case SYS_poll:
+      return "poll";
 #endif
 #ifdef SYS_epoll_wait
-    case SYS_epoll_wait: return "epoll_wait";
+    case SYS_epoll_wait:
+      return "epoll_wait";
 #endif
-    default: return "call " + std::to_string(number);
+    default:
+      return "call " + std::to_string(number);
   }
 }
 

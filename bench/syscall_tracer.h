@@ -1,4 +1,5 @@
-// Counts the system calls of other processes, by ptrace. A process that makes none runs at full speed meanwhile.
+// Counts the system calls of other processes, by ptrace. A process that makes none runs at full
+// speed meanwhile.
 #pragma once
 
 #include <sys/types.h>
@@ -11,10 +12,12 @@
 
 namespace manta::bench {
 
-// All methods by one thread, which is the tracer. Processes and threads that traced ones start are traced, too.
+// All methods by one thread, which is the tracer. Processes and threads that traced ones start are
+// traced, too.
 class SyscallTracer {
  public:
-  // Attaches to all threads of the processes: they run on, and every system call counts. RowFailed when ptrace is not allowed.
+  // Attaches to all threads of the processes: they run on, and every system call counts. RowFailed
+  // when ptrace is not allowed.
   explicit SyscallTracer(const std::vector<pid_t>& processes);
   // Lets go of all that still live.
   ~SyscallTracer();

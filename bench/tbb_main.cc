@@ -1,5 +1,5 @@
-// The oneTBB yardstick, as a program of its own so that the benchmark itself (and every worker that is made of it) does not load
-// the library. Arguments: the descriptor to report to, and --quick.
+// The oneTBB yardstick, as a program of its own so that the benchmark itself (and every worker that
+// is made of it) does not load the library. Arguments: the descriptor to report to, and --quick.
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>

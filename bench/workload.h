@@ -46,7 +46,8 @@ void RequireOtherProcess(int pid);
 // Submits a task that tells where it ran, in another process than this one.
 Whereabouts CheckTasksRunElsewhere();
 
-// Batches of tasks that are submitted, fetched and checked. Keeps its memory, as a careful user does.
+// Batches of tasks that are submitted, fetched and checked. Keeps its memory, as a careful user
+// does.
 class TaskBatch {
  public:
   explicit TaskBatch(size_t size) : size_(size), values_(size) { references_.reserve(size); }
@@ -62,8 +63,8 @@ class TaskBatch {
 // Sum of the results of tasks with the arguments first, first + 1, ...
 uint64_t ExpectedSum(uint64_t first, uint64_t count);
 
-// Calls one at a time: `call` makes the call with a distinct argument and waits for its result (which is checked), `where` makes one
-// that tells where it ran. Reports p50 and p99.
+// Calls one at a time: `call` makes the call with a distinct argument and waits for its result
+// (which is checked), `where` makes one that tells where it ran. Reports p50 and p99.
 struct RoundTrips {
   std::string name;
   int64_t pause_ns = 0;  // slept before each call
