@@ -48,7 +48,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     control_->Flush();
     Result<Found> holder = registrations_.Await(registration.request);
     if (!holder) return holder.error();
-    if (holder->id != id) {
+    if (holder->id && holder->id != id) {  // nil: the name was free
       if (options.get_if_exists == 0) {
         return MakeError(MANTA_ERROR_ACTOR_NAME_TAKEN,
                          "an actor with the name '" + registration.name + "' exists in namespace '" +
