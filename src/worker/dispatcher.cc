@@ -517,6 +517,7 @@ uint32_t Dispatcher::Poll() {
     count += polled;
     if (polled > 0 && target != nullptr) Dispatch(target);
   }
+  if (count > 0) references_->Flush();
   return count;
 }
 

@@ -229,6 +229,7 @@ void Execution::FinishReferences(const Input& input, Outcome* outcome, const Cal
   }
   const model::CompletionReferences completion =
       references_->TaskFinished(input.sender, task_number_, results);
+  references_->Flush();
   if (!failed_ && (any_staged_ || !completion.kept.empty())) {
     std::vector<std::vector<shm::WireReference>> references(input.num_results);
     for (const model::ContainedReferences& result : completion.results) {

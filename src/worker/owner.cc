@@ -161,7 +161,7 @@ void Owner::Release(ObjectRecord* object) {
   Owner& owner = Of(object);
   owner.lock_.lock();
   owner.ReleaseLocked(object);
-  const bool freed = !owner.freed_.empty();
+  const bool freed = !owner.freed_.empty() || owner.border_->HasMessages();
   owner.lock_.unlock();
   if (freed) owner.freed_hook_();
 }

@@ -38,6 +38,8 @@ class BorderListener {
   virtual void FetchersReady(ObjectRecord* object) = 0;
   // A value that contained references is about to go.
   virtual void ValueFreed(ObjectRecord* object) = 0;
+  // Whether there is something to tell other processes.
+  virtual bool HasMessages() const = 0;
 
  protected:
   ~BorderListener() = default;
@@ -58,7 +60,7 @@ class Owner {
   void set_border(BorderListener* border) { border_ = border; }
   // [lock]
   ObjectId IdOf(const ObjectRecord& object) const { return border_->IdOf(object); }
-  // Runs without locks after a Release that left something for the daemon to free.
+  // Runs without locks after a Release that left something to tell the daemon or other processes.
   void set_freed_hook(std::function<void()> hook) { freed_hook_ = std::move(hook); }
 
   // ---- Objects

@@ -87,12 +87,14 @@ void References::ValueFreed(ObjectRecord* object) {
   std::vector<ObjectRecord*> inners = std::move(found->second);
   contained_.erase(found);
   to_release_.insert(to_release_.end(), inners.begin(), inners.end());
-  if (to_release_.size() > inners.size()) return;  // the loop below is running
+  if (releasing_) return;  // the loop below goes on with them: chains of any length
+  releasing_ = true;
   while (!to_release_.empty()) {
     ObjectRecord* inner = to_release_.back();
+    to_release_.pop_back();
     owner_->ReleaseLocked(inner);
-    std::erase(to_release_, inner);
   }
+  releasing_ = false;
 }
 
 void References::LastHandleGone(ObjectRecord* object) {
@@ -107,7 +109,7 @@ void References::LastHandleGone(ObjectRecord* object) {
   } else {
     table_.SetLocal(id, false);
   }
-  Apply();
+  Apply();  // what there is to tell the owner leaves with the next batch
 }
 
 void References::Fetch(ObjectRecord* object) {
@@ -351,7 +353,6 @@ void References::Apply() {
     }
   }
   applying_ = false;
-  Flush();
 }
 
 void References::Act(const model::SendReferenceMessage& action) {

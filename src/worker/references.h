@@ -99,8 +99,9 @@ class References final : public BorderListener {
   void LastHandleGone(ObjectRecord* object) override;
   void FetchersReady(ObjectRecord* object) override;
   void ValueFreed(ObjectRecord* object) override;
+  bool HasMessages() const override { return !outgoing_.empty(); }
 
-  // Queues what has gathered. Called at the end of each input from outside.
+  // Queues what has gathered: after each input from outside, and with the ticks of the service thread.
   void Flush();
 
  private:
@@ -128,6 +129,7 @@ class References final : public BorderListener {
   CancelListener* canceller_ = nullptr;
   uint64_t last_task_ = 0;
   bool applying_ = false;
+  bool releasing_ = false;
 };
 
 }  // namespace manta::worker

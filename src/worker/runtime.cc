@@ -165,6 +165,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
     message.to = to.value;
     message.payload = std::move(batch);
     control_->Queue(std::move(message));
+    control_->WakeTicker();  // whoever holds the lock may be busy for long: the service thread sends it
   });
   peers_ = std::make_unique<Peers>(this);
   references_->set_canceller(peers_.get());
@@ -376,6 +377,7 @@ void Runtime::SendFreed() {
     std::lock_guard guard(owner_->lock());
     freed = owner_->TakeFreed();
   }
+  control_->WakeTicker();
   if (freed.empty()) return;
   wire::FreeObjectsT message;
   for (const shm::SharedHandle& handle : freed) {
@@ -633,6 +635,7 @@ void Runtime::OnProcessGone(ProcessId process, const Error& cause) {
   std::lock_guard guard(owner_->lock());
   dispatcher_->WorkerGone(process, cause);
   references_->OnProcessGone(process);
+  references_->Flush();
 }
 
 void Runtime::OnRelayed(const wire::Relayed& message) {
@@ -642,6 +645,7 @@ void Runtime::OnRelayed(const wire::Relayed& message) {
   } else if (message.payload() != nullptr) {
     references_->OnBatch({message.from()}, {message.payload()->data(), message.payload()->size()});
   }
+  references_->Flush();
 }
 
 void Runtime::OnFrame(const wire::Frame& frame) {
@@ -711,6 +715,7 @@ int64_t Runtime::OnTick(int64_t now) {
   const bool user_polls = calls != api_calls_seen_;
   api_calls_seen_ = calls;
   std::lock_guard guard(owner_->lock());
+  references_->Flush();
   const uint32_t polled = user_polls ? 0 : dispatcher_->Poll();
   const int64_t next = dispatcher_->Tick(now);
   return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
