@@ -34,6 +34,7 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "manta/detail/ref_list.h"
 #include "manta/detail/serializable.h"
@@ -375,11 +376,11 @@ template <class T>
 T Decode(const void* data, size_t size, manta_runtime* runtime = nullptr) {
   detail::CheckTravels<T>();
   if constexpr (detail::kCanTravel<T>) {
-    T value = Access::Default<T>();
+    Access::Slot<T> slot;
     ReadArchive archive(data, size, runtime);
-    archive(value);
+    archive(slot.value);
     archive.ExpectEnd();
-    return value;
+    return std::move(slot.value);
   } else {
     return *static_cast<T*>(nullptr);
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -64,8 +63,8 @@ inline std::string IdText(manta_ref* reference) {
 }
 
 // Waits for one value. Its bytes stay readable as long as the reference is held.
-inline manta_bytes AwaitValue(manta_ref* reference, Timeout timeout, const char* what) {
-  manta_runtime* runtime = CurrentRuntime(what);
+inline manta_bytes AwaitValue(manta_runtime* runtime, manta_ref* reference, Timeout timeout,
+                              const char* what) {
   if (__builtin_expect(reference == nullptr, 0)) {
     throw InvalidArgumentError(std::string(what) +
                                ": the ObjectRef is empty (default-constructed or moved from)");
@@ -77,23 +76,24 @@ inline manta_bytes AwaitValue(manta_ref* reference, Timeout timeout, const char*
 
 // Reads the value of the object that `reference` holds.
 template <class T>
-void ReadObject(const manta_bytes& bytes, manta_ref* reference, T& value) {
+void ReadObject(manta_runtime* runtime, const manta_bytes& bytes, manta_ref* reference, T& value) {
   ReadArchive::Owner owner;
   owner.reference = reference;
-  ReadArchive archive(bytes.data, bytes.size, manta_current(), owner);
+  ReadArchive archive(bytes.data, bytes.size, runtime, owner);
   archive(value);
   archive.ExpectEnd();
 }
 
 template <class T>
-std::shared_ptr<T> ReadSharedObject(const manta_bytes& bytes, manta_ref* reference) {
+std::shared_ptr<T> ReadSharedObject(manta_runtime* runtime, const manta_bytes& bytes,
+                                    manta_ref* reference) {
   std::shared_ptr<T> value;
   if constexpr (std::is_default_constructible_v<T>) {
     value = std::allocate_shared<T>(FreeListAllocator<T>());
   } else {
     value.reset(new T(Access::Default<T>()));
   }
-  ReadObject(bytes, reference, *value);
+  ReadObject(runtime, bytes, reference, *value);
   return value;
 }
 
@@ -125,8 +125,10 @@ class ObjectRef {
   std::shared_ptr<T> Get(Timeout timeout) const {
     detail::CheckTravels<T>();
     if constexpr (detail::kCanTravel<T>) {
-      const manta_bytes bytes = detail::AwaitValue(pointer_.get(), timeout, "ObjectRef::Get");
-      return detail::ReadSharedObject<T>(bytes, pointer_.get());
+      manta_runtime* runtime = detail::CurrentRuntime("ObjectRef::Get");
+      const manta_bytes bytes =
+          detail::AwaitValue(runtime, pointer_.get(), timeout, "ObjectRef::Get");
+      return detail::ReadSharedObject<T>(runtime, bytes, pointer_.get());
     } else {
       return nullptr;
     }
@@ -165,7 +167,10 @@ class ObjectRef<void> {
 
   // Waits until the task is done. Throws as the Get of other references does.
   void Get() const { Get(Timeout::Never()); }
-  void Get(Timeout timeout) const { detail::AwaitValue(pointer_.get(), timeout, "ObjectRef::Get"); }
+  void Get(Timeout timeout) const {
+    detail::AwaitValue(detail::CurrentRuntime("ObjectRef::Get"), pointer_.get(), timeout,
+                       "ObjectRef::Get");
+  }
 
   std::string ID() const { return detail::IdText(pointer_.get()); }
 

@@ -75,8 +75,8 @@ class ManyBytes {
 };
 
 template <class T>
-void AwaitAll(const std::vector<ObjectRef<T>>& references, Timeout timeout, manta_bytes* values) {
-  manta_runtime* runtime = CurrentRuntime("Get");
+void AwaitAll(manta_runtime* runtime, const std::vector<ObjectRef<T>>& references, Timeout timeout,
+              manta_bytes* values) {
   for (const ObjectRef<T>& reference : references) {
     if (__builtin_expect(reference.IsNil(), 0)) {
       throw InvalidArgumentError(
@@ -98,11 +98,12 @@ std::vector<std::shared_ptr<T>> Get(const std::vector<ObjectRef<T>>& references,
   std::vector<std::shared_ptr<T>> values;
   detail::CheckTravels<T>();
   if constexpr (detail::kCanTravel<T>) {
+    manta_runtime* runtime = detail::CurrentRuntime("Get");
     detail::ManyBytes bytes(references.size());
-    detail::AwaitAll(references, timeout, bytes.data());
+    detail::AwaitAll(runtime, references, timeout, bytes.data());
     values.reserve(references.size());
     for (size_t i = 0; i < references.size(); ++i) {
-      values.push_back(detail::ReadSharedObject<T>(bytes[i], references[i].handle()));
+      values.push_back(detail::ReadSharedObject<T>(runtime, bytes[i], references[i].handle()));
     }
   }
   return values;
@@ -111,8 +112,9 @@ std::vector<std::shared_ptr<T>> Get(const std::vector<ObjectRef<T>>& references,
 // Waits until all are done.
 inline void Get(const std::vector<ObjectRef<void>>& references,
                 Timeout timeout = Timeout::Never()) {
+  manta_runtime* runtime = detail::CurrentRuntime("Get");
   detail::ManyBytes bytes(references.size());
-  detail::AwaitAll(references, timeout, bytes.data());
+  detail::AwaitAll(runtime, references, timeout, bytes.data());
 }
 
 // As Get, into `values`, which is resized. Existing elements are overwritten, so that in a loop no
@@ -120,14 +122,20 @@ inline void Get(const std::vector<ObjectRef<void>>& references,
 template <class T>
 void GetInto(const std::vector<ObjectRef<T>>& references, std::vector<T>& values,
              Timeout timeout = Timeout::Never()) {
-  static_assert(!std::is_same_v<T, bool>, "manta: std::vector<bool> has no elements to read into");
   detail::CheckTravels<T>();
   if constexpr (detail::kCanTravel<T>) {
+    manta_runtime* runtime = detail::CurrentRuntime("Get");
     detail::ManyBytes bytes(references.size());
-    detail::AwaitAll(references, timeout, bytes.data());
+    detail::AwaitAll(runtime, references, timeout, bytes.data());
     values.resize(references.size());
     for (size_t i = 0; i < references.size(); ++i) {
-      detail::ReadObject(bytes[i], references[i].handle(), values[i]);
+      if constexpr (std::is_same_v<T, bool>) {
+        bool value;
+        detail::ReadObject(runtime, bytes[i], references[i].handle(), value);
+        values[i] = value;
+      } else {
+        detail::ReadObject(runtime, bytes[i], references[i].handle(), values[i]);
+      }
     }
   }
 }

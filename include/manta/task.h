@@ -116,6 +116,7 @@ template <class F, class Given, bool = Signature<F>::kKnown>
 struct CallTypes {
   using Parameters = typename Signature<F>::Parameters;
   using Result = std::decay_t<typename Signature<F>::Result>;
+  static constexpr bool kCallable = true;  // with its own parameters
 };
 template <class F, class... Given>
 struct CallTypes<F, TypeList<Given...>, false> {
@@ -135,8 +136,7 @@ struct CallTypes<F, TypeList<Given...>, false> {
     }
   }
   using Result = typename FirstOf<decltype(ResultFor(Parameters()))>::Type;
-  static_assert(Accepts<Parameters>::value,
-                "manta: this function object cannot be called with these arguments (as rvalues)");
+  static constexpr bool kCallable = Accepts<Parameters>::value;
 };
 
 // Everything that the compiler knows about one call.
@@ -147,7 +147,7 @@ struct TaskCall {
   using Refs = ResultRefs<mode, typename Types::Result>;
 
   static constexpr bool Passes() {
-    if constexpr (ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
+    if constexpr (Types::kCallable && ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
       return ResultCheck<typename Refs::Values>::Passes();
     } else {
       return false;
@@ -155,9 +155,13 @@ struct TaskCall {
   }
   // Fails to compile, with one message, unless Passes().
   static constexpr void Explain() {
-    ExplainArguments<typename Types::Parameters, GivenTypes>();
-    if constexpr (ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
-      ResultCheck<typename Refs::Values>::Explain();
+    static_assert(Types::kCallable,
+                  "manta: this function object cannot be called with these arguments (as rvalues)");
+    if constexpr (Types::kCallable) {
+      ExplainArguments<typename Types::Parameters, GivenTypes>();
+      if constexpr (ArgumentsPass<typename Types::Parameters, GivenTypes>()) {
+        ResultCheck<typename Refs::Values>::Explain();
+      }
     }
   }
 };

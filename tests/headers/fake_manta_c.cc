@@ -635,9 +635,19 @@ void manta_actor_release(manta_actor* actor) {
 }
 void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out) { *out = actor->id; }
 manta_actor* manta_actor_import(manta_runtime*, const manta_actor_id* id) {
-  manta_actor* actor = TheState().actors.at(id->serial);
-  manta_actor_retain(actor);
-  return actor;
+  State& state = TheState();
+  const auto found = state.actors.find(id->serial);
+  if (found != state.actors.end()) {
+    manta_actor_retain(found->second);
+    return found->second;
+  }
+  // An unknown actor: a handle to a dead one.
+  auto* dead = new manta_actor();
+  dead->id = {kProcess, state.next_actor++};
+  dead->is_dead = true;
+  dead->reason = "it is not known";
+  state.actors[dead->id.serial] = dead;
+  return dead;
 }
 manta_error* manta_actor_find(manta_runtime*, const char* name, const char* ray_namespace,
                               manta_actor** out) {

@@ -68,6 +68,9 @@ TEST_F(ObjectsTest, GetIntoReusesWhatIsThere) {
   EXPECT_EQ(values.size(), 300u);
   EXPECT_EQ(values.data(), before);
   EXPECT_EQ(values[299], "299");
+  std::vector<bool> bits;
+  manta::GetInto(std::vector<ObjectRef<bool>>{Put(true), Put(false), Put(true)}, bits);
+  EXPECT_EQ(bits, (std::vector<bool>{true, false, true}));
 }
 
 TEST_F(ObjectsTest, TimeoutsOfAllKinds) {

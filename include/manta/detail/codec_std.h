@@ -2,7 +2,6 @@
 // not their value. Included by archive.h.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bitset>
 #include <deque>
@@ -122,7 +121,8 @@ struct Codec<std::vector<Element, Allocator>> : VaryingCodec<Element> {
       const size_t count = in.Count(kElementSize<Element>);
       value.clear();
       // Elements may take more memory than bytes: what the bytes cannot vouch for is not reserved.
-      value.reserve(std::min(count, 16 + in.remaining() * 4 / sizeof(Element)));
+      const size_t vouched = 16 + in.remaining() * 4 / sizeof(Element);
+      value.reserve(count < vouched ? count : vouched);
       for (size_t i = 0; i < count; ++i) ReadAppended(in, value);
     }
   }
@@ -168,9 +168,9 @@ struct SetCodec : VaryingCodec<typename Container::key_type> {
     const size_t count = in.Count(kElementSize<Key>);
     value.clear();
     for (size_t i = 0; i < count; ++i) {
-      Key key = Access::Default<Key>();
-      ReadElement(in, key);
-      value.emplace_hint(value.end(), std::move(key));
+      Access::Slot<Key> key;
+      ReadElement(in, key.value);
+      value.emplace_hint(value.end(), std::move(key.value));
     }
   }
 };
@@ -193,11 +193,11 @@ struct MapCodec : VaryingCodec<typename Container::key_type, typename Container:
     const size_t count = in.Count(kElementSize<Key> + Codec<Mapped>::kMinSize);
     value.clear();
     for (size_t i = 0; i < count; ++i) {
-      Key key = Access::Default<Key>();
-      ReadElement(in, key);
-      Mapped mapped = Access::Default<Mapped>();
-      ReadValue(in, mapped);
-      value.emplace_hint(value.end(), std::move(key), std::move(mapped));
+      Access::Slot<Key> key;
+      ReadElement(in, key.value);
+      Access::Slot<Mapped> mapped;
+      ReadValue(in, mapped.value);
+      value.emplace_hint(value.end(), std::move(key.value), std::move(mapped.value));
     }
   }
 };
@@ -329,7 +329,11 @@ struct Codec<std::variant<Ts...>> : VaryingCodec<Ts...> {
   template <size_t Index>
   static bool ReadAs(ReadArchive& in, T& value) {
     using Held = std::variant_alternative_t<Index, T>;
-    ReadValue(in, value.template emplace<Index>(Access::Default<Held>()));
+    if constexpr (std::is_default_constructible_v<Held>) {
+      ReadValue(in, value.template emplace<Index>());
+    } else {
+      ReadValue(in, value.template emplace<Index>(Access::Default<Held>()));
+    }
     return true;
   }
 };

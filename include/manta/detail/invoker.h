@@ -59,12 +59,6 @@ void ReadArgument(manta_call* call, ReadArchive& in, T& value) {
   }
 }
 
-// An argument while the call runs.
-template <class T>
-struct Slot {
-  T value = Access::Default<T>();
-};
-
 template <class Sources>
 struct Arguments;
 template <class... Sources>
@@ -77,9 +71,9 @@ struct Arguments<TypeList<Sources...>> {
 
  private:
   template <class Function, size_t... Index>
-  static decltype(auto) Apply([[maybe_unused]] manta_call* call, ReadArchive& in, Function& function,
-                              std::index_sequence<Index...>) {
-    std::tuple<Slot<Sources>...> slots;
+  static decltype(auto) Apply([[maybe_unused]] manta_call* call, ReadArchive& in,
+                              Function& function, std::index_sequence<Index...>) {
+    std::tuple<Access::Slot<Sources>...> slots;
     (ReadArgument(call, in, std::get<Index>(slots).value), ...);
     in.ExpectEnd();
     return function(std::move(std::get<Index>(slots).value)...);
@@ -161,7 +155,7 @@ class Callable<F, CallableKind::kValue> {
   F& get() { return slot_.value; }
 
  private:
-  Slot<F> slot_;
+  Access::Slot<F> slot_;
 };
 
 // ---- Results ------------------------------------------------------------------------------------

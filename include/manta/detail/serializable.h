@@ -30,6 +30,11 @@ struct Access {
   static auto Default() -> decltype(T()) {
     return T();
   }
+  // A value that starts default-constructed, in place.
+  template <class T>
+  struct Slot {
+    T value = T();
+  };
   template <class T, class Archive>
   static auto SerializePointer() -> decltype(&T::template Serialize<Archive>) {
     return &T::template Serialize<Archive>;
@@ -95,8 +100,8 @@ struct ClassOfMember<Member Class::*> {
   using Type = Class;
 };
 
-// The bytes of T that its members fill: without the padding at its end, where a derived class may put
-// members of its own.
+// The bytes of T that its members fill: without the padding at its end, where a derived class may
+// put members of its own.
 template <class T, size_t N>
 struct Tail : T {
   char bytes[N];
