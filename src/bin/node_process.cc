@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/rotating_file_sink.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ namespace {
 
 constexpr size_t kLogBytes = 10 << 20;
 constexpr size_t kLogFiles = 2;  // beside the current one
+constexpr rlim_t kMostFiles = 65'536;
 
 std::shared_ptr<spdlog::logger> MakeLog(const node::SessionDirectory& session) {
   auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(session.logs() + "/daemon.log",
@@ -105,19 +107,28 @@ void LeaveTerminal(const node::SessionDirectory& session) {
   dup2(errors ? errors.get() : null.get(), STDERR_FILENO);
 }
 
-void PrepareProcess() {
+// Returns how many files the zygotes may open: as many as this process might before.
+uint64_t PrepareProcess(bool embedded) {
   signal(SIGPIPE, SIG_IGN);
-  setsid();  // signals of the driver's terminal are the driver's business
+  // Signals of the driver's terminal are the driver's business.
+  if (embedded) setpgid(0, 0);
+  // A socket per process, several while one starts.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const uint64_t before = files.rlim_cur;
+  files.rlim_cur = std::max(files.rlim_cur, std::min<rlim_t>(files.rlim_max, kMostFiles));
+  setrlimit(RLIMIT_NOFILE, &files);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "manta-node");
-  if (chdir("/") != 0) return;  // keeps no file system busy
+  if (chdir("/") != 0) return before;  // keeps no file system busy
+  return before;
 }
 
 }  // namespace
 
 Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
                    const std::function<void(const NodeReady&)>& on_ready) {
-  PrepareProcess();
+  const uint64_t files_before = PrepareProcess(static_cast<bool>(driver));
   const node::MachineLimits machine = node::ReadMachineLimits();
   Result<uint64_t> object_bytes =
       node::ObjectArenaBytes(options.object_store_bytes, machine.memory_bytes);
@@ -136,6 +147,7 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
   daemon_options.object_store_bytes = *object_bytes;
   daemon_options.object_wait = options.object_wait_ms * node::kMillisecond;
   daemon_options.embedded = static_cast<bool>(driver);
+  daemon_options.workers_file_limit = files_before;
   daemon_options.deduplicate_logs = WantsDeduplication();
   control_store::ActorDirectory actors;
   Result<std::unique_ptr<node::Daemon>> made =
@@ -145,11 +157,11 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
     return made.error();
   }
   node::Daemon& daemon = **made;
-  loop.OnSignals({SIGTERM, SIGINT, SIGCHLD}, [&](int signal) {
+  loop.OnSignals({SIGTERM, SIGINT, SIGHUP, SIGCHLD}, [&](int signal) {
     if (signal == SIGCHLD) {
       daemon.ReapChildren();
     } else {
-      daemon.Stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      daemon.Stop(std::string("SIG") + sigabbrev_np(signal));
     }
   });
   if (driver) daemon.AdoptDriver(std::move(driver));

@@ -60,6 +60,7 @@ int StartInBackground(const StartOptions& options) {
   }
   if (child == 0) {
     close(ends[0]);
+    setsid();  // nothing of the terminal's reaches it from now on
     if (fork() != 0) _exit(0);
     const auto tell = [&](const std::string& outcome) {
       if (write(ends[1], outcome.data(), outcome.size()) < 0) return;

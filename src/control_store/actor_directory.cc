@@ -59,8 +59,10 @@ void ActorDirectory::ProcessGone(ProcessId process) {
   std::vector<ActorId> ended;
   for (auto& [id, actor] : actors_) {
     if (actor.state == ActorState::kDead) continue;
-    if (id.creator == process && !actor.detached) {
-      ended.push_back(id);
+    if (id.creator == process) {
+      // A detached one lives on where it runs, but nobody is left to place it anew.
+      actor.restartable = false;
+      if (!actor.detached || !actor.process) ended.push_back(id);
     } else if (actor.process == process) {
       if (actor.restartable) {
         actor.state = ActorState::kRestarting;

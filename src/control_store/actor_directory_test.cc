@@ -117,6 +117,23 @@ TEST_F(ActorDirectoryTest, ItsCreatorTakesAllButDetachedOnesAlong) {
   EXPECT_EQ(Find("b")->state, ActorState::kAlive);
 }
 
+TEST_F(ActorDirectoryTest, NobodyRestartsADetachedOneWithoutItsCreator) {
+  ActorEntry running = Named("a", 1);
+  running.detached = running.restartable = true;
+  EXPECT_FALSE(Register(running));
+  ActorEntry homeless = running;
+  homeless.id.serial = 2;
+  homeless.name = "b";
+  homeless.process = {};
+  homeless.state = ActorState::kRestarting;
+  EXPECT_FALSE(Register(homeless));
+  directory.ProcessGone(kDriver);
+  EXPECT_TRUE(Find("a"));
+  EXPECT_FALSE(Find("b"));
+  directory.ProcessGone(kWorker);
+  EXPECT_FALSE(Find("a"));
+}
+
 TEST_F(ActorDirectoryTest, RemembersAFewOfTheDead) {
   for (uint64_t serial = 1; serial <= 4; ++serial) {
     EXPECT_FALSE(Register(Named("", serial)));

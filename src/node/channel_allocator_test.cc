@@ -126,7 +126,10 @@ TEST_F(ChannelAllocatorTest, HolesInTheTableAreFilled) {
 
 TEST_F(ChannelAllocatorTest, AFullArenaIsAnError) {
   ControlArenaOptions options;
-  options.bytes = 160 << 10;  // one actor's channel behind four pages
+  const ChannelSizes& sizes = kActorChannel;
+  const uint64_t one = shm::ChannelBytes(sizes.log2_slots, sizes.log2_completions,
+                                         sizes.task_payload_bytes, sizes.result_payload_bytes);
+  options.bytes = 4096 + 4 * sizeof(shm::ProcessPage) + one * 3 / 2;
   options.process_pages = 4;
   auto small = std::move(ControlArena::Create(options)).value();
   ChannelAllocator few(*small);

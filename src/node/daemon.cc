@@ -74,7 +74,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->connections_ =
       std::make_unique<Connections>(loop, log, daemon->secret_, *daemon);
   daemon->workers_ = std::make_unique<WorkerPool>(loop, log, daemon->processes_,
-                                                  *daemon->connections_, session.logs(), *daemon);
+                                                  *daemon->connections_, session.logs(),
+                                                  options.workers_file_limit, *daemon);
   daemon->channels_ = std::make_unique<ChannelAllocator>(*daemon->control_);
   model::LeaseOptions leases;
   leases.total = options.resources;
@@ -441,6 +442,12 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
     actor.state = actor.restartable ? ActorState::kRestarting : ActorState::kDead;
     actor.process = {};
   }
+  if (actor.detached && actor.state == ActorState::kAlive) {
+    const LeaseService::Lease* lease = leases_->LeaseOf(actor.process);
+    if (lease != nullptr && lease->owner == sender.id && lease->dedicated) {
+      processes_.Find(actor.process)->detached = true;
+    }
+  }
   actors_.Register(actor, [this, request = message.request(), id = sender.id](const auto& holder) {
     wire::ActorRegisteredT registered;
     registered.request = request;
@@ -497,18 +504,30 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
   if (driver == nullptr) return;
   log_.info("driver left process={} pid={} reason=\"{}\"", SerialOf(id), driver->pid, reason);
   if (options_.embedded && id == embedding_driver_) return Stop("its driver left: " + reason);
-  const ExecutableId executable = driver->executable;
-  logs_->DriverGone(driver->job);
+  const JobId job = driver->job;
+  logs_->DriverGone(job);
   connections_->Drop(driver->connection->id());
   ProcessGone(id, LeftCause(processes_.Describe(id), reason));
-  workers_->RemoveExecutable(executable);
+  EndJobIfOver(job);
+}
+
+void Daemon::EndJobIfOver(JobId job) {
+  if (processes_.DriverOf(job) != nullptr) return;
+  for (const auto& [id, process] : processes_.all()) {
+    if (process.detached && process.job == job) return;
+  }
+  workers_->RemoveExecutable(ExecutableId{job.value});
 }
 
 void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   log_.info("worker dead process={} cause=\"{}\"", SerialOf(id), cause.message);
+  const Process* worker = processes_.Find(id);
+  if (worker == nullptr) return;
+  const JobId job = worker->job;
   logs_->WorkerGone(id);
-  if (const Process* worker = processes_.Find(id)) connections_->Drop(worker->connection->id());
+  connections_->Drop(worker->connection->id());
   ProcessGone(id, cause);
+  EndJobIfOver(job);
 }
 
 void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {

@@ -38,6 +38,7 @@ struct DaemonOptions {
   Nanoseconds object_wait = 10 * kSecond;
   bool embedded = false;          // ends with the driver on the inherited socket
   bool deduplicate_logs = true;
+  uint64_t workers_file_limit = 1024;  // descriptors, as the user has set it
 };
 
 class Daemon : public Connections::Observer, public WorkerPool::Observer {
@@ -84,6 +85,8 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
                      const std::string& message);
   void Dispatch(Process& sender, const wire::Frame& frame);
   void DriverGone(ProcessId driver, const std::string& reason);
+  // Ends what is left of a job that has neither a driver nor a detached actor.
+  void EndJobIfOver(JobId job);
   // Its memory, leases, channels, objects; whoever shared something with it is told.
   void ProcessGone(ProcessId process, const wire::CauseT& cause);
 

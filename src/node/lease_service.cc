@@ -271,6 +271,9 @@ void LeaseService::Do(const model::StartWorkers& start) {
 }
 
 void LeaseService::Do(const model::StopWorker& stop) {
+  // What its creator's death must not end. It stays charged until it is dead, and nobody holds its lease any more.
+  const Process* worker = processes_.Find(stop.worker);
+  if (worker != nullptr && worker->detached && cause_ != nullptr) return;
   workers_.Stop(stop.worker, stop.force,
                 stop.force ? "its owner is gone or gave it up" : "idle and not needed");
 }

@@ -10,6 +10,11 @@
 #include <utility>
 
 namespace manta::node {
+namespace {
+
+constexpr Nanoseconds kPauseWithoutDescriptors = 100 * kMillisecond;
+
+}  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::Open(EventLoop& loop, const std::string& name,
                                                  std::function<void(UniqueFd, pid_t)> on_accept) {
@@ -30,6 +35,7 @@ Result<std::unique_ptr<Listener>> Listener::Open(EventLoop& loop, const std::str
   listener->on_accept_ = std::move(on_accept);
   listener->watch_ = std::make_unique<FdWatch>(loop, listener->socket_.get(),
                                                [self = listener.get()] { self->Accept(); });
+  listener->pause_ = std::make_unique<Timer>(loop, [self = listener.get()] { self->Accept(); });
   listener->watch_->WantRead();
   return listener;
 }
@@ -39,6 +45,9 @@ void Listener::Accept() {
     UniqueFd peer(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!peer) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        return pause_->ExpireAfter(kPauseWithoutDescriptors);  // the connection stays in the queue
+      }
       break;
     }
     ucred credentials{};

@@ -26,6 +26,7 @@ class Listener {
   UniqueFd socket_;
   std::function<void(UniqueFd, pid_t)> on_accept_;
   std::unique_ptr<FdWatch> watch_;
+  std::unique_ptr<Timer> pause_;  // while there are no descriptors left
 };
 
 }  // namespace manta::node

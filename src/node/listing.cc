@@ -52,9 +52,13 @@ Json Workers(const WorkerPool& workers, const ProcessTable& processes, const Lea
     entry["worker"] = SerialOf(info.worker);
     entry["pid"] = info.pid;
     const LeaseService::Lease* lease = leases.LeaseOf(info.worker);
-    const bool ready = std::string(info.state) == "ready";
-    entry["state"] = !ready ? info.state : lease == nullptr ? "idle" : "leased";
     const Process* process = processes.Find(info.worker);
+    const char* state = info.state;
+    if (std::string(state) == "ready") {
+      const bool detached = process != nullptr && process->detached;
+      state = lease != nullptr ? "leased" : detached ? "detached" : "idle";
+    }
+    entry["state"] = state;
     entry["job"] = process == nullptr ? 0 : process->job.value;
     entry["name"] = process == nullptr ? "" : process->name;
     if (lease != nullptr) {

@@ -31,6 +31,7 @@ struct Process {
   bool log_to_driver = true;  // drivers
   bool answers_lists = false;
   bool dedicated = false;     // a worker that runs an actor
+  bool detached = false;      // which outlives its creator
 };
 
 class ProcessTable {

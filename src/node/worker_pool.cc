@@ -38,12 +38,14 @@ std::string WithLogTail(std::string reason, const std::string& log_path) {
 }  // namespace
 
 WorkerPool::WorkerPool(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
-                       Connections& connections, std::string log_directory, Observer& observer)
+                       Connections& connections, std::string log_directory, uint64_t file_limit,
+                       Observer& observer)
     : loop_(loop),
       log_(log),
       processes_(processes),
       connections_(connections),
       log_directory_(std::move(log_directory)),
+      file_limit_(file_limit),
       observer_(observer) {}
 
 WorkerPool::~WorkerPool() = default;
@@ -81,7 +83,7 @@ WorkerPool::Zygote* WorkerPool::EnsureZygote(ExecutableId id, Executable& execut
   }
   Result<pid_t> pid = 0;
   if (failure.empty()) {
-    pid = LaunchZygote(executable.program, theirs.get(), log.get());
+    pid = LaunchZygote(executable.program, theirs.get(), log.get(), file_limit_);
     if (!pid) failure = pid.error().message;
   }
   if (!failure.empty()) {

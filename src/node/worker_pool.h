@@ -48,7 +48,8 @@ class WorkerPool {
   static constexpr uint32_t kStartAttempts = 5;  // in a row that fail
 
   WorkerPool(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
-             Connections& connections, std::string log_directory, Observer& observer);
+             Connections& connections, std::string log_directory, uint64_t file_limit,
+             Observer& observer);
   ~WorkerPool();
 
   // Launches the program's zygote if there is none yet.
@@ -142,6 +143,7 @@ class WorkerPool {
   ProcessTable& processes_;
   Connections& connections_;
   const std::string log_directory_;
+  const uint64_t file_limit_;
   Observer& observer_;
   uint64_t last_zygote_ = 0;
   std::unordered_map<uint64_t, Zygote> zygotes_;

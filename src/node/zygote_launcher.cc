@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,7 +50,7 @@ void CloseFrom(unsigned first) {
 
 }  // namespace
 
-Result<pid_t> LaunchZygote(const Program& program, int socket, int log) {
+Result<pid_t> LaunchZygote(const Program& program, int socket, int log, uint64_t file_limit) {
   std::vector<std::string> arguments = program.arguments;
   if (arguments.empty()) arguments.push_back(program.path);
   std::vector<std::string> environment;
@@ -90,6 +91,11 @@ Result<pid_t> LaunchZygote(const Program& program, int socket, int log) {
   MoveDescriptor(socket, kZygoteSocket);
   CloseFrom(kZygoteSocket + 1);
 
+  // The daemon has raised its own.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = file_limit < files.rlim_max ? file_limit : files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   // When memory runs out, workers go before the daemon and the driver.
   const int score = open("/proc/self/oom_score_adj", O_WRONLY);
   if (score >= 0) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct Program {
 inline constexpr int kZygoteSocket = 3;
 
 // Runs `program` with `socket` as descriptor 3, MANTA_ZYGOTE_FD=3, output into `log` and nothing else open. It dies with the
-// calling thread. What goes wrong between fork and exec shows as exit status 126 or 127 with a line in the log.
-Result<pid_t> LaunchZygote(const Program& program, int socket, int log);
+// calling thread. `file_limit`: how many files it may open. What goes wrong between fork and exec shows as exit status 126 or 127 with a line in the log.
+Result<pid_t> LaunchZygote(const Program& program, int socket, int log, uint64_t file_limit);
 
 }  // namespace manta::node

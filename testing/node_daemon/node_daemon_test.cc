@@ -235,7 +235,6 @@ TEST(Leases, ActorsGetSmallChannelsAndOthersMayOpenThem) {
   EXPECT_EQ(view.header->dedicated, 1);
   EXPECT_EQ(view.header->log2_slots, 6u);
   EXPECT_EQ(view.header->log2_completions, 7u);
-  EXPECT_EQ(view.header->task_payload_bytes, 32u * 1024);
 
   auto other = cluster.Connect();
   wire::HelloT hello = cluster.DriverHello();
@@ -850,6 +849,56 @@ TEST(Names, AreUniqueAndGoWithTheirProcess) {
   ASSERT_NE(driver.Await<wire::LeaseLostT>(), nullptr);
   EXPECT_FALSE(find()->found);
   EXPECT_EQ(register_as(3)->error_kind, 0u);
+}
+
+TEST(Names, OfDetachedActorsOutliveTheirCreator) {
+  Cluster cluster;
+  auto creator = cluster.Connect();
+  wire::HelloT hello = cluster.DriverHello();
+  hello.secret = SecretOf(cluster);
+  hello.ray_namespace = "shared";
+  ASSERT_TRUE(creator->Join(std::move(hello)));
+  cluster.Demand(*creator, 1, 1, 1, true);
+  const auto actor = creator->Await<wire::LeaseGrantedT>();
+  ASSERT_NE(actor, nullptr);
+  cluster.Demand(*creator, 2, 1, 1, true);
+  const auto other = creator->Await<wire::LeaseGrantedT>();
+  ASSERT_NE(other, nullptr);
+  wire::RegisterActorT message;
+  message.creator = creator->welcome().process;
+  message.serial = 1;
+  message.name = "keeper";
+  message.detached = true;
+  message.process = actor->worker;
+  creator->Send(std::move(message));
+  ASSERT_EQ(creator->Await<wire::ActorRegisteredT>()->error_kind, 0u);
+  creator->Close();
+  EXPECT_TRUE(AwaitAllDead({other->pid}));
+
+  wire::FindActorT find;
+  find.name = "keeper";
+  find.ray_namespace = "shared";
+  cluster.driver().Send(std::move(find));
+  const auto found = cluster.driver().Await<wire::ActorFoundT>();
+  ASSERT_NE(found, nullptr);
+  EXPECT_TRUE(found->found);
+  EXPECT_EQ(found->process, actor->worker);
+  EXPECT_EQ(cluster.Ask(cluster.driver(), actor->worker, "print alive"), "done");
+  EXPECT_CONTAINS(cluster.List(cluster.driver(), "workers"), "\"state\":\"detached\"");
+  EXPECT_TRUE(Eventually([&] {
+    return Contains(cluster.List(cluster.driver(), "resources"), "\"available\":{\"CPU\":1.0");
+  }));
+
+  const std::vector<pid_t> before = cluster.Descendants();
+  wire::KillWorkerT request;  // anybody may end an actor
+  request.worker = actor->worker;
+  cluster.driver().Send(std::move(request));
+  EXPECT_TRUE(AwaitAllDead({actor->pid}));
+  // With it goes the last of its job, the zygote that both jobs share stays.
+  EXPECT_TRUE(Eventually([&] {
+    return Contains(cluster.List(cluster.driver(), "resources"), "\"available\":{\"CPU\":2.0");
+  }));
+  EXPECT_NE(OneLease(cluster), nullptr);
 }
 
 TEST(Lists, SayWhatIsThere) {
