@@ -137,10 +137,36 @@ void ActorLinks::Release(ActorRecord* actor) {
   control_->Flush();
 }
 
+// Where the actor of another process runs, when no channel to it is open yet; nil if it has died, or has no place.
+Result<ProcessId> ActorLinks::Locate(const ActorId& id) {
+  wire::FindActorT question;
+  question.request = searches_.NewRequest();
+  question.creator = id.creator.value;
+  question.serial = id.serial;
+  const uint64_t request = question.request;
+  control_->Queue(std::move(question));
+  control_->Flush();
+  Result<Found> found = searches_.Await(request);
+  if (!found) return found.error();
+  return found->process;
+}
+
 Result<> ActorLinks::Kill(ActorRecord* actor) {
+  ProcessId located;
+  bool is_connected;
   {
     std::lock_guard guard(owner_->lock());
-    const ProcessId worker = dispatcher_->KillActor(actor->target);
+    is_connected = !actor->target->foreign || !actor->target->channels.empty();
+  }
+  if (!is_connected) {
+    Result<ProcessId> place = Locate(actor->id);
+    if (!place) return place.error();
+    located = *place;
+  }
+  {
+    std::lock_guard guard(owner_->lock());
+    ProcessId worker = dispatcher_->KillActor(actor->target);
+    if (!worker) worker = located;
     if (worker) {
       wire::KillWorkerT message;
       message.worker = worker.value;
@@ -164,13 +190,13 @@ void ActorLinks::OnRegistered(const wire::ActorRegistered& message) {
   }
   registrations_.Answer(
       message.request(),
-      Found{{{message.existing_creator()}, message.existing_serial()}});
+      Found{{{message.existing_creator()}, message.existing_serial()}, {}});
 }
 
 void ActorLinks::OnFound(const wire::ActorFound& message) {
   const ActorId id{{message.creator()}, message.serial()};
   if (message.request() != 0) {
-    searches_.Answer(message.request(), Found{message.found() ? id : ActorId{}});
+    searches_.Answer(message.request(), message.found() ? Found{id, {message.process()}} : Found{});
     return;
   }
   if (!message.found()) {

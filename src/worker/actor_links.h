@@ -66,10 +66,12 @@ class ActorLinks {
  private:
   struct Found {
     ActorId id;
+    ProcessId process;  // where it runs
   };
 
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
   void AskFor(const ActorId& id);
+  Result<ProcessId> Locate(const ActorId& id);
   void Close(const ActorId& id, const std::string& reason);
 
   Runtime* const runtime_;
