@@ -149,23 +149,35 @@ function(manta_testing_folder dir)
   endforeach()
 endfunction()
 
-# examples/*.cc: each one a user's program, built as users build theirs (C++17, no internals).
+# examples/*.cc and examples/<name>/*.cc: each file, or folder, one user's program, built as users
+# build theirs (C++17, no internals), in build/<preset>/examples.
 function(manta_examples)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cc)
   if(NOT TARGET manta)
     return()
   endif()
-  foreach(source IN LISTS sources)
-    get_filename_component(name ${source} NAME_WE)
-    add_executable(example_${name} ${source})
+  file(GLOB entries CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*)
+  foreach(entry IN LISTS entries)
+    get_filename_component(name ${entry} NAME_WE)
+    if(IS_DIRECTORY ${entry})
+      file(GLOB sources CONFIGURE_DEPENDS ${entry}/*.cc)
+    elseif(entry MATCHES "\\.cc$")
+      set(sources ${entry})
+    else()
+      set(sources)
+    endif()
+    if(NOT sources)
+      continue()
+    endif()
+    add_executable(example_${name} ${sources})
     set_target_properties(example_${name} PROPERTIES
       OUTPUT_NAME ${name}
       CXX_STANDARD 17
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
-    target_link_libraries(example_${name} PRIVATE manta_flags manta::manta)
+    target_link_libraries(example_${name} PRIVATE manta_flags manta::manta Threads::Threads)
     if(TARGET manta_exe)
       add_dependencies(example_${name} manta_exe)
     endif()
+    add_dependencies(tests_scenario example_${name})
   endforeach()
 endfunction()
 
