@@ -15,7 +15,7 @@ namespace manta::bench {
 namespace {
 
 pid_t Start(const std::string& program, std::vector<std::string> arguments,
-            const Environment& environment, int kept_fd) {
+            const Environment& environment, int kept_fd, bool silent = false) {
   const pid_t parent = getpid();
   const pid_t pid = fork();
   Require(pid >= 0, "fork failed");
@@ -23,6 +23,7 @@ pid_t Start(const std::string& program, std::vector<std::string> arguments,
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, 0);
+  if (silent) dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
   for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
   arguments.insert(arguments.begin(), program);
   std::vector<char*> argv;
@@ -33,7 +34,9 @@ pid_t Start(const std::string& program, std::vector<std::string> arguments,
   _exit(127);
 }
 
-void Await(pid_t pid, const std::string& what) {
+}  // namespace
+
+void AwaitProgram(pid_t pid, const std::string& what) {
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) Require(errno == EINTR, "waitpid failed");
   if (WIFSIGNALED(status))
@@ -41,8 +44,6 @@ void Await(pid_t pid, const std::string& what) {
   Require(WEXITSTATUS(status) == 0,
           what + " exited with code " + std::to_string(WEXITSTATUS(status)));
 }
-
-}  // namespace
 
 std::string ThisProgram() {
   char path[PATH_MAX];
@@ -62,7 +63,7 @@ void RunHelperProgram(const std::string& name, RowContext& context) {
     throw NotThereYet(name + " was not built: its library is missing");
   std::vector<std::string> arguments = {std::to_string(context.result_fd())};
   if (context.quick()) arguments.push_back("--quick");
-  Await(Start(program, std::move(arguments), {}, context.result_fd()), name);
+  AwaitProgram(Start(program, std::move(arguments), {}, context.result_fd()), name);
 }
 
 pid_t StartRole(const std::string& role, const std::vector<std::string>& arguments,
@@ -72,6 +73,14 @@ pid_t StartRole(const std::string& role, const std::vector<std::string>& argumen
   return Start(ThisProgram(), std::move(all), environment, -1);
 }
 
-void AwaitRole(pid_t pid, const std::string& role) { Await(pid, "the process '" + role + "'"); }
+pid_t StartManta(const std::vector<std::string>& arguments) {
+  const char* chosen = std::getenv("MANTA_EXECUTABLE");
+  return Start(chosen != nullptr ? chosen : ProgramFolder() + "/../bin/manta", arguments, {}, -1,
+               true);
+}
+
+void AwaitRole(pid_t pid, const std::string& role) {
+  AwaitProgram(pid, "the process '" + role + "'");
+}
 
 }  // namespace manta::bench

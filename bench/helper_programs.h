@@ -28,6 +28,10 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 // Starts this executable in a role. The child dies with the caller.
 pid_t StartRole(const std::string& role, const std::vector<std::string>& arguments,
                 const Environment& environment = {});
+// Starts the `manta` command of this build (or of $MANTA_EXECUTABLE), its output thrown away.
+pid_t StartManta(const std::vector<std::string>& arguments);
+// Waits for a process that was started here. RowFailed unless it ends with exit code 0.
+void AwaitProgram(pid_t pid, const std::string& what);
 // Waits for it. RowFailed unless it ends with exit code 0.
 void AwaitRole(pid_t pid, const std::string& role);
 

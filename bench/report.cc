@@ -22,7 +22,7 @@ std::string Padded(std::string text, size_t width) {
   // Counts characters, not bytes: µ is one.
   size_t length = 0;
   for (const char c : text) length += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  if (length < width) text.append(width - length, ' ');
+  text.append(length < width ? width - length : 1, ' ');
   return text;
 }
 

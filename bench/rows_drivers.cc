@@ -1,5 +1,8 @@
 // Several threads of one driver, and several drivers of one cluster.
 
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -148,12 +151,30 @@ class SessionFolder {
   char path_[32] = "/tmp/manta-bench-XXXXXX";
 };
 
+// A cluster that no driver owns. Its daemon becomes a child of this process, for as long as it
+// lives.
+class StandingCluster {
+ public:
+  StandingCluster() {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    AwaitProgram(StartManta({"start", "--head", "--json"}), "manta start --head");
+  }
+  ~StandingCluster() {
+    // Not only `manta stop` is to be waited for, but the daemon, too: until then it exists.
+    const pid_t stop = StartManta({"stop", "--json"});
+    for (pid_t ended; (ended = waitpid(-1, nullptr, 0)) > 0 && ended != stop;) {
+    }
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+  }
+  StandingCluster(const StandingCluster&) = delete;
+  StandingCluster& operator=(const StandingCluster&) = delete;
+};
+
 void RunDrivers(RowContext& context) {
   SharedBlock<TwoDrivers> shared;
-  // The row's process starts the cluster and stays quiet; the drivers join it.
   const SessionFolder folder;
   {
-    Cluster cluster;
+    StandingCluster cluster;
     std::vector<pid_t> drivers;
     for (int i = 0; i < kDrivers; ++i)
       drivers.push_back(StartRole("two-drivers", {shared.path(), std::to_string(i)}));
