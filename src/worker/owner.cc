@@ -30,8 +30,12 @@ void Owner::MarkReady(ObjectRecord* object, ValueState state) {
   object->task = 0;
   object->state.store(state, std::memory_order_release);
   if (state == ValueState::kError) failures_.fetch_add(1, std::memory_order_release);
-  if (object->dependents != nullptr) NotifyDependents(object, std::exchange(object->dependents, nullptr));
-  if (object->references.load(std::memory_order_relaxed) == 0 && !object->listed) FreeObject(object);
+  if (object->dependents != nullptr) {
+    // What depends on it holds it, and frees it when it was the last.
+    NotifyDependents(object, std::exchange(object->dependents, nullptr));
+  } else if (object->references.load(std::memory_order_relaxed) == 0 && !object->listed) {
+    FreeObject(object);
+  }
 }
 
 void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
