@@ -165,7 +165,7 @@ void Owner::Release(ObjectRecord* object) {
   Owner& owner = Of(object);
   owner.lock_.lock();
   owner.ReleaseLocked(object);
-  const bool freed = !owner.freed_.empty() || owner.border_->HasMessages();
+  const bool freed = owner.has_freed() || owner.border_->HasMessages();
   owner.lock_.unlock();
   if (freed) owner.freed_hook_();
 }
@@ -214,10 +214,7 @@ void Owner::FreeValue(ObjectRecord* object) {
       delete object->error;
       break;
     case ValueState::kShared:
-      if (object->arena_owned) {
-        freed_.push_back(object->shared);
-        freed_bytes_ += object->shared.size;
-      }
+      if (object->arena_owned) FreeLater(object->shared);
       if (object->pinned) memory_->my_page().pins.Unpin(object->size);
       break;
     case ValueState::kPending:
@@ -260,7 +257,7 @@ bool Owner::Pin(ObjectRecord* object, const shm::SharedHandle& handle) {
 }
 
 std::vector<shm::SharedHandle> Owner::TakeFreed() {
-  freed_bytes_ = 0;
+  has_freed_.store(false, std::memory_order_relaxed);
   return std::exchange(freed_, {});
 }
 

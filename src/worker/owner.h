@@ -106,11 +106,14 @@ class Owner {
   bool Pin(ObjectRecord* object, const shm::SharedHandle& handle);
 
   // [lock] Hands a shared object that no record names to the daemon with the next batch.
-  void FreeLater(const shm::SharedHandle& handle) { freed_.push_back(handle); }
+  void FreeLater(const shm::SharedHandle& handle) {
+    freed_.push_back(handle);
+    has_freed_.store(true, std::memory_order_relaxed);
+  }
   // [lock] Shared objects whose last reference went, to be freed by the daemon; empties the list.
   std::vector<shm::SharedHandle> TakeFreed();
-  bool has_freed() const { return !freed_.empty(); }
-  uint64_t freed_bytes() const { return freed_bytes_; }
+  // Any thread.
+  bool has_freed() const { return has_freed_.load(std::memory_order_relaxed); }
 
   // ---- Tasks
 
@@ -145,6 +148,7 @@ class Owner {
   NodeMemory* const memory_;
   SpinLock lock_;
   std::atomic<uint32_t> failures_{0};
+  std::atomic<bool> has_freed_{false};
   // Guarded by lock_:
   ReadyListener* listener_ = nullptr;
   BorderListener* border_ = nullptr;
@@ -152,7 +156,6 @@ class Owner {
   Objects objects_{this};
   Tasks tasks_{this};
   std::vector<shm::SharedHandle> freed_;
-  uint64_t freed_bytes_ = 0;
   uint32_t next_pin_ = 0;
   Dependent* ready_tasks_ = nullptr;  // to be told, oldest first
   Dependent** last_ready_task_ = &ready_tasks_;

@@ -173,7 +173,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), dispatcher_.get(), control_.get(), &memory_);
   Waiting::Hooks hooks;
-  hooks.flush = [this] { control_->Flush(); };
+  hooks.flush = [this] { Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   if (!is_driver_) {
@@ -291,7 +291,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   references_->Flush();
   owner_->lock().unlock();
   api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  control_->Flush();
+  Flush();
   control_->WakeTicker();
   return {};
 }
@@ -369,6 +369,12 @@ Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nes
   references_->Contain(*out, std::move(inners));
   *data = shared_->Writable(handle.value());
   return {};
+}
+
+// What happened under the owner's lock may have left something for the daemon.
+void Runtime::Flush() {
+  if (owner_->has_freed()) SendFreed();
+  control_->Flush();
 }
 
 void Runtime::SendFreed() {
@@ -691,7 +697,7 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   } else if (frame.message_as_Stop() != nullptr && executor_ != nullptr) {
     executor_->RequestStop();
   }
-  control_->Flush();
+  Flush();
   waiting_->WakeAll();
 }
 
@@ -714,10 +720,15 @@ int64_t Runtime::OnTick(int64_t now) {
   const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
   const bool user_polls = calls != api_calls_seen_;
   api_calls_seen_ = calls;
-  std::lock_guard guard(owner_->lock());
-  references_->Flush();
-  const uint32_t polled = user_polls ? 0 : dispatcher_->Poll();
-  const int64_t next = dispatcher_->Tick(now);
+  uint32_t polled;
+  int64_t next;
+  {
+    std::lock_guard guard(owner_->lock());
+    references_->Flush();
+    polled = user_polls ? 0 : dispatcher_->Poll();
+    next = dispatcher_->Tick(now);
+  }
+  Flush();
   return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
 }
 

@@ -83,6 +83,7 @@ class Runtime {
   int64_t OnTick(int64_t now);
   void OnRelayed(const wire::Relayed& message);
   void OnLeaseGranted(const wire::LeaseGranted& message);
+  void Flush();
   void SendFreed();
   void RunInPlace(ObjectRecord* object);
   void FetchPending(ObjectRecord* const* objects, size_t count);
