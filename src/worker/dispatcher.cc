@@ -105,7 +105,7 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
     }
     if (task->unready == 0) {
       if (ObjectRecord* failed = FailedDependency(*task)) {
-        Fail(index, task, *failed->error);
+        FailForDependency(index, task, *failed->error);
         return;
       }
     } else if (!target->ordered) {
@@ -135,13 +135,16 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
 void Dispatcher::DependencyReady(uint32_t index) {
   TaskRecord* task = owner_->Task(index);
   if (--task->unready > 0) return;
+  TaskTarget* target = task->target;
   if (ObjectRecord* failed = FailedDependency(*task); failed != nullptr || task->cancelled) {
-    if (task->state == TaskState::kQueued) task->target->queue.Remove(index);
-    Fail(index, task, task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
+    const bool queued = task->state == TaskState::kQueued;
+    if (queued) target->queue.Remove(index);
+    FailForDependency(index, task,
+                      task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
                                       : *failed->error);
+    if (queued) Dispatch(target);  // the calls that it has held back
     return;
   }
-  TaskTarget* target = task->target;
   if (target->closed) {
     Fail(index, task, target->death);
     return;
@@ -363,6 +366,16 @@ void Dispatcher::CancelChildren(const ObjectId& parent, std::vector<ProcessId>* 
     Cancel(index, task, false, true, &worker);
     if (worker) kill->push_back(worker);
   }
+}
+
+void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error) {
+  if ((task->body.flags & shm::kActorCreation) != 0) {
+    Error death = error;
+    death.kind = MANTA_ERROR_ACTOR_DIED;
+    death.message = "the actor died because an argument of its creation task has failed: " + error.message;
+    CloseActor(task->target, death);
+  }
+  Fail(index, task, error);
 }
 
 void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {

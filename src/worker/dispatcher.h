@@ -117,6 +117,7 @@ class Dispatcher {
   bool ShouldRetry(const TaskRecord& task, const Outcome& outcome) const;
   void SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker);
+  void FailForDependency(uint32_t index, TaskRecord* task, Error error);
   void ReleaseTask(uint32_t index, TaskRecord* task);
   void Left(OwnerChannel* channel, TaskRecord* task);
   void Requeue(uint32_t index, TaskRecord* task);

@@ -46,6 +46,9 @@ class Execution {
   // The outcome's bytes live in `inline_result` or in this object, until the next Run.
   Outcome Run(const Input& input);
 
+  // Why the last Run did not end well.
+  const Error& error() const { return error_; }
+
   // The actor that this process hosts.
   void* actor = nullptr;
   void (*destroy_actor)(void*) = nullptr;

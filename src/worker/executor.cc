@@ -179,7 +179,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
     return;
   }
   if ((task.flags & shm::kActorMethod) != 0 && ExecutionAt(0).actor == nullptr) {
-    refuse(MakeError(MANTA_ERROR_ACTOR_DIED, "the actor's constructor failed"));
+    refuse(no_actor_);
     return;
   }
   const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
@@ -200,6 +200,9 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
                                          .sender = {channel.view.header->owner},
                                          .num_results = task.results,
                                          .inline_result = body->inline_result});
+  if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
+    no_actor_.message += ": " + execution.error().message;
+  }
   if (context.exit_requested) RequestStop();
   Complete(channel, task, outcome);
 }

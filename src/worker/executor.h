@@ -84,6 +84,8 @@ class Executor {
   std::atomic<bool> any_interrupt_{false};
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<bool> stop_{false};
+  // What calls of an actor fail with when there is none.
+  Error no_actor_ = MakeError(MANTA_ERROR_ACTOR_DIED, "the actor's constructor failed");
 };
 
 }  // namespace manta::worker
