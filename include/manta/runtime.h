@@ -91,6 +91,10 @@ class RuntimeContext {
   // Whether the actor that runs this was started again after its process died.
   bool WasCurrentActorRestarted() const { return context_.actor_was_restarted != 0; }
   bool IsDriver() const { return context_.is_driver != 0; }
+  // Whether the task that asks was cancelled. One that computes for long asks now and then, and
+  // ends when it is; where it waits (in Get or Wait), it is interrupted by a TaskCancelledError
+  // instead.
+  bool IsCancelled() const { return context_.is_cancelled != 0; }
 
  private:
   friend RuntimeContext GetRuntimeContext();

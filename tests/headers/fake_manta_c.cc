@@ -118,6 +118,7 @@ struct State {
   std::deque<FakeTask> held;
   size_t inline_capacity = 64;
   size_t misalignment = 0;
+  bool is_cancelled = false;
   std::map<std::string, Injected> injected;
   manta_actor* running_actor = nullptr;
   std::string running_name;
@@ -394,6 +395,7 @@ void RunHeld() {
 }
 void SetInlineCapacity(size_t capacity) { TheState().inline_capacity = capacity; }
 void SetMisalignment(size_t bytes) { TheState().misalignment = bytes; }
+void SetCancelled(bool is_cancelled) { TheState().is_cancelled = is_cancelled; }
 void FailNext(const std::string& function, manta_error_kind kind, const std::string& message) {
   TheState().injected[function] = {kind, message};
 }
@@ -691,6 +693,7 @@ manta_error* manta_context_get(manta_runtime*, manta_context* out) {
   out->session_directory = "/tmp/fake";
   out->actor_was_restarted = 1;
   out->is_driver = state.is_in_task ? 0 : 1;
+  out->is_cancelled = state.is_in_task && state.is_cancelled ? 1 : 0;
   return nullptr;
 }
 

@@ -85,6 +85,9 @@ void SetInlineCapacity(size_t capacity);
 // Added to the address of arguments and dependencies, to find reads that rely on alignment.
 void SetMisalignment(size_t bytes);
 
+// Whether the running task is told that it was cancelled.
+void SetCancelled(bool is_cancelled);
+
 // The next call of this C function fails so.
 void FailNext(const std::string& function, manta_error_kind kind, const std::string& message);
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "manta/runtime.h"
 #include "tests/headers/header_test.h"
 
 namespace {
@@ -353,6 +354,31 @@ TEST_F(TaskTest, AFailurePassesThroughTasksThatDependOnIt) {
   const auto odd = Task(ThrowOdd).Remote();
   const auto odd_through = Task(GetOf).Remote(std::vector<ObjectRef<int>>{odd});
   EXPECT_TRUE(Contains(MessageOf<manta::TaskError>([&] { odd_through.Get(); }), "Odd: odd"));
+}
+
+int GetPending(const std::vector<ObjectRef<int>>& references) {
+  manta_fake::FailNext("manta_get", MANTA_ERROR_TASK_CANCELLED, "cancelled while it waited");
+  return *references.at(0).Get();
+}
+TEST_F(TaskTest, ACancelledTaskFailsAsCancelled) {
+  const std::vector<ObjectRef<int>> references{manta::Put(1)};
+  manta_fake::SetCancelled(true);
+  const auto cancelled = Task(GetPending).Remote(references);
+  EXPECT_EQ(MessageOf<manta::TaskCancelledError>([&] { cancelled.Get(); }),
+            "cancelled while it waited");
+  // The task that it waited for was cancelled, not this one: to this one's caller it is an
+  // exception that user code did not catch.
+  manta_fake::SetCancelled(false);
+  const auto not_cancelled = Task(GetPending).Remote(references);
+  EXPECT_TRUE(Contains(MessageOf<manta::TaskError>([&] { not_cancelled.Get(); }),
+                       "manta::v1::TaskCancelledError: cancelled while it waited"));
+}
+TEST_F(TaskTest, ATaskMayAskWhetherItIsCancelled) {
+  const auto ask = [] { return manta::GetRuntimeContext().IsCancelled(); };
+  EXPECT_FALSE(*Task(ask).Remote().Get());
+  manta_fake::SetCancelled(true);
+  EXPECT_TRUE(*Task(ask).Remote().Get());
+  EXPECT_FALSE(manta::GetRuntimeContext().IsCancelled()) << "the driver is not a task";
 }
 
 TEST_F(TaskTest, ArgumentsThatAreNotWhatWasPromised) {

@@ -401,12 +401,23 @@ struct MethodBody {
 
 // ---- Exceptions ---------------------------------------------------------------------------------
 
-inline void Fail(manta_call* call, const char* type_name, const char* message) {
+inline void Fail(manta_call* call, const char* type_name, const char* message,
+                 manta_error_kind kind = MANTA_ERROR_TASK) {
   manta_failure failure = {};
-  failure.kind = MANTA_ERROR_TASK;
+  failure.kind = kind;
   failure.type_name = type_name;
   failure.message = message;
   call->ops->fail(call, &failure);
+}
+
+inline bool IsCancelled(manta_runtime* runtime) {
+  manta_context context = {};
+  context.struct_size = sizeof(context);
+  if (manta_error* error = manta_context_get(runtime, &context)) {
+    manta_error_free(error);
+    return false;
+  }
+  return context.is_cancelled != 0;
 }
 
 // Inside of a catch block: makes the exception the failure of the call.
@@ -420,6 +431,10 @@ inline void Fail(manta_call* call, const char* type_name, const char* message) {
     std::string message = error.message();
     if (error.stack()[0] != 0) message += std::string("\n") + error.stack();
     Fail(call, error.reported_type_name(), message.c_str());
+  } catch (const TaskCancelledError& error) {
+    // Of this task, or of another one whose value it wanted?
+    const bool is_own = IsCancelled(call->runtime);
+    Fail(call, type_name, error.what(), is_own ? MANTA_ERROR_TASK_CANCELLED : MANTA_ERROR_TASK);
   } catch (const std::exception& error) {
     Fail(call, type_name, error.what());
   } catch (const std::string& text) {
