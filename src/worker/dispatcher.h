@@ -90,6 +90,8 @@ class Dispatcher {
   // Whether Poll would find something, ordered after announcing to park.
   bool HasWork() const;
   TaskTarget* LeaseGranted(uint32_t key, const GrantedLease& granted);  // returns whom it serves, or nullptr
+  // A grant that cannot be used goes straight back.
+  void RefuseLease(LeaseId lease) { port_->ReturnLease(lease); }
   void LeaseRevoked(LeaseId lease);
   void LeaseBlocked(LeaseId lease, bool blocked);
   // The worker is dead: completions that it left are taken, started tasks are retried or fail with `cause`.

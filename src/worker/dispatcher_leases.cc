@@ -1,0 +1,286 @@
+// What the daemon tells and is told: leases granted, revoked, blocked and lost; the demand for them.
+
+#include "worker/dispatcher.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "worker/clock.h"
+
+namespace manta::worker {
+namespace {
+
+// One more worker is worth asking for per this much work that waits.
+constexpr int64_t kWorkPerLeaseNs = 500'000;
+// What submitting and collecting a task costs its owner: more workers than this can feed are of no use.
+constexpr int64_t kOwnerNsPerTask = 150;
+// A generous bound for how long a parked process takes to wake up on a busy machine.
+constexpr int64_t kWakeUpNs = 1'000'000;
+constexpr int64_t kLeaseIdleNs = 80'000'000;
+constexpr int64_t kBusyTickNs = 1'000'000;
+constexpr int64_t kQuietTickNs = 10'000'000;
+
+}  // namespace
+
+// ---- Events
+
+TaskTarget* Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
+  TaskTarget* target = key < targets_.size() ? targets_[key].get() : nullptr;
+  if (target == nullptr || target->closed) {
+    port_->ReturnLease(granted.lease);
+    return nullptr;
+  }
+  std::unique_ptr<OwnerChannel>& channel = channels_[granted.worker];
+  if (channel == nullptr) {
+    channel = std::make_unique<OwnerChannel>(granted.channel, granted.worker_page, granted.worker);
+  }
+  channel->lease = granted.lease;
+  channel->target = target;
+  channel->revoked = channel->blocked = false;
+  leases_[granted.lease] = channel.get();
+  target->channels.push_back(channel.get());
+  Rebalance(target);
+  Dispatch(target);
+  return target;
+}
+
+void Dispatcher::LeaseRevoked(LeaseId lease) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end()) return;
+  OwnerChannel* channel = found->second;
+  TaskTarget* target = channel->target;
+  if (channel->in_flight() == 0) {
+    ReturnLease(channel);
+    return;
+  }
+  channel->revoked = true;
+  TakeBackUnclaimed(channel, 0);
+  Dispatch(target);
+}
+
+void Dispatcher::LeaseBlocked(LeaseId lease, bool blocked) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end() || found->second->target->ordered) return;
+  OwnerChannel* channel = found->second;
+  TaskTarget* target = channel->target;
+  channel->blocked = blocked;
+  if (blocked) TakeBackUnclaimed(channel, 0);
+  Dispatch(target);
+  UpdateDemand(target, NowNs());
+}
+
+void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
+  const auto found = channels_.find(worker);
+  if (found == channels_.end()) return;
+  OwnerChannel* channel = found->second.get();
+  while (PollChannel(channel) > 0) {
+  }
+  TaskTarget* target = channel->target;
+  const std::vector<uint32_t> tasks = channel->InFlight();
+  if (target != nullptr) {
+    std::erase(target->channels, channel);
+    leases_.erase(channel->lease);
+    channel->lease = {};
+    channel->revoked = true;
+  }
+  Error verdict = cause;
+  if (target != nullptr && target->ordered) {
+    verdict.kind = MANTA_ERROR_ACTOR_DIED;
+    verdict.message = "the actor died: " + cause.message;
+  }
+  for (size_t i = tasks.size(); i-- > 0;) {
+    TaskRecord* task = owner_->Task(tasks[i]);
+    const bool started = !channel->TakeBack(task);
+    if (started) channel->Forget(task);
+    Left(channel, task);
+    const bool again = !target->ordered && (!started || (task->retries_left != 0 && !task->cancelled));
+    if (!again) {
+      if (task->cancelled) {
+        verdict = MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled while it ran, and its worker with it");
+      }
+      Fail(tasks[i], task, verdict);
+      continue;
+    }
+    if (started) {
+      if (task->retries_left > 0) --task->retries_left;
+      ++task->body.attempt;
+    }
+    Renew(task);
+    target->queue.PushFront(tasks[i]);
+  }
+  Deactivate(channel);
+  channels_.erase(found);
+  if (target == nullptr) return;
+  if (target->ordered) {
+    CloseActor(target, verdict);
+    return;
+  }
+  Dispatch(target);
+  UpdateDemand(target, NowNs());
+}
+
+void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
+  if (target->closed) return;
+  target->closed = true;
+  target->death = cause;
+  if (target->wanted != 0) {
+    target->wanted = 0;
+    port_->SetDemand(*target);
+  }
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    TaskRecord* task = owner_->Task(index);
+    if (task->unready > 0) {
+      // Its dependencies still name it: it fails when they are there.
+      target->queue.Remove(index);
+      task->state = TaskState::kWaiting;
+      continue;
+    }
+    target->queue.Remove(index);
+    Fail(index, task, cause);
+  }
+}
+
+void Dispatcher::RetireActor(TaskTarget* target) {
+  if (target->closed) return;
+  if (target->channels.empty()) {
+    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor ended: no handle to it is left"));
+    return;
+  }
+  uint32_t index;
+  TaskRecord* task = owner_->NewTask(&index);
+  task->body.function = {};
+  task->body.args_bytes = task->body.payload_bytes = 0;
+  task->body.dependencies = 0;
+  task->body.flags = shm::kExitWorker;
+  task->body.results = 0;
+  task->body.attempt = 0;
+  task->args = nullptr;
+  task->nested = nullptr;
+  task->retries_left = 0;
+  task->retry_rule = nullptr;
+  Submit(index, task, target);
+}
+
+ProcessId Dispatcher::KillActor(TaskTarget* target) {
+  if (target->closed) return {};
+  if (!target->channels.empty()) return target->channels.front()->worker();
+  CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by manta::Kill"));
+  return {};
+}
+
+void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
+  if (key >= targets_.size()) return;
+  TaskTarget* target = targets_[key].get();
+  if (target->ordered) {
+    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, reason));
+    return;
+  }
+  const Error error = MakeError(MANTA_ERROR_TASK_UNSCHEDULABLE, reason);
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    target->queue.Remove(index);
+    Fail(index, owner_->Task(index), error);
+  }
+  target->wanted = 0;
+  port_->SetDemand(*target);
+}
+
+// ---- Demand
+
+void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
+  if (target->ordered) return;
+  const int64_t outstanding = target->outstanding();
+  if (outstanding == 0) return;  // leases stay for a while, see Tick
+  uint32_t usable = 0;
+  for (const OwnerChannel* channel : target->channels) usable += !channel->blocked;
+  if (target->progressed) {
+    target->progressed = false;
+    target->progress_at = now;
+  }
+  // Tasks that have not come back for much longer than a wake-up takes say more than those that came back before.
+  const int64_t silent = target->channels.empty() ? 0 : now - std::max(target->progress_at, target->backlog_since);
+  const int64_t each = std::max({target->service_ns, silent > kWakeUpNs ? silent : 0, int64_t{1}});
+  const int64_t feedable = 1 + each / kOwnerNsPerTask;
+  const int64_t useful = std::min({outstanding * each / kWorkPerLeaseNs, outstanding, feedable,
+                                   int64_t{4} * cores_});
+  const uint32_t blocked = static_cast<uint32_t>(target->channels.size()) - usable;
+  const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, 1)) + blocked;
+  if (wanted <= target->wanted) return;  // shrinks by idleness only
+  target->wanted = wanted;
+  port_->SetDemand(*target);
+}
+
+int64_t Dispatcher::Tick(int64_t now) {
+  int64_t next = -1;
+  const auto within = [&next](int64_t ns) { next = next < 0 ? ns : std::min(next, ns); };
+  for (const auto& target : targets_) {
+    if (target->ordered) {
+      if (target->outstanding() > 0) {
+        Dispatch(target.get());
+        within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
+      }
+      continue;
+    }
+    if (target->outstanding() > 0) {
+      target->idle_since = 0;
+      Rebalance(target.get());
+      Dispatch(target.get());  // room can appear without a completion, where tasks were taken back
+      UpdateDemand(target.get(), now);
+      within(target->wanted > target->channels.size() || !target->queue.empty() ? kBusyTickNs
+                                                                               : kQuietTickNs);
+      continue;
+    }
+    if (target->wanted == 0) continue;
+    if (target->idle_since == 0) target->idle_since = now;
+    if (now - target->idle_since < kLeaseIdleNs) {
+      within(kQuietTickNs);
+      continue;
+    }
+    target->wanted = 0;
+    port_->SetDemand(*target);
+    while (!target->channels.empty()) ReturnLease(target->channels.back());
+  }
+  return next;
+}
+
+uint64_t Dispatcher::outstanding() const {
+  uint64_t count = 0;
+  for (const auto& target : targets_) count += target->outstanding();
+  return count;
+}
+
+void Dispatcher::FailAll(const Error& error) {
+  std::vector<ProcessId> workers;
+  for (const auto& [worker, channel] : channels_) workers.push_back(worker);
+  for (const auto& target : targets_) {
+    target->closed = true;
+    target->death = error;
+  }
+  for (ProcessId worker : workers) {
+    OwnerChannel* channel = channels_[worker].get();
+    while (PollChannel(channel) > 0) {
+    }
+    for (uint32_t index : channel->InFlight()) {
+      TaskRecord* task = owner_->Task(index);
+      channel->Forget(task);
+      --task->target->in_flight;
+      Fail(index, task, error);
+    }
+    Deactivate(channel);
+  }
+  for (const auto& target : targets_) {
+    while (!target->queue.empty()) {
+      const uint32_t index = target->queue.front();
+      target->queue.Remove(index);
+      TaskRecord* task = owner_->Task(index);
+      if (task->unready == 0) Fail(index, task, error);
+    }
+    target->channels.clear();
+  }
+  leases_.clear();
+}
+
+}  // namespace manta::worker

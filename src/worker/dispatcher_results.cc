@@ -1,0 +1,228 @@
+// How tasks end: their results, failures, retries and cancellation.
+
+#include "worker/dispatcher.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "model/error_codec.h"
+#include "worker/clock.h"
+
+namespace manta::worker {
+
+// ---- Results
+
+void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker) {
+  if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(*task, outcome)) {
+    if (task->retries_left > 0) --task->retries_left;
+    ++task->body.attempt;
+    Renew(task);
+    Requeue(index, task);
+    return;
+  }
+  TaskTarget* target = task->target;
+  const bool constructor_failed =
+      outcome.status != shm::TaskStatus::kOk && (task->body.flags & shm::kActorCreation) != 0;
+  if (constructor_failed) {
+    Error death = FirstError(outcome);
+    death.kind = MANTA_ERROR_ACTOR_DIED;
+    death.message = "the actor died because of an error raised in its creation task: " + death.message;
+    CloseActor(target, death);
+  }
+  SetResults(task, outcome, worker);
+  ReleaseTask(index, task);
+}
+
+void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker) {
+  if (outcome.is_list) {
+    SetResultsFromList(task, outcome, worker);
+    return;
+  }
+  if (task->body.results == 1) owner_->SetBytes(task->result, outcome.bytes, outcome.size);
+  if (task->nested != nullptr && !outcome.in_place) {
+    references_->TaskCompleted(task->nested, worker, {}, {});
+  }
+}
+
+void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker) {
+  const bool failed = outcome.status != shm::TaskStatus::kOk;
+  ResultReader reader(outcome.bytes, outcome.size);
+  std::vector<References::ReceivedResult> deferred;
+  ResultReader::Entry entry;
+  for (uint32_t i = 0; i < task->body.results; ++i) {
+    ObjectRecord* object = task->body.results == 1 ? task->result : task->results[i];
+    // One error serves all results.
+    if ((i == 0 || !failed) && !reader.Next(&entry)) {
+      entry = {};
+      entry.kind = shm::ValueKind::kError;
+    }
+    if (entry.references.empty()) {
+      SetResult(object, entry);
+      continue;
+    }
+    References::ReceivedResult result{object, {entry.kind, {entry.bytes, entry.bytes + entry.size}, true, {}}, {}};
+    for (const shm::WireReference& reference : entry.references) {
+      result.value.inners.push_back(reference.object);
+      result.passed.push_back({reference.object, reference.number});
+    }
+    if (outcome.in_place) {
+      references_->GiveValue(object, std::move(result.value));
+    } else {
+      deferred.push_back(std::move(result));
+    }
+  }
+  if (task->body.results == 0) reader.Next(&entry);
+  std::vector<model::KeptReference> kept;
+  if (outcome.has_kept) {
+    for (const shm::WireReference& reference : reader.Kept()) kept.push_back({reference.object, reference.number});
+  }
+  if (!outcome.in_place && (task->nested != nullptr || !deferred.empty())) {
+    references_->TaskCompleted(task->nested, worker, std::move(kept), std::move(deferred));
+  }
+}
+
+void Dispatcher::SetResult(ObjectRecord* object, const ResultReader::Entry& entry) {
+  if (entry.kind == shm::ValueKind::kInline) {
+    owner_->SetBytes(object, entry.bytes, entry.size);
+    return;
+  }
+  shm::SharedHandle handle;
+  if (entry.kind == shm::ValueKind::kShared && entry.size == sizeof handle) {
+    std::memcpy(&handle, entry.bytes, sizeof handle);
+    if (owner_->memory().Contains(handle)) {
+      owner_->SetShared(object, handle, true);
+      return;
+    }
+  }
+  owner_->SetError(object, model::DecodeError(entry.bytes, entry.size));
+}
+
+bool Dispatcher::ShouldRetry(const TaskRecord& task, const Outcome& outcome) const {
+  if (outcome.status != shm::TaskStatus::kFailed || task.retries_left == 0 || task.cancelled) {
+    return false;
+  }
+  if (task.retry_rule == nullptr) return false;
+  switch (task.retry_rule->exceptions) {
+    case RetryRule::Exceptions::kAll:
+      return true;
+    case RetryRule::Exceptions::kListed:
+      return std::count(task.retry_rule->types.begin(), task.retry_rule->types.end(),
+                        FirstError(outcome).type_name) > 0;
+    case RetryRule::Exceptions::kNone:
+      break;
+  }
+  return false;
+}
+
+Error Dispatcher::FirstError(const Outcome& outcome) {
+  shm::ResultHeader header{};
+  if (outcome.size >= sizeof header) std::memcpy(&header, outcome.bytes, sizeof header);
+  const size_t bytes = std::min<size_t>(header.bytes, outcome.size - std::min<size_t>(outcome.size, sizeof header));
+  return model::DecodeError(outcome.bytes + sizeof header, bytes);
+}
+
+void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
+  for (uint32_t i = 0; i < task->body.results; ++i) {
+    owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
+  }
+  ReleaseTask(index, task);
+}
+
+bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill) {
+  const Error cancelled = MakeError(MANTA_ERROR_TASK_CANCELLED, std::string("the task '") +
+                                                                    (task->name != nullptr ? task->name : "?") +
+                                                                    "' was cancelled before it started");
+  TaskTarget* target = task->target;
+  task->cancelled = true;
+  switch (task->state) {
+    case TaskState::kWaiting:
+      return true;  // fails when its dependencies are there: they still name it
+    case TaskState::kQueued:
+      if (task->unready > 0) return true;
+      target->queue.Remove(index);
+      Fail(index, task, cancelled);
+      return true;
+    case TaskState::kPushed: {
+      OwnerChannel* channel = task->channel;
+      if (channel->TakeBack(task)) {
+        Left(channel, task);
+        Fail(index, task, cancelled);
+        return true;
+      }
+      references_->SendInterrupt(channel->worker(), index, task->body.generation, recursive);
+      if (force && !target->ordered) *kill = channel->worker();
+      return false;
+    }
+    case TaskState::kFree:
+    case TaskState::kRunningHere:
+      return false;
+  }
+  return false;
+}
+
+void Dispatcher::CancelChildren(const ObjectId& parent, std::vector<ProcessId>* kill) {
+  std::vector<uint32_t> children;
+  owner_->ForEachTask([&](uint32_t index, const TaskRecord& task) {
+    if (task.parent == parent) children.push_back(index);
+  });
+  for (uint32_t index : children) {
+    TaskRecord* task = owner_->Task(index);
+    if (task->state == TaskState::kFree || task->parent != parent) continue;
+    ProcessId worker;
+    Cancel(index, task, false, true, &worker);
+    if (worker) kill->push_back(worker);
+  }
+}
+
+void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error) {
+  if ((task->body.flags & shm::kActorCreation) != 0) {
+    Error death = error;
+    death.kind = MANTA_ERROR_ACTOR_DIED;
+    death.message = "the actor died because an argument of its creation task has failed: " + error.message;
+    CloseActor(task->target, death);
+  }
+  Fail(index, task, error);
+}
+
+void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
+  if (task->nested != nullptr) {
+    references_->UnpinTask(task->nested);
+    for (ObjectRecord* object : task->nested->objects) owner_->ReleaseLocked(object);
+    delete task->nested;
+    task->nested = nullptr;
+  }
+  if (task->body.dependencies != 0) {
+    for (uint32_t i = 0; i < task->body.dependencies; ++i) owner_->ReleaseLocked(task->dependencies[i]);
+    owner_->heap().Free(task->dependencies, sizeof(ObjectRecord*) * task->body.dependencies);
+    task->dependencies = nullptr;
+    task->body.dependencies = 0;
+  }
+  if (task->args != nullptr) {
+    owner_->heap().Free(task->args, task->body.args_bytes);
+    task->args = nullptr;
+  }
+  if (task->body.results > 1) {
+    owner_->heap().Free(task->results, sizeof(ObjectRecord*) * task->body.results);
+  }
+  TaskTarget* target = task->target;
+  owner_->FreeTask(index);
+  if (target != nullptr && target->outstanding() == 0) target->idle_since = 0;  // set by the next tick
+}
+
+// Another attempt needs a number of its own in the reference table.
+void Dispatcher::Renew(TaskRecord* task) {
+  if (task->nested != nullptr) references_->PinTask(task->nested);
+}
+
+void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {
+  TaskTarget* target = task->target;
+  target->queue.PushFront(index);
+  Dispatch(target);
+  if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
+    UpdateDemand(target, NowNs());
+  }
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,144 @@
+// What the daemon and, through it, other processes tell this one. Everything here runs on the service thread.
+
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "worker/runtime.h"
+
+namespace manta::worker {
+namespace {
+
+std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+// One paragraph: how the process ended, then its last words.
+std::string Describe(const wire::Cause* cause) {
+  if (cause == nullptr) return "its end was not explained";
+  std::string text;
+  if (cause->signal() != 0) {
+    const char* name = sigabbrev_np(cause->signal());
+    text = "killed by signal " + std::to_string(cause->signal()) + " (SIG" + (name ? name : "?") + ")";
+  } else {
+    text = "exited with code " + std::to_string(cause->exit_code());
+  }
+  if (const std::string message = Text(cause->message()); !message.empty()) text += ": " + message;
+  if (const std::string path = Text(cause->log_path()); !path.empty()) text += "; its log: " + path;
+  if (const std::string tail = Text(cause->log_tail()); !tail.empty()) {
+    text += "\nlast lines of its log:\n" + tail;
+  }
+  return text;
+}
+
+}  // namespace
+
+void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
+  GrantedLease granted{{message.lease()}, {message.worker()}, {}, memory_.Page(message.worker_page())};
+  const bool usable = granted.worker_page != nullptr && memory_.View(message.channel(), &granted.channel);
+  std::lock_guard guard(owner_->lock());
+  if (usable) {
+    TaskTarget* target = dispatcher_->LeaseGranted(message.key(), granted);
+    if (target != nullptr && target->ordered) actors_->Placed(target, granted.worker);
+  } else {
+    dispatcher_->RefuseLease(granted.lease);
+  }
+}
+
+void Runtime::OnProcessGone(ProcessId process, const Error& cause) {
+  std::lock_guard guard(owner_->lock());
+  dispatcher_->WorkerGone(process, cause);
+  references_->OnProcessGone(process);
+  references_->Flush();
+}
+
+void Runtime::OnRelayed(const wire::Relayed& message) {
+  std::lock_guard guard(owner_->lock());
+  if (message.undeliverable()) {
+    references_->OnProcessGone({message.from()});
+  } else if (message.payload() != nullptr) {
+    references_->OnBatch({message.from()}, {message.payload()->data(), message.payload()->size()});
+  }
+  references_->Flush();
+}
+
+void Runtime::OnFrame(const wire::Frame& frame) {
+  if (const auto* granted = frame.message_as_LeaseGranted()) {
+    OnLeaseGranted(*granted);
+  } else if (const auto* revoked = frame.message_as_LeaseRevoked()) {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->LeaseRevoked({revoked->lease()});
+  } else if (const auto* blocked = frame.message_as_LeaseBlocked()) {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->LeaseBlocked({blocked->lease()}, blocked->blocked());
+  } else if (const auto* lost = frame.message_as_LeaseLost()) {
+    const Error cause = MakeError(MANTA_ERROR_WORKER_CRASHED,
+                                  "the worker that ran the task died: " + Describe(lost->cause()));
+    OnProcessGone({lost->worker()}, cause);
+  } else if (const auto* gone = frame.message_as_ProcessGone()) {
+    OnProcessGone({gone->process()},
+                  MakeError(MANTA_ERROR_WORKER_CRASHED, "the process died: " + Describe(gone->cause())));
+  } else if (const auto* relayed = frame.message_as_Relayed()) {
+    OnRelayed(*relayed);
+  } else if (const auto* unmet = frame.message_as_DemandUnmet()) {
+    if (unmet->infeasible()) {
+      std::lock_guard guard(owner_->lock());
+      dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()));
+    } else {
+      fprintf(stderr, "manta: tasks have waited for %u s: %s\n", unmet->waited_ms() / 1000,
+              Text(unmet->reason()).c_str());
+    }
+  } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {
+    shared_->OnAllocated(*allocated);
+  } else if (const auto* refused = frame.message_as_ObjectRefused()) {
+    shared_->OnRefused(*refused);
+  } else if (const auto* registered = frame.message_as_ActorRegistered()) {
+    actors_->OnRegistered(*registered);
+  } else if (const auto* found = frame.message_as_ActorFound()) {
+    actors_->OnFound(*found);
+  } else if (const auto* opened = frame.message_as_ChannelOpened()) {
+    actors_->OnChannelOpened(*opened);
+  } else if (const auto* output = frame.message_as_WorkerOutput()) {
+    const std::string lines = Text(output->lines());
+    fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
+    fflush(output->is_stderr() ? stderr : stdout);
+  } else if (frame.message_as_Stop() != nullptr && executor_ != nullptr) {
+    executor_->RequestStop();
+  }
+  Flush();
+  waiting_->WakeAll();
+}
+
+void Runtime::OnClosed() {
+  if (!is_driver_) _exit(1);  // the daemon's death is its node's death
+  const Error error = MakeError(MANTA_ERROR_NODE_DIED,
+                                "the node daemon died: everything that was running on this node is lost. Its log "
+                                "is in " + welcome_.session_directory + "/logs");
+  closed_.store(true);
+  shared_->FailAll(error);
+  actors_->FailAll(error);
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->FailAll(error);
+  }
+  waiting_->WakeAll();
+}
+
+int64_t Runtime::OnTick(int64_t now) {
+  const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
+  const bool user_polls = calls != api_calls_seen_;
+  api_calls_seen_ = calls;
+  uint32_t polled;
+  int64_t next;
+  {
+    std::lock_guard guard(owner_->lock());
+    references_->Flush();
+    polled = user_polls ? 0 : dispatcher_->Poll();
+    next = dispatcher_->Tick(now);
+  }
+  Flush();
+  return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
+}
+
+}  // namespace manta::worker
