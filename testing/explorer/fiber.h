@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <functional>
-#include <memory>
+#include <utility>
 
 #if !defined(__x86_64__)
 #include <ucontext.h>
@@ -21,7 +21,7 @@ class Fiber {
 
   // Makes `body` what the next Resume starts. Only while nothing is under way. `body` lets no
   // exception escape.
-  void Prepare(std::function<void()> body);
+  void Prepare(std::function<void()> body) { body_ = std::move(body); }
 
   // Runs the body until it suspends or ends. Not from inside a fiber.
   void Resume();
