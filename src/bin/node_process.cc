@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "contracts/session_files.h"
 #include "control_store/actor_directory.h"
 #include "model/resources.h"
 #include "node/daemon.h"
@@ -176,6 +177,7 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
   loop.Run();
   daemon.KillEverything();
   session->RemoveAllButLogs();
+  if (options.session_directory.empty()) node::RemoveOldSessions(contracts::SessionRoot());
   return {};
 }
 

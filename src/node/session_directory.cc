@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "contracts/session_files.h"
@@ -55,6 +58,27 @@ Result<std::string> RandomHex(size_t bytes) {
     hex += "0123456789abcdef"[byte & 15];
   }
   return hex;
+}
+
+void RemoveOldSessions(const std::string& root, size_t keep) {
+  std::vector<std::string> sessions;
+  for (const std::string& name : EntriesOf(root)) {
+    if (name.starts_with("session_")) sessions.push_back(root + "/" + name);
+  }
+  if (sessions.size() <= keep) return;
+  std::sort(sessions.begin(), sessions.end());  // by time, which the names begin with
+  sessions.resize(sessions.size() - keep);
+  for (const std::string& session : sessions) {
+    // A daemon that was killed has left its address behind; one that answers lives.
+    if (const auto address = contracts::ReadSessionAddress(session)) {
+      if (const auto socket = contracts::ConnectToSession(address.value())) {
+        close(socket.value());
+        continue;
+      }
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(session, ignored);
+  }
 }
 
 Result<SessionDirectory> SessionDirectory::Create(const std::string& path) {

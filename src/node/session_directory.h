@@ -26,6 +26,9 @@ class SessionDirectory {
   std::string path_;
 };
 
+// Logs are kept, but not for ever: of the sessions that have ended, the newest `keep` stay.
+void RemoveOldSessions(const std::string& root, size_t keep = 32);
+
 // `bytes` random ones in hex.
 Result<std::string> RandomHex(size_t bytes);
 
