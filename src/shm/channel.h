@@ -79,7 +79,7 @@ struct TaskBody {
   uint8_t flags;
   uint8_t results;
   uint16_t attempt;  // 0 for the first
-  uint16_t reserved;
+  uint16_t shape;    // a hash of what the task asks of its worker: children of the same shape may run in its place
   unsigned char payload[kInlinePayload];
 };
 using TaskSlot = Slot<RealAtomics, TaskBody>;

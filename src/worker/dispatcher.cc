@@ -78,6 +78,7 @@ ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
 
 void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
   task->target = target;
+  task->body.shape = target->shape;
   task->unready = 0;
   task->cancelled = false;
   if (target->closed) {

@@ -21,6 +21,7 @@ struct ExecutionContext {
   ExecutionContext* outer;
   ObjectId task;  // named by the first result's owner and task record
   const char* name;
+  uint16_t shape = 0;  // shm::TaskBody::shape
   bool exit_requested = false;
 };
 

@@ -185,7 +185,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
   const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
   ExecutionContext context{
-      nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, false};
+      nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, task.shape, false};
   ContextScope scope(&context);
   shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
@@ -265,7 +265,8 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
     return outcome;
   }
   ++current_depth;
-  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name, false};
+  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name,
+                           task.body.shape, false};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
   std::vector<unsigned char> dependencies;

@@ -406,6 +406,8 @@ void Runtime::RunInPlace(ObjectRecord* object) {
     if (object->state.load(std::memory_order_relaxed) != ValueState::kPending || object->task == 0) return;
     index = object->task;
     task = owner_->Task(index);
+    // A child that asks for something else waits for a worker that has it.
+    if (task->body.shape != Executor::current()->shape) return;
     if (!dispatcher_->Withdraw(index, task)) return;
   }
   alignas(8) unsigned char inline_result[shm::kInlineResult];

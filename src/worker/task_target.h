@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -68,13 +69,18 @@ struct TargetOptions {
 class TaskTarget {
  public:
   TaskTarget(Owner* owner, uint32_t key, TargetOptions options, bool ordered)
-      : key(key), options(std::move(options)), ordered(ordered), queue(owner) {}
+      : key(key),
+        options(std::move(options)),
+        ordered(ordered),
+        shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.resources.ToString()))),
+        queue(owner) {}
 
   const uint32_t key;  // this process's number for it, in demands
   const TargetOptions options;
   const bool ordered;  // an actor: first in first out, one worker, nothing is taken back
   bool foreign = false;  // an actor that another process created: no lease of ours
-  TaskQueue queue;     // ready to run, except behind an unready call of an actor
+  const uint16_t shape;  // a hash of the resources
+  TaskQueue queue;       // ready to run, except behind an unready call of an actor
   std::vector<OwnerChannel*> channels;  // leased now
   uint32_t in_flight = 0;               // over all channels
   uint32_t wanted = 0;                  // leases declared to the daemon

@@ -69,6 +69,7 @@ TEST_F(Nested, FibonacciNeedsNoMoreThanTwiceAsManyWorkersAsCores) {
   EXPECT_EQ(*manta::Get(manta::Task(Fibonacci).Remote(18), 50s), 2584);
   done = true;
   watcher.join();
+  most = std::max(most, Pids(Role::kWorker).size());  // it may all be over before the watcher looks
   EXPECT_GE(most, 1u);
   EXPECT_LE(most, 4u) << "worker processes at once, on 2 CPUs";
 }
