@@ -147,6 +147,18 @@ function(manta_testing_folder dir)
     manta_testing_program(${source} ${target} LABEL ${MANTA_TESTING_LABEL} PREFIX "${sub}."
                           TIMEOUT ${MANTA_TESTING_TIMEOUT})
   endforeach()
+  # The tests of a folder start its programs.
+  set(mains ${programs})
+  list(FILTER mains INCLUDE REGEX "_main\\.cc$")
+  list(FILTER programs INCLUDE REGEX "_test\\.cc$")
+  foreach(test IN LISTS programs)
+    get_filename_component(test ${test} NAME_WE)
+    foreach(main IN LISTS mains)
+      get_filename_component(main ${main} NAME_WE)
+      string(REGEX REPLACE "_main$" "" main ${main})
+      add_dependencies(${test} ${main})
+    endforeach()
+  endforeach()
 endfunction()
 
 # examples/*.cc and examples/<name>/*.cc: each file, or folder, one user's program, built as users

@@ -213,6 +213,9 @@ Result<FlightRecorder> CreateRecorderFile(const std::string& path, uint32_t even
 
 Result<Recording> ReadRecorder(const void* region, uint64_t bytes) {
   if (bytes < sizeof(RecorderHeader)) return NoRecording("it is too short");
+  if (reinterpret_cast<uintptr_t>(region) % alignof(RecorderHeader) != 0) {
+    return NoRecording("it does not start at a multiple of 64");
+  }
   const auto& header = *static_cast<const RecorderHeader*>(region);
   if (header.magic.load(std::memory_order_acquire) != kRecorderMagic) {
     return NoRecording("it does not start with the magic number");
