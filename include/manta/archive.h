@@ -266,16 +266,28 @@ class ReadArchive {
     Bytes(&id, sizeof(id));
     return id.creator == 0 && id.serial == 0 ? nullptr : manta_actor_import(Runtime(), &id);
   }
-  // A reference of the caller's that keeps the bytes readable, or null if nobody does.
-  manta_ref* RetainOwner() {
+  // A reference, which the caller releases, to the object that is read, or null if it is none. Sets
+  // `data`, which points into the bytes, to the place that stays readable as long as the reference
+  // is held.
+  manta_ref* RetainOwner(const void** data) {
     if (owner_.reference != nullptr) {
       manta_ref_retain(owner_.reference);
       return owner_.reference;
     }
-    if (owner_.call != nullptr) {
-      return owner_.call->ops->retain_dependency(owner_.call, owner_.dependency);
+    if (owner_.call == nullptr) return nullptr;
+    manta_ref* reference = owner_.call->ops->retain_dependency(owner_.call, owner_.dependency);
+    if (reference == nullptr) return nullptr;
+    // What the call sees of a small object may be a copy that ends with the call.
+    manta_bytes kept;
+    manta_error* error = manta_get(Runtime(), &reference, 1, 0, &kept);
+    if (error != nullptr || kept.size != static_cast<size_t>(end_ - start_)) {
+      manta_error_free(error);
+      manta_ref_release(reference);
+      return nullptr;
     }
-    return nullptr;
+    const auto offset = static_cast<const unsigned char*>(*data) - start_;
+    *data = static_cast<const unsigned char*>(kept.data) + offset;
+    return reference;
   }
   [[noreturn, gnu::noinline, gnu::cold]] static void ThrowInvalid(const char* what) {
     throw SerializationError(std::string("not a valid value: ") + what);

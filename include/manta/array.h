@@ -127,18 +127,23 @@ struct Codec<Array<T>> {
     }
     const size_t size = static_cast<size_t>(count) * sizeof(T);
     const void* data = in.Bytes(size);
-    if (count != 0 && reinterpret_cast<uintptr_t>(data) % alignof(T) == 0) {
-      if (manta_ref* owner = in.RetainOwner()) {
-        value = Array<T>(static_cast<const T*>(data), static_cast<size_t>(count),
-                         std::shared_ptr<const void>(owner, [](const void* reference) {
-                           manta_ref_release(static_cast<manta_ref*>(const_cast<void*>(reference)));
-                         }));
+    if (count != 0) {
+      const void* kept = data;
+      std::shared_ptr<const void> owner(in.RetainOwner(&kept), Release);
+      if (owner != nullptr && reinterpret_cast<uintptr_t>(kept) % alignof(T) == 0) {
+        value = Array<T>(static_cast<const T*>(kept), static_cast<size_t>(count), std::move(owner));
         return;
       }
     }
     value = Array<T>(static_cast<size_t>(count), [data, size](T* to, size_t) {
       if (size != 0) std::memcpy(static_cast<void*>(to), data, size);
     });
+  }
+
+ private:
+  static void Release(const void* reference) {
+    if (reference == nullptr) return;
+    manta_ref_release(static_cast<manta_ref*>(const_cast<void*>(reference)));
   }
 };
 

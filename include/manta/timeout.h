@@ -12,13 +12,10 @@ inline namespace v1 {
 // any std::chrono duration. Zero only looks, without waiting.
 class Timeout {
  public:
-  constexpr Timeout(int64_t milliseconds)  // NOLINT: implicit
-      : nanoseconds_(milliseconds < 0 || milliseconds > kMaxSeconds * 1000
-                         ? kNever
-                         : milliseconds * 1000000) {}
-  constexpr Timeout(int milliseconds)  // NOLINT: implicit
-      : Timeout(static_cast<int64_t>(milliseconds)) {}
-  template <class Number, class = std::enable_if_t<std::is_floating_point_v<Number>>>
+  template <class Number, std::enable_if_t<std::is_integral_v<Number>, int> = 0>
+  constexpr Timeout(Number milliseconds)  // NOLINT: implicit
+      : nanoseconds_(FromMilliseconds(milliseconds)) {}
+  template <class Number, std::enable_if_t<std::is_floating_point_v<Number>, int> = 0>
   Timeout(Number) = delete;  // seconds or milliseconds? Say it with a duration.
 
   template <class Rep, class Period>
@@ -34,6 +31,15 @@ class Timeout {
   static constexpr int64_t kNever = -1;
   static constexpr int64_t kMaxSeconds = 9000000000;  // what fits, as nanoseconds, into an int64_t
 
+  template <class Number>
+  static constexpr int64_t FromMilliseconds(Number milliseconds) {
+    if constexpr (std::is_signed_v<Number>) {
+      if (milliseconds < 0) return kNever;
+    }
+    const auto positive = static_cast<uint64_t>(milliseconds);
+    if (positive > static_cast<uint64_t>(kMaxSeconds) * 1000) return kNever;
+    return static_cast<int64_t>(positive) * 1000000;
+  }
   template <class Rep, class Period>
   static constexpr int64_t FromDuration(std::chrono::duration<Rep, Period> duration) {
     using Seconds = std::chrono::duration<double>;

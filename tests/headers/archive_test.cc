@@ -183,7 +183,7 @@ struct BitFields {
   unsigned b : 5;
 };
 struct LongText {
-  char text[200];
+  char text[900];
   std::string more;
 };
 struct ConstMember {
@@ -244,9 +244,9 @@ TEST(Archive, Aggregates) {
   EXPECT_EQ(defaults.b, "c");
 
   LongText text = {};
-  text.text[199] = 'x';
+  text.text[899] = 'x';
   text.more = "more";
-  EXPECT_EQ(RoundTrip(text).text[199], 'x');
+  EXPECT_EQ(RoundTrip(text).text[899], 'x');
   EXPECT_EQ(RoundTrip(text).more, "more");
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "manta/actor.h"
 #include "manta/array.h"
 #include "tests/headers/header_test.h"
 
@@ -98,6 +99,10 @@ TEST(Timeout, Conversions) {
   EXPECT_EQ(Timeout(milliseconds(-3)).nanoseconds(), 0);
   EXPECT_EQ(Timeout(std::chrono::hours::max()).nanoseconds(), -1);
   EXPECT_EQ(Timeout(INT64_MAX).nanoseconds(), -1);
+  EXPECT_EQ(Timeout(SIZE_MAX).nanoseconds(), -1);
+  EXPECT_EQ(Timeout(7u).nanoseconds(), 7000000);
+  EXPECT_EQ(Timeout(size_t{7}).nanoseconds(), 7000000);
+  EXPECT_EQ(Timeout(-7LL).nanoseconds(), -1);
   EXPECT_EQ(Timeout(std::chrono::nanoseconds(1)).nanoseconds(), 1);
   static_assert(!std::is_constructible_v<Timeout, double>, "seconds or milliseconds?");
 }
@@ -326,6 +331,30 @@ TEST_F(ObjectsTest, ArraysAsArguments) {
   manta_fake::SetMisalignment(1);
   EXPECT_EQ(*manta::Task(First).Remote(reference).Get(), 1.5);
   EXPECT_EQ(*manta::Task(Keep).Remote(array).Get(), array);
+}
+
+class Keeper {
+ public:
+  void Keep(const Array<double>& array) { array_ = array; }
+  double Sum() const {
+    double sum = 0;
+    for (const double number : array_) sum += number;
+    return sum;
+  }
+
+ private:
+  Array<double> array_;
+};
+TEST_F(ObjectsTest, ArraysOutliveTheCallThatTheyWereArgumentsOf) {
+  for (const size_t misalignment : {0, 1, 8}) {
+    // With an offset, what the call sees is a copy that ends with it.
+    manta_fake::SetMisalignment(misalignment);
+    const auto keeper = manta::Actor<Keeper>().Remote();
+    keeper.Task(&Keeper::Keep).Remote(Put(Array<double>(std::vector<double>(1000, 0.5)))).Get();
+    EXPECT_EQ(*keeper.Task(&Keeper::Sum).Remote().Get(), 500);
+    keeper.Task(&Keeper::Keep).Remote(Array<double>(std::vector<double>(1000, 0.25))).Get();
+    EXPECT_EQ(*keeper.Task(&Keeper::Sum).Remote().Get(), 250);
+  }
 }
 
 struct Batch {

@@ -17,7 +17,7 @@ inline namespace v1 {
 namespace detail {
 
 inline constexpr size_t kMaxFields = 24;
-inline constexpr size_t kMaxInitializers = 256;
+inline constexpr size_t kMaxInitializers = 1024;
 inline constexpr size_t kNotCountable = static_cast<size_t>(-1);
 
 // Converts to whatever a field of T may be. Never to T itself, else every class would look like an

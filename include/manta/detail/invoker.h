@@ -115,7 +115,9 @@ template <class F>
 class Callable<F, CallableKind::kFunction> {
  public:
   Callable(manta_call* call, ReadArchive&)
-      : function_(reinterpret_cast<F>(const_cast<void*>(call->target))) {}
+      : function_(reinterpret_cast<F>(const_cast<void*>(call->target))) {
+    if (function_ == nullptr) ReadArchive::ThrowInvalid("a task without its function");
+  }
   F get() { return function_; }
 
  private:
@@ -371,6 +373,7 @@ struct MethodParts {
 template <class T>
 T* ActorInstance(void* actor) {
   const auto* box = static_cast<const ActorBox*>(actor);
+  if (box == nullptr) ReadArchive::ThrowInvalid("a call of a method without an actor");
   const char* wanted = TypeName<T>::Get();
   if (box->type_name != wanted && std::strcmp(box->type_name, wanted) != 0) {
     ThrowWrongActorType(box->type_name, wanted);
