@@ -319,18 +319,14 @@ LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, Res
     Grant(now, demand);
     return Outcome::kGranted;
   }
-  switch (pool_.CoverByStart(executable)) {
-    case WorkerPool::Cover::kStarting:
-      free->Subtract(resources);
-      ++line->reserved;
-      return Outcome::kReserved;
-    case WorkerPool::Cover::kWorkerLimit:
-      StopIdleForLimit(executable);
-      return Outcome::kPassedOver;
-    case WorkerPool::Cover::kMustWait:
-      return Outcome::kPassedOver;
+  WorkerPool::Cover cover = pool_.CoverByStart(executable);
+  if (cover == WorkerPool::Cover::kWorkerLimit && StopIdle(executable)) {
+    cover = pool_.CoverByStart(executable);
   }
-  return Outcome::kPassedOver;
+  if (cover != WorkerPool::Cover::kStarting) return Outcome::kPassedOver;
+  free->Subtract(resources);
+  ++line->reserved;
+  return Outcome::kReserved;
 }
 
 void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand) {
@@ -362,15 +358,15 @@ void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand) {
   Arm(demand, now + options_.quantum);
 }
 
-// Makes room for a worker of another executable.
-void LeaseTable::StopIdleForLimit(ExecutableId wanted) {
-  if (pool_.stopping() >= options_.max_starting) return;  // there will be room
+// Makes room for a worker of this executable. Returns whether it could.
+bool LeaseTable::StopIdle(ExecutableId wanted) {
   for (PoolWorker* worker : pool_.IdleWorkers(wanted)) {
     if (IsBusyOwner(worker->id)) continue;
     pool_.MakeStopping(worker);
     actions_.push_back(StopWorker{worker->id, false});
-    return;
+    return true;
   }
+  return false;
 }
 
 // An idle worker whose tasks left others running: their results would be lost with it.
@@ -659,7 +655,7 @@ std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
            " is free; " + std::to_string(leases_.size()) + " leases hold the rest";
   }
   if (pool_.starting(line.shape().executable) > 0) return needs + "; a worker is starting";
-  if (pool_.total() >= options_.max_workers) {
+  if (pool_.counted() >= options_.max_workers) {
     return needs + " and a worker, but the limit of " + std::to_string(options_.max_workers) +
            " workers is reached";
   }

@@ -21,11 +21,11 @@
 //    revoked at most once. Dedicated leases (actors) are never revoked. Keys of one owner take
 //    turns likewise.
 //  - Workers belong to one executable. If a grantable demand finds no idle worker of its
-//    executable, one is started; at most `max_starting` at a time and `max_workers` in all, and
-//    what the demand needs is kept for it meanwhile. Idle workers beyond `idle_workers_kept` per
-//    executable are stopped after `idle_worker_ttl`, unless they are owners with leases or demands
-//    of their own; when the worker limit is held by idle workers of another executable, those are
-//    stopped first.
+//    executable, one is started; at most `max_starting` at a time and `max_workers` in all (not
+//    counting those that are stopping), and what the demand needs is kept for it meanwhile. Idle
+//    workers beyond `idle_workers_kept` per executable are stopped after `idle_worker_ttl`, unless
+//    they are owners with leases or demands of their own; when the worker limit is held by idle
+//    workers of another executable, those are stopped first.
 #pragma once
 
 #include <cstdint>
@@ -86,7 +86,7 @@ struct StartWorkers {
   bool operator==(const StartWorkers&) const = default;
 };
 // Idle and not needed (force = false), or running for an owner that died, or dedicated and returned
-// (force = true). Counts as a worker until WorkerGone.
+// (force = true). It gets no leases any more.
 struct StopWorker {
   ProcessId worker;
   bool force;
@@ -174,7 +174,7 @@ class LeaseTable {
   WaitingLine* BestLine(const ResourceSet& free);
   Outcome Serve(Nanoseconds now, DemandRecord* demand, ResourceSet* free);
   void Grant(Nanoseconds now, DemandRecord* demand);
-  void StopIdleForLimit(ExecutableId wanted);
+  bool StopIdle(ExecutableId wanted);
   bool IsBusyOwner(ProcessId process) const;
 
   // Leases and what they count for.

@@ -550,10 +550,8 @@ TEST_F(LeaseTableTest, AtTheLimitIdleWorkersOfOthersMakeRoom) {
   Idle(2, kPython);
   Want(Owner(1), 1, Cpus(1), 0, kNative);
   EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(1), false}}));
-  EXPECT_TRUE(Taken<StartWorkers>().empty());
-  table().WorkerGone(now_, Worker(1));
-  Take();
-  EXPECT_EQ(Taken<StartWorkers>(), std::vector({StartWorkers{kNative, 1}}));
+  EXPECT_EQ(Taken<StartWorkers>(), std::vector({StartWorkers{kNative, 1}}))
+      << "the other one may take its time to stop";
 }
 
 TEST_F(LeaseTableTest, AtTheLimitLeasesOfOthersMakeRoom) {

@@ -98,7 +98,7 @@ WorkerPool::Cover WorkerPool::CoverByStart(ExecutableId id) {
   }
   if (executable.covered == executable.starting) {
     if (starting_ >= limits_.max_starting) return Cover::kMustWait;
-    if (total() >= limits_.max_workers) {
+    if (counted() >= limits_.max_workers) {
       ForgetIfUnused(id);
       return Cover::kWorkerLimit;
     }
@@ -110,7 +110,7 @@ WorkerPool::Cover WorkerPool::CoverByStart(ExecutableId id) {
 
 void WorkerPool::StartAhead(ExecutableId id) {
   if (HasIdle(id) || starting(id) > 0) return;
-  if (starting_ >= limits_.max_starting || total() >= limits_.max_workers) return;
+  if (starting_ >= limits_.max_starting || counted() >= limits_.max_workers) return;
   Start(id, &executables_[id]);
 }
 
@@ -129,8 +129,7 @@ std::vector<std::pair<ExecutableId, uint32_t>> WorkerPool::TakeStarts() {
 }
 
 bool WorkerPool::LimitBlocks(ExecutableId executable) const {
-  return total() >= limits_.max_workers && !HasIdle(executable) && starting(executable) == 0 &&
-         stopping_ == 0;
+  return counted() >= limits_.max_workers && !HasIdle(executable) && starting(executable) == 0;
 }
 
 std::vector<PoolWorker*> WorkerPool::IdleWorkers(ExecutableId other_than) {

@@ -81,7 +81,9 @@ class WorkerPool {
   uint32_t starting() const { return starting_; }
   uint32_t stopping() const { return stopping_; }
   uint32_t starting(ExecutableId executable) const;
-  uint32_t total() const { return static_cast<uint32_t>(workers_.size()) + starting_; }
+  // What counts against the limit. Those that are stopping do not: a worker that others still need
+  // (it owns objects) takes its time, and nobody must wait for that.
+  uint32_t counted() const { return static_cast<uint32_t>(workers_.size()) + starting_ - stopping_; }
 
   // nullptr, or which invariant is broken.
   const char* BrokenInvariant() const;
