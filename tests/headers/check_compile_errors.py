@@ -3,8 +3,8 @@
 
 usage: check_compile_errors.py COMPILER INCLUDE_DIR [name...]
 
-Each case must fail with exactly one error, which contains the case's text; a case without a text must
-compile. The common part is precompiled once.
+Each case must fail with exactly one error, which contains the case's text; a case without a text
+must compile. The common part is precompiled once.
 """
 import os
 import pathlib
@@ -51,8 +51,8 @@ def main():
                 good = result.returncode == 0
             if not good:
                 failed += 1
-                print(f"{name}: expected {'one error with ' + repr(expected) if expected else 'none'}"
-                      f", got {len(errors)}:\n{result.stderr}\n")
+                wanted_error = f"one error with {expected!r}" if expected else "none"
+                print(f"{name}: expected {wanted_error}, got {len(errors)}:\n{result.stderr}\n")
     print(f"{len(cases) - failed} of {len(cases)} cases are as expected")
     return 1 if failed or not cases else 0
 

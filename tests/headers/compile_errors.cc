@@ -89,7 +89,7 @@ void Case(std::function<int(int)> f) { manta::Task(Apply).Remote(f, 1); }
 void Case() { manta::Put(Secretive()); }
 
 //// unknown_class_in_get: write MANTA_DEFINE(member, ...) inside of the class
-void Case(ObjectRef<Secretive> reference) { manta::Get(std::vector<ObjectRef<Secretive>>{reference}); }
+void Case(std::vector<ObjectRef<Secretive>> references) { manta::Get(references); }
 
 //// unknown_class_in_ref_get: write MANTA_DEFINE(member, ...) inside of the class
 void Case(ObjectRef<Secretive> reference) { reference.Get(); }
