@@ -516,7 +516,8 @@ void Daemon::EndJobIfOver(JobId job) {
   for (const auto& [id, process] : processes_.all()) {
     if (process.detached && process.job == job) return;
   }
-  workers_->RemoveExecutable(ExecutableId{job.value});
+  const ExecutableId executable{job.value};
+  leases_->ExecutableGone(executable, workers_->RemoveExecutable(executable));
 }
 
 void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
@@ -565,8 +566,9 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
 
 void Daemon::OnStartFailed(ExecutableId executable) { leases_->WorkerStartFailed(executable); }
 
-void Daemon::OnExecutableBroken(ExecutableId executable, const std::string& reason) {
-  leases_->ExecutableBroken(executable, reason);
+void Daemon::OnExecutableBroken(ExecutableId executable, uint32_t starts,
+                                const std::string& reason) {
+  leases_->ExecutableBroken(executable, starts, reason);
 }
 
 }  // namespace manta::node

@@ -72,7 +72,8 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   // WorkerPool::Observer
   void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) override;
   void OnStartFailed(ExecutableId executable) override;
-  void OnExecutableBroken(ExecutableId executable, const std::string& reason) override;
+  void OnExecutableBroken(ExecutableId executable, uint32_t starts,
+                          const std::string& reason) override;
 
   ProcessId WelcomeDriver(const Peer& peer, const std::shared_ptr<Connection>& connection,
                           const wire::Hello& hello);

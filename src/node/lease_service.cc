@@ -66,13 +66,19 @@ void LeaseService::WorkerStartFailed(ExecutableId executable) {
   Pump();
 }
 
-void LeaseService::ExecutableBroken(ExecutableId executable, const std::string& reason) {
+void LeaseService::ExecutableBroken(ExecutableId executable, uint32_t starts,
+                                    const std::string& reason) {
   for (auto& [key, info] : demands_) {
     if (info.demand.executable != executable || info.demand.wanted == 0) continue;
     Refuse(ProcessId{key.first}, key.second, reason);
     info.demand.wanted = 0;
     (void)table_.SetDemand(EventLoop::Now(), info.demand);
   }
+  ExecutableGone(executable, starts);
+}
+
+void LeaseService::ExecutableGone(ExecutableId executable, uint32_t starts) {
+  for (uint32_t i = 0; i < starts; ++i) table_.WorkerStartFailed(EventLoop::Now(), executable);
   Pump();
 }
 
@@ -320,7 +326,11 @@ void LeaseService::CheckUnmet() {
     const DemandKey key{unmet.owner.value, unmet.key};
     const auto demand = demands_.find(key);
     // Who holds some leases makes progress: wanting more is the normal state of a busy owner.
-    if (demand == demands_.end() || demand->second.held > 0) continue;
+    if (demand == demands_.end()) continue;
+    if (demand->second.held > 0) {
+      next = std::min(next, now + kUnmetAfter);
+      continue;
+    }
     const auto reported = reported_.find(key);
     Nanoseconds due = unmet.infeasible ? now : unmet.since + kUnmetAfter;
     if (reported != reported_.end()) due = reported->second + kUnmetAgain;

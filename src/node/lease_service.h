@@ -47,7 +47,10 @@ class LeaseService {
   void AddOwner(const Process& process);
   void WorkerReady(const Process& worker);
   void WorkerStartFailed(ExecutableId executable);
-  void ExecutableBroken(ExecutableId executable, const std::string& reason);
+  // Refuses what is demanded of it; `starts` will not come.
+  void ExecutableBroken(ExecutableId executable, uint32_t starts, const std::string& reason);
+  // Its job is over, and so are its starts.
+  void ExecutableGone(ExecutableId executable, uint32_t starts);
 
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   void ReturnLease(ProcessId owner, LeaseId lease);

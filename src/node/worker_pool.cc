@@ -127,10 +127,11 @@ void WorkerPool::LeaveZygote(ExecutableId id, uint64_t zygote_id) {
   zygotes_.erase(found);
 }
 
-void WorkerPool::RemoveExecutable(ExecutableId id) {
+uint32_t WorkerPool::RemoveExecutable(ExecutableId id) {
   const auto found = executables_.find(id);
-  if (found == executables_.end()) return;
+  if (found == executables_.end()) return 0;
   const uint64_t zygote = found->second.zygote;
+  const uint32_t unanswered = found->second.unanswered;
   executables_.erase(found);
   std::vector<ProcessId> workers;
   for (auto& [worker_id, worker] : workers_) {
@@ -147,6 +148,7 @@ void WorkerPool::RemoveExecutable(ExecutableId id) {
     }
   }
   LeaveZygote(id, zygote);
+  return unanswered;
 }
 
 void WorkerPool::OnZygoteHello(uint64_t id, const std::shared_ptr<Connection>& connection) {
@@ -251,7 +253,11 @@ void WorkerPool::GiveUp(ExecutableId id, const std::string& reason) {
   });
   log_.error("executable given up program=\"{}\" reason=\"{}\"", found->second.program.path, reason);
   // Not from inside of the caller's Start.
-  loop_.Post([this, id, reason] { observer_.OnExecutableBroken(id, reason); });
+  loop_.Post([this, id, reason] {
+    const auto broken = executables_.find(id);
+    if (broken == executables_.end()) return;
+    observer_.OnExecutableBroken(id, std::exchange(broken->second.unanswered, 0), reason);
+  });
 }
 
 std::string WorkerPool::BrokenReason(ExecutableId id) const {
@@ -273,6 +279,7 @@ void WorkerPool::Start(ExecutableId id, uint32_t count) {
   if (found == executables_.end()) return;
   const uint32_t claimed = std::min(count, found->second.unclaimed);
   found->second.unclaimed -= claimed;
+  found->second.unanswered += count;
   for (uint32_t i = claimed; i < count; ++i) StartOne(id);
 }
 
@@ -331,6 +338,7 @@ bool WorkerPool::OnWorkerHello(ProcessId id, pid_t pid) {
   worker.timer->Cancel();
   Executable& owner = executable->second;
   owner.failures = 0;
+  if (owner.unanswered > 0) --owner.unanswered;
   if (owner.starting > 0) --owner.starting;
   owner.unclaimed = std::min(owner.unclaimed, owner.starting);
   return true;
@@ -359,9 +367,16 @@ void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
   auto timer = std::make_shared<std::unique_ptr<Timer>>();
   *timer = std::make_unique<Timer>(loop_, [this, executable_id, timer] {
     const auto keep = std::move(*timer);
-    observer_.OnStartFailed(executable_id);
+    ReportStartFailed(executable_id);
   });
   (*timer)->ExpireAfter(kFirstRetryDelay << owner.failures);
+}
+
+void WorkerPool::ReportStartFailed(ExecutableId id) {
+  const auto found = executables_.find(id);
+  if (found == executables_.end() || found->second.unanswered == 0) return;
+  --found->second.unanswered;
+  observer_.OnStartFailed(id);
 }
 
 // ---- Deaths --------------------------------------------------------------------------------------------

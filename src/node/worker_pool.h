@@ -37,8 +37,10 @@ class WorkerPool {
     virtual void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) = 0;
     // A worker that was asked for will not come.
     virtual void OnStartFailed(ExecutableId executable) = 0;
-    // None will: demands for this executable cannot be met, and Start does nothing.
-    virtual void OnExecutableBroken(ExecutableId executable, const std::string& reason) = 0;
+    // None will, and Start does nothing from now on: demands for this executable cannot be met. `starts` were asked for and not
+    // answered yet; they are by this.
+    virtual void OnExecutableBroken(ExecutableId executable, uint32_t starts,
+                                    const std::string& reason) = 0;
   };
 
   static constexpr Nanoseconds kZygoteHelloLimit = 10 * kSecond;
@@ -54,8 +56,9 @@ class WorkerPool {
 
   // Launches the program's zygote if there is none yet.
   void AddExecutable(ExecutableId executable, const Program& program);
-  // Its job is over: kills its workers, and the zygote with the last executable that uses it.
-  void RemoveExecutable(ExecutableId executable);
+  // Its job is over: kills its workers, and the zygote with the last executable that uses it. Returns how many starts stay
+  // unanswered.
+  uint32_t RemoveExecutable(ExecutableId executable);
 
   // Workers that nobody asked for yet; later Starts are served with them first.
   void Prestart(ExecutableId executable, uint32_t count);
@@ -122,6 +125,7 @@ class WorkerPool {
     uint64_t zygote = 0;      // 0: to be launched
     uint32_t starting = 0;    // asked for, no Hello yet
     uint32_t unclaimed = 0;   // of these: started ahead of demand
+    uint32_t unanswered = 0;  // Starts that neither a Hello nor a failure has answered
     uint32_t failures = 0;    // in a row
     std::string broken;
   };
@@ -133,6 +137,7 @@ class WorkerPool {
   void CheckDeath(ProcessId id);
   void Finish(ProcessId id);
   void StartFailed(ProcessId id, const std::string& reason);
+  void ReportStartFailed(ExecutableId id);
   void GiveUp(ExecutableId id, const std::string& reason);
   void CheckZygoteDeath(uint64_t id);
   void FinishZygote(uint64_t id);

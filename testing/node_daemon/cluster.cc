@@ -25,11 +25,6 @@ std::string BesideThisProgram(const std::string& relative) {
   return text.substr(0, text.rfind('/') + 1) + relative;
 }
 
-std::string MantaExecutable() {
-  const char* chosen = std::getenv("MANTA_EXECUTABLE");
-  return chosen != nullptr ? chosen : BesideThisProgram("../bin/manta");
-}
-
 pid_t ParentOf(pid_t pid, char* state) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -50,6 +45,11 @@ std::vector<pid_t> AllProcesses() {
 }
 
 }  // namespace
+
+std::string MantaExecutable() {
+  const char* chosen = std::getenv("MANTA_EXECUTABLE");
+  return chosen != nullptr ? chosen : BesideThisProgram("../bin/manta");
+}
 
 std::vector<std::string> FilesIn(const std::string& directory) {
   std::vector<std::string> names;

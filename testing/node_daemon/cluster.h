@@ -60,6 +60,9 @@ class Cluster {
   int exit_status_ = -1;
 };
 
+// $MANTA_EXECUTABLE, else the one that was built with this test.
+std::string MantaExecutable();
+
 bool IsAlive(pid_t pid);  // and no zombie
 bool AwaitAllDead(const std::vector<pid_t>& pids, int timeout_ms = kPatienceMs);
 // Polls until it holds or time is up.

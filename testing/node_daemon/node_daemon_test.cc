@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -365,6 +366,17 @@ TEST(Workers, AKilledOneIsReportedWithSignalAndLastWords) {
   EXPECT_NE(next->worker, lease->worker);
 }
 
+// Who dies between taking a parked flag and waking its owner leaves a sleeper behind.
+TEST(Workers, TheirDeathWakesEverySleeper) {
+  Cluster cluster;
+  const auto lease = OneLease(cluster);
+  ASSERT_NE(lease, nullptr);
+  auto& doorbell = cluster.driver().my_page().doorbell;
+  doorbell.Announce();
+  kill(lease->pid, SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return doorbell.parked.load() == 0; }));
+}
+
 TEST(Workers, TheirExitStatusIsReported) {
   Cluster cluster;
   const auto lease = OneLease(cluster);
@@ -436,6 +448,27 @@ TEST(Workers, OnesThatNeverStartAreGivenUp) {
   EXPECT_TRUE(unmet->infeasible);
   EXPECT_CONTAINS(unmet->reason, "exit status 4");
   EXPECT_CONTAINS(unmet->reason, "no worker wants to live");
+}
+
+// At most two of this node start at a time: starts that came to nothing must not count for ever.
+TEST(Workers, OnesThatNeverStartTakeNobodysPlace) {
+  Cluster cluster;
+  for (const char* mode : {"FAKE_ZYGOTE=workers-exit", "FAKE_ZYGOTE=exits", "FAKE_ZYGOTE="}) {
+    auto guest = cluster.Connect();
+    wire::HelloT hello = cluster.DriverHello();
+    hello.secret = SecretOf(cluster);
+    hello.environment.push_back(mode);
+    ASSERT_TRUE(guest->Join(std::move(hello)));
+    cluster.Demand(*guest, 1, 10, 0, true);
+    if (*(std::strchr(mode, '=') + 1) != '\0') {
+      EXPECT_NE(guest->Await<wire::DemandUnmetT>(), nullptr);
+    }
+    guest->Close();  // the last one while its workers start
+  }
+  cluster.Demand(cluster.driver(), 1, 5, 0, true);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_NE(cluster.driver().Await<wire::LeaseGrantedT>(5000), nullptr) << i;
+  }
 }
 
 TEST(Workers, AreKilledOnRequestOfTheHolderOnly) {
