@@ -164,6 +164,10 @@ void FlightRecorder::Calibrate() {
 }
 
 Result<FlightRecorder> CreateRecorder(void* region, uint64_t bytes) {
+  if (reinterpret_cast<uintptr_t>(region) % alignof(RecorderHeader) != 0) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "a flight recorder starts at a multiple of 64");
+  }
   if (bytes < RecorderBytes(std::countr_zero(kMinRecorderEvents))) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "a flight recorder needs " +

@@ -210,7 +210,7 @@ class FlightRecorder {
   RecorderWriter<RealAtomics> writer_;
 };
 
-// Makes a recorder of a zeroed region (8-byte aligned) that holds at least kMinRecorderEvents; it
+// Makes a recorder of a zeroed region (64-byte aligned) that holds at least kMinRecorderEvents; it
 // uses as many events as fit, rounded down to a power of two. The region outlives the recorder.
 Result<FlightRecorder> CreateRecorder(void* region, uint64_t bytes);
 
@@ -233,8 +233,8 @@ struct Recording {
   std::vector<RecordedEvent> events;  // by index
 };
 
-// Reads the region of a living process or one that was left behind, whatever stands in it: an error
-// means that it is no recording; events that cannot be trusted are left out.
+// Reads the region (64-byte aligned) of a living process or one that was left behind, whatever
+// stands in it: an error means that it is no recording; events that cannot be trusted are left out.
 Result<Recording> ReadRecorder(const void* region, uint64_t bytes);
 
 // As ReadRecorder. The file does not shrink meanwhile (writers never make it).

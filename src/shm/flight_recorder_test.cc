@@ -193,8 +193,13 @@ TEST_F(FlightRecorderTest, RefusesWhatIsNoRecording) {
   ASSERT_FALSE(no_magic);
   EXPECT_NE(no_magic.error().message.find("magic"), std::string::npos);
   EXPECT_FALSE(CreateRecorderFile(directory_ + "/none/recorder", 64));
-  char small[sizeof(RecorderHeader)] = {};
-  EXPECT_FALSE(CreateRecorder(small, sizeof small));
+  alignas(kCacheLine) char region[2 * RecorderBytes(6)] = {};
+  EXPECT_FALSE(CreateRecorder(region, sizeof(RecorderHeader)));
+  EXPECT_FALSE(CreateRecorder(region + 8, RecorderBytes(6)));
+  ASSERT_TRUE(CreateRecorder(region, sizeof region));
+  EXPECT_TRUE(ReadRecorder(region, sizeof region));
+  std::memmove(region + 8, region, sizeof region - 8);
+  EXPECT_FALSE(ReadRecorder(region + 8, sizeof region - 8));
 }
 
 // A region with anything in it gives a recording or an error, and touches nothing beyond it.
@@ -236,7 +241,7 @@ TEST_F(FlightRecorderTest, ToleratesGarbage) {
         region[at] = static_cast<char>(random());
       }
     }
-    const uint64_t bytes = round % 7 == 0 ? random() % kBytes / 8 * 8 : kBytes;
+    const uint64_t bytes = round % 7 == 0 ? random() % kBytes / 64 * 64 : kBytes;
     char* shortened = region + (kBytes - bytes);
     std::memmove(shortened, region, bytes);
     const Result<Recording> recording = ReadRecorder(shortened, bytes);

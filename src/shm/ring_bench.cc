@@ -126,8 +126,8 @@ void OneWay(int64_t duration_ns) {
   }
   owner.SendAlways(kStop);
   worker.Join();
-  printf("one way, 128-byte slots, batches of %u      %6.1f ns per item (best batch %.1f)\n", kBatch,
-         static_cast<double>(now - begin) / static_cast<double>(items),
+  printf("one way, 128-byte slots, batches of %u      %6.1f ns per item (best batch %.1f)\n",
+         kBatch, static_cast<double>(now - begin) / static_cast<double>(items),
          static_cast<double>(best_ns) / kBatch);
 }
 
