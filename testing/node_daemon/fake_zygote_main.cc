@@ -46,6 +46,12 @@ class Worker {
     if (verb == "print") {
       std::printf("%s\n", command.substr(6).c_str());
       std::fflush(stdout);
+    } else if (verb == "flood") {  // MiB of short lines
+      int mebibytes = 0;
+      words >> mebibytes;
+      const std::string block(1 << 20, '\n');
+      for (int i = 0; i < mebibytes; ++i) std::fwrite(block.data(), 1, block.size(), stdout);
+      std::fflush(stdout);
     } else if (verb == "abort") {
       std::abort();
     } else if (verb == "close") {  // the socket, but live on

@@ -517,6 +517,33 @@ TEST(Workers, TheirOutputStaysInTheLogIfTheDriverWantsItSo) {
   EXPECT_EQ(cluster.driver().Await<wire::WorkerOutputT>(400), nullptr);
 }
 
+TEST(Workers, AFloodOfOutputIsCutShortAndItsLogStaysSmall) {
+  Cluster cluster;
+  const auto lease = OneLease(cluster);
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(cluster.Ask(cluster.driver(), lease->worker, "flood 25"), "done");
+  const std::string log =
+      cluster.session() + "/logs/worker-" + std::to_string(uint32_t(lease->worker)) + ".log";
+  const auto size_of = [](const std::string& path) {
+    struct stat status{};
+    stat(path.c_str(), &status);
+    return static_cast<uint64_t>(status.st_size);
+  };
+  EXPECT_TRUE(Eventually([&] { return size_of(log) == 0; }));
+  EXPECT_EQ(size_of(log + ".1"), 10u << 20);
+  EXPECT_EQ(cluster.Ask(cluster.driver(), lease->worker, "print after the flood"), "done");
+  size_t bytes = 0;
+  std::string all;
+  while (!Contains(all, "after the flood")) {
+    const auto output = cluster.driver().Await<wire::WorkerOutputT>();
+    ASSERT_NE(output, nullptr);
+    bytes += output->lines.size();
+    all += output->lines;
+  }
+  EXPECT_LT(bytes, 1u << 20);
+  EXPECT_CONTAINS(all, "more are in its log only");
+}
+
 // ---- Ends ----------------------------------------------------------------------------------------------
 
 TEST(Ends, WhenTheDriversSocketClosesNothingRemains) {
@@ -845,6 +872,23 @@ TEST(Relays, ThatCannotBeDeliveredComeBack) {
   EXPECT_TRUE(back->undeliverable);
   EXPECT_EQ(back->from, 12345u);
   EXPECT_EQ(std::string(back->payload.begin(), back->payload.end()), "anybody there?");
+}
+
+TEST(Relays, TellOfThePartnersDeath) {
+  Cluster cluster;
+  auto guest = cluster.Connect();
+  wire::HelloT hello = cluster.DriverHello();
+  hello.secret = SecretOf(cluster);
+  ASSERT_TRUE(guest->Join(std::move(hello)));
+  cluster.Command(*guest, cluster.driver().welcome().process, "hello");
+  const auto relayed = cluster.driver().Await<wire::RelayedT>();
+  ASSERT_NE(relayed, nullptr);
+  EXPECT_EQ(relayed->from, guest->welcome().process);
+  EXPECT_FALSE(relayed->undeliverable);
+  guest->Close();
+  const auto gone = cluster.driver().Await<wire::ProcessGoneT>();
+  ASSERT_NE(gone, nullptr);
+  EXPECT_EQ(gone->process, relayed->from);
 }
 
 TEST(Names, AreUniqueAndGoWithTheirProcess) {
