@@ -56,8 +56,13 @@ Program::~Program() {
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  close(out_);
-  close(err_);
+  CloseOutput();
+}
+
+void Program::CloseOutput() {
+  if (out_ >= 0) close(out_);
+  if (err_ >= 0) close(err_);
+  out_ = err_ = -1;
 }
 
 void Program::Signal(int signal) const {
@@ -75,6 +80,7 @@ ProgramResult Program::Wait() {
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   result.out = ReadAll(out_);
   result.err = ReadAll(err_);
+  CloseOutput();
   return result;
 }
 

@@ -26,9 +26,12 @@ class Program {
   void Signal(int signal) const;
   // What it has written to stdout so far.
   std::string Out() const;
+  // Until it ends. Once only; afterwards nothing of it is left.
   ProgramResult Wait();
 
  private:
+  void CloseOutput();
+
   int pid_ = -1;
   int out_ = -1;
   int err_ = -1;
