@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kSpinNs = 50'000;
 // From here on a spinning thread offers its core to others between two looks.
 constexpr int64_t kUnyieldingNs = 10'000;
+// A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
+constexpr int64_t kLendAfterNs = 5'000'000;
 // A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
 constexpr int64_t kLongestParkNs = 1'000'000'000;
 
@@ -63,7 +65,8 @@ bool Waiting::LookForWork(const Request& request) {
 
 bool Waiting::Wait(const Request& request) {
   if (request.done()) return true;
-  bool parked = false;
+  int64_t parked_at = 0;
+  bool announced = false;
   Waiter waiter;
   bool reached = false;
   for (;;) {
@@ -72,22 +75,29 @@ bool Waiting::Wait(const Request& request) {
       break;
     }
     if (request.deadline >= 0 && NowNs() >= request.deadline) break;
-    if (!parked) {
-      parked = true;
-      if (request.before_parking) request.before_parking();
-      hooks_.flush();
+    const int64_t now = NowNs();
+    if (parked_at == 0) parked_at = now;
+    if (!announced && request.before_parking && now - parked_at >= kLendAfterNs) {
+      announced = true;
+      request.before_parking();
+    }
+    hooks_.flush();
+    Request parking = request;
+    if (!announced && request.before_parking) {
+      const int64_t announce_at = parked_at + kLendAfterNs;
+      parking.deadline = request.deadline < 0 ? announce_at : std::min(request.deadline, announce_at);
     }
     std::unique_lock guard(mutex_);
     if (!has_leader_) {
       has_leader_ = true;
       guard.unlock();
-      ParkAsLeader(request);
+      ParkAsLeader(parking);
       HandOver();
     } else {
       waiter.signalled.store(0, std::memory_order_relaxed);
       followers_.push_back(&waiter);
       guard.unlock();
-      ParkAsFollower(request, &waiter);
+      ParkAsFollower(parking, &waiter);
       guard.lock();
       std::erase(followers_, &waiter);
     }
@@ -96,7 +106,7 @@ bool Waiting::Wait(const Request& request) {
       break;
     }
   }
-  if (parked && request.after_parking) request.after_parking();
+  if (announced && request.after_parking) request.after_parking();
   return reached;
 }
 

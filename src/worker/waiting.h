@@ -30,8 +30,8 @@ class Waiting {
   Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
 
   // Returns when `done` holds (true) or the deadline (CLOCK_MONOTONIC, negative: none) has passed (false). `done` is called
-  // without locks, often. `watched` are the objects that can make it true; `before_parking` runs once before the thread sleeps
-  // for the first time, `after_parking` when it has slept.
+  // without locks, often. `watched` are the objects that can make it true; `before_parking` runs once
+  // when the thread has slept for some milliseconds and goes on to sleep, `after_parking` at the end if it did.
   struct Request {
     FunctionRef<bool()> done;
     std::span<ObjectRecord* const> watched;
