@@ -103,6 +103,21 @@ void RowContext::ReportLatency(const std::string& name, const LatencyRounds& lat
   Report(Metric{prefix + "p99", kNs, Better::kLower, latency.p99, {}, std::move(beside_p99)});
 }
 
+void RowContext::ReportRate(const std::string& name, const BatchRates& rates,
+                            std::optional<Target> target, std::vector<std::string> beside) {
+  std::vector<std::string> beside_median;
+  for (const std::string& yardstick : beside)
+    beside_median.push_back(yardstick + " of the median batch");
+  Report(
+      Metric{name, kPerSecond, Better::kHigher, rates.rate, std::move(target), std::move(beside)});
+  Report(Metric{name + " of the median batch",
+                kPerSecond,
+                Better::kHigher,
+                rates.median_batch,
+                {},
+                std::move(beside_median)});
+}
+
 void RowContext::Note(const std::string& text) { Send(Json{{"note", text}}.dump()); }
 
 void RowContext::Report(const Placement& placement) {
@@ -115,18 +130,30 @@ void RowContext::End(const std::string& kind, const std::string& message) {
 
 // ---- Measuring
 
-std::vector<double> MeasureRate(const RowContext& context, const std::function<uint64_t()>& batch) {
-  std::vector<double> rates;
+BatchRates MeasureRate(const RowContext& context, const std::function<uint64_t()>& batch) {
+  BatchRates rates;
+  std::vector<int64_t> times;
+  times.reserve(1 << 20);
   for (int round = -1; round < context.rounds(); ++round) {
+    times.clear();
     const int64_t start = NowNs();
     int64_t now = start;
     uint64_t operations = 0;
+    uint64_t each = 0;
     do {
-      operations += batch();
-      now = NowNs();
+      each = batch();
+      operations += each;
+      const int64_t before = std::exchange(now, NowNs());
+      times.push_back(now - before);
     } while (now - start < context.round_ns());
-    if (round >= 0)
-      rates.push_back(static_cast<double>(operations) * 1e9 / static_cast<double>(now - start));
+    if (round < 0) continue;
+    const auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    const auto per_second = [](uint64_t count, int64_t ns) {
+      return static_cast<double>(count) * 1e9 / static_cast<double>(std::max<int64_t>(ns, 1));
+    };
+    rates.rate.push_back(per_second(operations, now - start));
+    rates.median_batch.push_back(per_second(each, *middle));
   }
   return rates;
 }

@@ -111,6 +111,13 @@ struct LatencyRounds {
   void Add(Latencies* round);
 };
 
+// Operations per second of each round: on the whole, and of its median batch, which leaves out the
+// batches during which somebody else had the processor.
+struct BatchRates {
+  std::vector<double> rate;
+  std::vector<double> median_batch;
+};
+
 // ---- Rows
 
 struct Options {
@@ -133,6 +140,8 @@ class RowContext {
   void Report(const Metric& metric);
   void ReportLatency(const std::string& name, const LatencyRounds& latency,
                      std::optional<Target> p50_target = {}, std::vector<std::string> beside = {});
+  void ReportRate(const std::string& name, const BatchRates& rates,
+                  std::optional<Target> target = {}, std::vector<std::string> beside = {});
   void Note(const std::string& text);
   void Report(const Placement& placement);
   // Ends the row. kind: "ok", "failed", "not_there_yet".
@@ -155,9 +164,9 @@ struct Row {
 
 // ---- Measuring
 
-// Operations per second in each round. `batch` does some work and returns how many operations that
-// was; it is repeated for the time of a round. One round goes before as a warm-up.
-std::vector<double> MeasureRate(const RowContext& context, const std::function<uint64_t()>& batch);
+// `batch` does some work and returns how many operations that was (always the same); it is repeated
+// for the time of a round. One round goes before as a warm-up.
+BatchRates MeasureRate(const RowContext& context, const std::function<uint64_t()>& batch);
 
 // A deterministic value for the i-th task, so that no two are alike and a sum tells whether all
 // came.

@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 namespace manta::bench {
@@ -93,13 +95,35 @@ std::vector<pid_t> ThreadsOf(pid_t pid) {
   return NumbersIn("/proc/" + std::to_string(pid) + "/task");
 }
 
-uint64_t PssOf(pid_t pid) {
-  std::istringstream rollup(ReadAll("/proc/" + std::to_string(pid) + "/smaps_rollup"));
-  for (std::string line; std::getline(rollup, line);) {
-    if (line.rfind("Pss:", 0) == 0) return std::strtoull(line.c_str() + 4, nullptr, 10) * 1024;
+Memory MemoryOf(const std::vector<Process>& processes) {
+  Memory memory;
+  std::set<std::pair<dev_t, ino_t>> files;
+  for (const Process& process : processes) {
+    const std::string folder = "/proc/" + std::to_string(process.pid);
+    std::istringstream rollup(ReadAll(folder + "/smaps_rollup"));
+    for (std::string line; std::getline(rollup, line);) {
+      const size_t colon = line.find(':');
+      if (colon == std::string::npos) continue;
+      const std::string name = line.substr(0, colon);
+      const uint64_t bytes = std::strtoull(line.c_str() + colon + 1, nullptr, 10) * 1024;
+      if (name == "Pss") memory.pss += bytes;
+      if (name == "Pss_Anon" || name == "Pss_File") memory.own += bytes;
+    }
+    for (const pid_t descriptor : NumbersIn(folder + "/fd")) {
+      const std::string path = folder + "/fd/" + std::to_string(descriptor);
+      char target[64] = {};
+      if (readlink(path.c_str(), target, sizeof target - 1) <= 0) continue;
+      if (std::string(target).rfind("/memfd:", 0) != 0) continue;
+      struct stat file {};
+      if (stat(path.c_str(), &file) != 0 || !files.insert({file.st_dev, file.st_ino}).second)
+        continue;
+      memory.shared += static_cast<uint64_t>(file.st_blocks) * 512;
+    }
   }
-  return 0;
+  return memory;
 }
+
+uint64_t PssOf(pid_t pid) { return MemoryOf({Process{pid, 0, "", ProcessRole::kOther}}).pss; }
 
 int64_t CpuNsOf(pid_t pid) {
   clockid_t clock;

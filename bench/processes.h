@@ -31,8 +31,14 @@ struct Process {
 std::vector<Process> ProcessesOf(pid_t driver);
 std::vector<pid_t> ThreadsOf(pid_t pid);
 
-// Proportional set size in bytes, 0 when the process is gone: summed over processes, shared pages
-// count once.
+// What processes take, in bytes.
+struct Memory {
+  uint64_t pss =
+      0;  // proportional set sizes: what they have mapped, pages that they share counted once
+  uint64_t own = 0;     // of that, what is not shared memory
+  uint64_t shared = 0;  // pages of the memory files that they hold, mapped or not
+};
+Memory MemoryOf(const std::vector<Process>& processes);
 uint64_t PssOf(pid_t pid);
 // CPU time used so far by all threads, in nanoseconds.
 int64_t CpuNsOf(pid_t pid);

@@ -35,7 +35,7 @@ void RunActorPipelined(RowContext& context) {
   std::vector<ObjectRef<uint64_t>> references;
   std::vector<uint64_t> values;
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] {
+  const BatchRates rates = MeasureRate(context, [&] {
     first += 1000;
     references.clear();
     for (uint64_t i = 0; i < 1000; ++i) references.push_back(task.Remote(first + i));
@@ -45,12 +45,8 @@ void RunActorPipelined(RowContext& context) {
     CheckSum("batch of calls", sum, ExpectedSum(first, 1000));
     return uint64_t{1000};
   });
-  context.Report(Metric{"rate",
-                        kPerSecond,
-                        Better::kHigher,
-                        rates,
-                        Target{"8,000,000/s", 8e6},
-                        {"raw.slots/rate", "tasks.batch/rate"}});
+  context.ReportRate("rate", rates, Target{"8,000,000/s", 8e6},
+                     {"raw.slots/rate", "tasks.batch/rate"});
 }
 
 }  // namespace

@@ -42,9 +42,8 @@ int BusyTask(const std::string& gate_path) {
 }
 
 uint64_t MemoryOfCluster() {
-  uint64_t total = 0;
-  for (const Process& process : ProcessesOf(getpid())) total += PssOf(process.pid);
-  return total;
+  const Memory memory = MemoryOf(ProcessesOf(getpid()));
+  return memory.own + memory.shared;
 }
 
 void RunQueued(RowContext& context) {
@@ -106,8 +105,10 @@ void RunQueued(RowContext& context) {
                         drain_rates,
                         Target{"full rate", 0, 1, "tasks.batch/rate"},
                         {"tasks.batch/rate"}});
-  context.Note("growth of the proportional set sizes of all processes of the cluster; " +
-               std::to_string(total) + " tasks");
+  context.Note(
+      "growth of all processes of the cluster (proportional set sizes) and of their shared memory "
+      "files; " +
+      std::to_string(total) + " tasks");
 }
 
 // ---- Wait

@@ -32,7 +32,7 @@ void RunSmallPuts(RowContext& context) {
   Cluster cluster;
   std::vector<ObjectRef<Block>> references;
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] {
+  const BatchRates rates = MeasureRate(context, [&] {
     first += 1000;
     references.clear();
     for (uint64_t i = 0; i < 1000; ++i) references.push_back(Put(BlockOf(first + i)));
@@ -44,7 +44,7 @@ void RunSmallPuts(RowContext& context) {
   GetInto(references, blocks);
   for (uint64_t i = 0; i < 1000; ++i)
     CheckSum("object", SumOf(blocks[i]), SumOf(BlockOf(first + i)));
-  context.Report(Metric{"rate", kPerSecond, Better::kHigher, rates, Target{"10,000,000/s", 1e7}});
+  context.ReportRate("rate", rates, Target{"10,000,000/s", 1e7});
 }
 
 void RunSmallSent(RowContext& context) {
@@ -55,7 +55,7 @@ void RunSmallSent(RowContext& context) {
   std::vector<ObjectRef<uint64_t>> results;
   std::vector<uint64_t> sums;
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] {
+  const BatchRates rates = MeasureRate(context, [&] {
     first += 1000;
     objects.clear();
     results.clear();
@@ -71,12 +71,7 @@ void RunSmallSent(RowContext& context) {
     CheckSum("objects read in another process", sum, expected);
     return uint64_t{1000};
   });
-  context.Report(Metric{"objects",
-                        kPerSecond,
-                        Better::kHigher,
-                        rates,
-                        Target{"3,000,000/s", 3e6},
-                        {"tasks.batch/rate"}});
+  context.ReportRate("objects", rates, Target{"3,000,000/s", 3e6}, {"tasks.batch/rate"});
 }
 
 // ---- Large

@@ -113,11 +113,11 @@ void RunSlotBatches(RowContext& context) {
   RawPair pair(WhenIdle::kSpin);
   std::vector<OwnerRecord> records(1000);
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] {
+  const BatchRates rates = MeasureRate(context, [&] {
     first += records.size();
     return SlotBatch(pair, records, first);
   });
-  context.Report(Metric{"rate", kPerSecond, Better::kHigher, rates});
+  context.ReportRate("rate", rates);
 }
 
 // A call that the compiler cannot see through.
@@ -125,7 +125,7 @@ uint64_t (*volatile scramble_pointer)(uint64_t) = [](uint64_t value) { return Sc
 
 void RunFunctionCalls(RowContext& context) {
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] {
+  const BatchRates rates = MeasureRate(context, [&] {
     uint64_t sum = 0;
     uint64_t expected = 0;
     for (uint64_t i = 0; i < 10'000; ++i) sum += scramble_pointer(first + i);
@@ -134,7 +134,7 @@ void RunFunctionCalls(RowContext& context) {
     first += 10'000;
     return uint64_t{10'000};
   });
-  context.Report(Metric{"rate", kPerSecond, Better::kHigher, rates});
+  context.ReportRate("rate", rates);
 }
 
 void RunTbb(RowContext& context) { RunHelperProgram("manta_bench_tbb", context); }

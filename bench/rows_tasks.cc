@@ -11,14 +11,10 @@ void RunBatches(RowContext& context) {
   CheckTasksRunElsewhere();
   TaskBatch batch(1000);
   uint64_t first = 0;
-  const std::vector<double> rates = MeasureRate(context, [&] { return batch.Run(first += 1000); });
+  const BatchRates rates = MeasureRate(context, [&] { return batch.Run(first += 1000); });
   CheckTasksRunElsewhere();
-  context.Report(Metric{"rate",
-                        kPerSecond,
-                        Better::kHigher,
-                        rates,
-                        Target{"8,000,000/s", 8e6},
-                        {"raw.tbb/rate", "raw.slots/rate", "raw.function/rate"}});
+  context.ReportRate("rate", rates, Target{"8,000,000/s", 8e6},
+                     {"raw.tbb/rate", "raw.slots/rate", "raw.function/rate"});
 }
 
 void RunRoundTrips(RowContext& context) {

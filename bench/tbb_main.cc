@@ -45,13 +45,13 @@ int main(int argc, char** argv) {
     tbb::task_arena arena(2);
     std::vector<uint64_t> results(1000);
     uint64_t first = 0;
-    const std::vector<double> rates = arena.execute([&] {
+    const manta::bench::BatchRates rates = arena.execute([&] {
       return manta::bench::MeasureRate(context, [&] {
         first += results.size();
         return Batch(results, first);
       });
     });
-    context.Report({"rate", manta::bench::kPerSecond, manta::bench::Better::kHigher, rates});
+    context.ReportRate("rate", rates);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "manta_bench_tbb: %s\n", error.what());
     return 1;
