@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,12 +11,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 namespace manta::bench {
 namespace {
 
 pid_t Start(const std::string& program, std::vector<std::string> arguments,
-            const Environment& environment, int kept_fd, bool silent = false) {
+            const Environment& environment, int kept_fd, int output = -1) {
   const pid_t parent = getpid();
   const pid_t pid = fork();
   Require(pid >= 0, "fork failed");
@@ -23,7 +26,7 @@ pid_t Start(const std::string& program, std::vector<std::string> arguments,
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   if (kept_fd >= 0) fcntl(kept_fd, F_SETFD, 0);
-  if (silent) dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+  if (output >= 0) dup2(output, STDOUT_FILENO);
   for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
   arguments.insert(arguments.begin(), program);
   std::vector<char*> argv;
@@ -73,10 +76,40 @@ pid_t StartRole(const std::string& role, const std::vector<std::string>& argumen
   return Start(ThisProgram(), std::move(all), environment, -1);
 }
 
-pid_t StartManta(const std::vector<std::string>& arguments) {
+std::string MantaProgram() {
   const char* chosen = std::getenv("MANTA_EXECUTABLE");
-  return Start(chosen != nullptr ? chosen : ProgramFolder() + "/../bin/manta", arguments, {}, -1,
-               true);
+  return chosen != nullptr ? chosen : ProgramFolder() + "/../bin/manta";
+}
+
+pid_t StartManta(const std::vector<std::string>& arguments) {
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const pid_t pid = Start(MantaProgram(), arguments, {}, -1, nowhere);
+  close(nowhere);
+  return pid;
+}
+
+std::string OutputOf(const std::string& program, const std::vector<std::string>& arguments) {
+  // A file, not a pipe: what the program leaves running must not keep anybody waiting.
+  const int file = memfd_create("output", MFD_CLOEXEC);
+  Require(file >= 0, "no memory for a program's output");
+  AwaitProgram(Start(program, arguments, {}, -1, file), program);
+  std::string output;
+  char buffer[4096];
+  for (ssize_t count;
+       (count = pread(file, buffer, sizeof buffer, static_cast<off_t>(output.size()))) > 0;) {
+    output.append(buffer, static_cast<size_t>(count));
+  }
+  close(file);
+  return output;
+}
+
+SessionFolder::SessionFolder() {
+  Require(mkdtemp(path_) != nullptr, "no temporary folder");
+  setenv("MANTA_TMPDIR", path_, 1);
+}
+SessionFolder::~SessionFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
 }
 
 void AwaitRole(pid_t pid, const std::string& role) {

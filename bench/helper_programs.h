@@ -28,6 +28,23 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 // Starts this executable in a role. The child dies with the caller.
 pid_t StartRole(const std::string& role, const std::vector<std::string>& arguments,
                 const Environment& environment = {});
+// Where the `manta` command of this build (or of $MANTA_EXECUTABLE) is.
+std::string MantaProgram();
+// Runs a program and returns what it printed. RowFailed unless it ends with exit code 0.
+std::string OutputOf(const std::string& program, const std::vector<std::string>& arguments);
+
+// A place for session directories in which there are no other clusters; removed at the end.
+class SessionFolder {
+ public:
+  SessionFolder();
+  ~SessionFolder();
+  SessionFolder(const SessionFolder&) = delete;
+  SessionFolder& operator=(const SessionFolder&) = delete;
+
+ private:
+  char path_[32] = "/tmp/manta-bench-XXXXXX";
+};
+
 // Starts the `manta` command of this build (or of $MANTA_EXECUTABLE), its output thrown away.
 pid_t StartManta(const std::vector<std::string>& arguments);
 // Waits for a process that was started here. RowFailed unless it ends with exit code 0.

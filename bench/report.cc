@@ -130,7 +130,7 @@ Report::Verdict Report::Judge(const Metric& metric) const {
 
 std::string Report::Line(const Metric& metric) const {
   const Spread spread = SpreadOf(metric.rounds);
-  std::string line = "  " + Padded(metric.name, 34) + Padded(Format(spread.min, metric.unit), 12) +
+  std::string line = "  " + Padded(metric.name, 36) + Padded(Format(spread.min, metric.unit), 12) +
                      Padded(Format(spread.median, metric.unit), 12) +
                      Padded(Format(spread.max, metric.unit), 12);
   if (metric.target) {
@@ -159,7 +159,7 @@ std::string Report::Line(const Metric& metric) const {
 
 void Report::PrintHeader() const {
   std::printf("%s\n", machine_.value("text", "").c_str());
-  std::printf("\n  %-34s%-12s%-12s%-12s%s\n", "", "min", "median", "max", "target");
+  std::printf("\n  %-36s%-12s%-12s%-12s%s\n", "", "min", "median", "max", "target");
 }
 
 void Report::Add(RowResult row) {

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "helper_programs.h"
@@ -132,24 +130,6 @@ int DriverMain(const std::vector<std::string>& arguments) {
   }
   return 0;
 }
-
-// A place for session directories in which there are no other clusters.
-class SessionFolder {
- public:
-  SessionFolder() {
-    Require(mkdtemp(path_) != nullptr, "no temporary folder");
-    setenv("MANTA_TMPDIR", path_, 1);
-  }
-  ~SessionFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  SessionFolder(const SessionFolder&) = delete;
-  SessionFolder& operator=(const SessionFolder&) = delete;
-
- private:
-  char path_[32] = "/tmp/manta-bench-XXXXXX";
-};
 
 // A cluster that no driver owns. Its daemon becomes a child of this process, for as long as it
 // lives.

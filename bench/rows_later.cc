@@ -6,7 +6,6 @@
 namespace manta::bench {
 namespace {
 
-void RunMainJob(RowContext&) { throw NotThereYet("examples/code_search"); }
 void RunTwoNodes(RowContext&) {
   throw NotThereYet(
       "two nodes on one machine, and the bare relay through four processes beside them");
@@ -19,8 +18,6 @@ void RunVsRay(RowContext&) {
 
 std::vector<Row> LaterRows() {
   return {
-      {"later.main_job",
-       "code_search build on two cores, beside the same functions in a plain loop", RunMainJob},
       {"later.two_nodes",
        "task round trip between two nodes, beside a bare relay through four processes",
        RunTwoNodes},

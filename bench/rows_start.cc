@@ -167,8 +167,8 @@ void RunIdle(RowContext& context) {
                         {static_cast<double>(memory.own + memory.shared)},
                         target});
   context.Report(Metric{"memory (PSS) of the driver", kBytes, Better::kLower, {driver_bytes}});
-  context.Report(Metric{"CPU, driver included",
-                        "% of a core",
+  context.Report(Metric{"CPU of one core, driver included",
+                        "%",
                         Better::kLower,
                         {percent},
                         Target{"below 0.5 % of a core", 0.5}});

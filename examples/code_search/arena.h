@@ -23,16 +23,29 @@ class Arena {
     return static_cast<char*>(std::memcpy(Allocate(size), from, size));
   }
 
+  // Frees all but one block, which is used again.
+  void Clear() {
+    if (blocks_.empty()) return;
+    blocks_.resize(1);
+    next_ = blocks_.front().memory.get();
+    left_ = blocks_.front().size;
+  }
+
  private:
-  static constexpr size_t kBlock = size_t{1} << 20;
+  static constexpr size_t kBlock = size_t{256} << 10;
+
+  struct Block {
+    std::unique_ptr<char[]> memory;
+    size_t size;
+  };
 
   void Grow(size_t size) {
     left_ = size > kBlock ? size : kBlock;
-    blocks_.emplace_back(new char[left_]);
-    next_ = blocks_.back().get();
+    blocks_.push_back({std::unique_ptr<char[]>(new char[left_]), left_});
+    next_ = blocks_.back().memory.get();
   }
 
-  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::vector<Block> blocks_;
   char* next_ = nullptr;
   size_t left_ = 0;
 };

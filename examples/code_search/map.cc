@@ -8,134 +8,124 @@
 #include <cstring>
 #include <utility>
 
-#include "arena.h"
 #include "varint.h"
+#include "word_table.h"
 #include "words.h"
 
 namespace code_search {
 namespace {
 
-// The distinct words of a group and where they occur.
+// Bytes that grow at their end, without a check for each of them.
+class ByteWriter {
+ public:
+  // Where up to `size` more bytes may be written; then Advance says where they ended.
+  char* Room(size_t size) {
+    if (size > bytes_.size() - used_) bytes_.resize(2 * bytes_.size() + size);
+    return bytes_.data() + used_;
+  }
+  void Advance(const char* end) { used_ = static_cast<size_t>(end - bytes_.data()); }
+
+  std::vector<char> Take() {
+    bytes_.resize(used_);
+    return std::move(bytes_);
+  }
+
+ private:
+  std::vector<char> bytes_;
+  size_t used_ = 0;
+};
+
+char* WriteBytes(char* to, const void* from, size_t size) {
+  if (size != 0) std::memcpy(to, from, size);
+  return to + size;
+}
+
+// The words of a group and where they occur. The words of one file are counted in a table of their
+// own: it is small enough for the fastest cache, and most words of a file occur more than once.
 class GroupWords {
  public:
-  GroupWords() : slots_(kFirstSlots) {}
-
   // One occurrence in the file that is being read.
   void Add(const char* text, size_t length) {
-    const Word word(text, length);
-    for (size_t at = word.hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      const Slot& slot = slots_[at];
-      if (slot.length == 0) {
-        Insert(word, at);
-        return;
-      }
-      if (slot.prefix != word.prefix || slot.length != length) continue;
-      Entry& entry = entries_[slot.entry];
-      if (!word.RestEquals(entry.text)) continue;
-      if (entry.count++ == 0) in_file_.push_back(slot.entry);
-      return;
-    }
+    ++in_file_[in_file_.FindOrAdd(Word(text, length))].value.count;
   }
 
   // Ends the file of that number within the group.
   void EndFile(uint32_t file) {
-    for (const uint32_t index : in_file_) {
-      Entry& entry = entries_[index];
-      hits_.push_back({index, file, entry.count});
-      entry.count = 0;
-      ++entry.files;
+    for (uint32_t i = 0; i < in_file_.size(); ++i) {
+      const auto& entry = in_file_[i];
+      const uint32_t index = in_group_.FindOrAdd(Word(entry.text, entry.length, entry.prefix, entry.hash));
+      ++in_group_[index].value.files;
+      hits_.push_back({index, file, entry.value.count});
     }
-    in_file_.clear();
+    in_file_.Clear();
   }
 
   std::vector<MapOutput> Output(uint32_t shards) const;
 
+  void Clear() {
+    in_file_.Clear();
+    in_group_.Clear();
+    hits_.clear();
+  }
+
  private:
-  struct Slot {
-    uint64_t prefix = 0;
-    uint32_t length = 0;  // 0: free
-    uint32_t entry = 0;
+  struct Occurrences {
+    uint32_t count = 0;
   };
-  struct Entry {
-    const char* text;
-    uint64_t hash;
-    uint32_t length;
-    uint32_t count;  // in the file that is being read
-    uint32_t files;
+  struct Files {
+    uint32_t files = 0;
   };
   struct Hit {
-    uint32_t entry;
+    uint32_t entry;  // of in_group_
     uint32_t file;
     uint32_t count;
   };
 
-  static constexpr size_t kFirstSlots = size_t{1} << 14;
-
-  void Insert(const Word& word, size_t at) {
-    const auto index = static_cast<uint32_t>(entries_.size());
-    slots_[at] = {word.prefix, static_cast<uint32_t>(word.length), index};
-    entries_.push_back({texts_.Copy(word.text, word.length), word.hash,
-                        static_cast<uint32_t>(word.length), 1, 0});
-    in_file_.push_back(index);
-    if (entries_.size() * 2 > slots_.size()) Grow();
-  }
-
-  void Grow() {
-    std::vector<Slot> old(slots_.size() * 2);
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.length == 0) continue;
-      size_t at = entries_[slot.entry].hash & (slots_.size() - 1);
-      while (slots_[at].length != 0) at = (at + 1) & (slots_.size() - 1);
-      slots_[at] = slot;
-    }
-  }
-
-  std::vector<Slot> slots_;
-  std::vector<Entry> entries_;
-  std::vector<uint32_t> in_file_;  // entries whose count is not zero
-  std::vector<Hit> hits_;          // in order of files
-  Arena texts_;
+  WordTable<Occurrences> in_file_;
+  WordTable<Files> in_group_;
+  std::vector<Hit> hits_;  // in order of files
 };
 
 std::vector<MapOutput> GroupWords::Output(uint32_t shards) const {
   // Brings the hits of each word together, and leaves them in order of files.
-  std::vector<uint32_t> place;
+  std::vector<uint32_t> place(in_group_.size());
   uint32_t total = 0;
-  for (const Entry& entry : entries_) {
-    place.push_back(total);
-    total += entry.files;
+  for (uint32_t i = 0; i < in_group_.size(); ++i) {
+    place[i] = total;
+    total += in_group_[i].value.files;
   }
   std::vector<Hit> hits(hits_.size());
   for (const Hit& hit : hits_) hits[place[hit.entry]++] = hit;
 
-  std::vector<std::vector<char>> bytes(shards);
+  std::vector<ByteWriter> writers(shards);
   std::vector<MapOutput> outputs(shards);
   std::vector<char> postings;
-  std::vector<char> header(2 * kMaxVarint);
   const Hit* next = hits.data();
-  for (const Entry& entry : entries_) {
-    postings.resize(entry.files * 2 * kMaxVarint);
+  for (uint32_t i = 0; i < in_group_.size(); ++i) {
+    const auto& word = in_group_[i];
+    const size_t max_size = size_t{word.value.files} * 2 * kMaxVarint;
+    if (postings.size() < max_size) postings.resize(max_size);
     char* end = postings.data();
     uint32_t last_file = 0;
-    for (uint32_t i = 0; i < entry.files; ++i, ++next) {
+    for (uint32_t left = word.value.files; left > 0; --left, ++next) {
       end = WriteVarint(end, uint64_t{next->file - last_file} * 2 + (next->count > 1));
       if (next->count > 1) end = WriteVarint(end, next->count);
       last_file = next->file;
     }
     const auto size = static_cast<size_t>(end - postings.data());
-    char* header_end = WriteVarint(WriteVarint(header.data(), entry.length), size);
 
-    const uint32_t shard = ShardOf(entry.hash, shards);
-    std::vector<char>& to = bytes[shard];
-    to.insert(to.end(), header.data(), header_end);
-    to.insert(to.end(), entry.text, entry.text + entry.length);
-    to.insert(to.end(), postings.data(), end);
+    const uint32_t shard = ShardOf(word.hash, shards);
+    char* to = writers[shard].Room(2 * kMaxVarint + word.length + size);
+    to = WriteVarint(WriteVarint(to, word.length), size);
+    to = WriteBytes(WriteBytes(to, word.text, word.length), postings.data(), size);
+    writers[shard].Advance(to);
     ++outputs[shard].num_words;
   }
   for (uint32_t shard = 0; shard < shards; ++shard) {
-    bytes[shard].resize(bytes[shard].size() + kPadding);
-    outputs[shard].bytes = manta::Array<char>(std::move(bytes[shard]));
+    char* to = writers[shard].Room(kPadding);
+    std::memset(to, 0, kPadding);
+    writers[shard].Advance(to + kPadding);
+    outputs[shard].bytes = manta::Array<char>(writers[shard].Take());
   }
   return outputs;
 }
@@ -191,8 +181,11 @@ class FileReader {
 }  // namespace
 
 std::vector<MapOutput> MapFiles(const FileGroup& group, uint32_t shards) {
-  GroupWords words;
-  FileReader reader;
+  // A worker runs many tasks, one after the other. What it keeps between them only saves time: new
+  // memory costs more than the work on it.
+  static GroupWords words;
+  static FileReader reader;
+  words.Clear();
   Totals totals;
   std::string path;
   uint32_t file = 0;

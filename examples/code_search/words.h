@@ -37,6 +37,10 @@ struct Word {
   uint64_t prefix;
   uint64_t hash;
 
+  // One that was prepared before.
+  Word(const char* at, size_t size, uint64_t its_prefix, uint64_t its_hash)
+      : text(at), length(size), prefix(its_prefix), hash(its_hash) {}
+
   // `text` is padded.
   Word(const char* at, size_t size) : text(at), length(size) {
     constexpr uint64_t kMultiplier = 0x9e3779b97f4a7c15;
