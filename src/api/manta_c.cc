@@ -22,6 +22,7 @@ using manta::Error;
 using manta::MakeError;
 using manta::Result;
 using manta::worker::ActorRecord;
+using manta::worker::ClusterQuestions;
 using manta::worker::FunctionRegistry;
 using manta::worker::ObjectRecord;
 using manta::worker::Owner;
@@ -354,8 +355,18 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   return nullptr;
 }
 
-manta_error* manta_cluster_resources(manta_runtime*, int, manta_resource*, size_t, size_t*) {
-  return Own(MakeError(MANTA_ERROR_NOT_SUPPORTED, "ClusterResources and AvailableResources are not there yet"));
+manta_error* manta_cluster_resources(manta_runtime* runtime, int available, manta_resource* out,
+                                     size_t capacity, size_t* count) {
+  // The names that the caller gets.
+  static thread_local ClusterQuestions::Amounts amounts;
+  Result<ClusterQuestions::Resources> answer = From(runtime).questions().AskResources();
+  if (!answer) return Own(answer.error());
+  amounts = available != 0 ? std::move(answer->available) : std::move(answer->total);
+  for (size_t i = 0; i < amounts.size() && i < capacity; ++i) {
+    out[i] = {amounts[i].first.c_str(), amounts[i].second};
+  }
+  *count = amounts.size();
+  return nullptr;
 }
 
 const char* manta_version(void) { return "0.1.0"; }

@@ -92,8 +92,15 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
                            " has an option of its own (--num-cpus, --num-gpus, --memory, "
                            "--object-store-memory)");
     }
+    if (resource->first.starts_with(model::kNodePrefix)) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                       "--resource " + text + ": names that begin with '" +
+                           std::string(model::kNodePrefix) + "' belong to the nodes themselves");
+    }
     if (Result<> done = set(resource->first, resource->second); !done) return done.error();
   }
+  offer.Set(std::string(model::kNodePrefix) + node::ReadNodeAddress(), model::kResourceUnit);
+  offer.Set(model::kHeadNode, model::kResourceUnit);
   return offer;
 }
 

@@ -45,7 +45,8 @@ void Print(const Json& json) {
   const Json& total = json["resources"]["total"];
   const Json& available = json["resources"]["available"];
   for (const auto& [name, amount] : total.items()) {
-    if (name == "object_store_memory") continue;
+    // Objects have a line of their own, and nobody uses nodes up.
+    if (name == "object_store_memory" || name.rfind("node:", 0) == 0) continue;
     const double all = amount.get<double>();
     std::printf("  %-20s %s of %s used\n", name.c_str(),
                 Amount(name, all - available.value(name, 0.0)).c_str(), Amount(name, all).c_str());

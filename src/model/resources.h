@@ -15,6 +15,10 @@ inline constexpr std::string_view kGpu = "GPU";
 inline constexpr std::string_view kMemory = "memory";
 inline constexpr std::string_view kObjectStoreMemory = "object_store_memory";
 
+// One unit each, so that a task can ask for a certain node or for the head (with a small amount).
+inline constexpr std::string_view kNodePrefix = "node:";  // and its address
+inline constexpr std::string_view kHeadNode = "node:__internal_head__";
+
 // One unit of a resource is kResourceUnit.
 inline constexpr int64_t kResourceUnit = 10'000;
 

@@ -351,6 +351,9 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       lists_->Request(sender.id, frame.message_as_ListRequest()->request(),
                       Text(frame.message_as_ListRequest()->what()));
       break;
+    case wire::Message::ResourcesRequest:
+      lists_->RequestResources(sender.id, frame.message_as_ResourcesRequest()->request());
+      break;
     case wire::Message::ListAnswer:
       lists_->Answer(sender.id, frame.message_as_ListAnswer()->request(),
                      Text(frame.message_as_ListAnswer()->json()));

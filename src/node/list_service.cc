@@ -3,6 +3,16 @@
 #include <utility>
 
 namespace manta::node {
+namespace {
+
+std::unique_ptr<wire::AmountT> AmountOf(const std::string& name, int64_t fixed_point) {
+  auto amount = std::make_unique<wire::AmountT>();
+  amount->name = name;
+  amount->fixed_point = fixed_point;
+  return amount;
+}
+
+}  // namespace
 
 ListService::ListService(EventLoop& loop, ProcessTable& processes, contracts::ActorNames& actors,
                          std::unique_ptr<Listing> listing)
@@ -34,6 +44,17 @@ void ListService::Request(ProcessId from, uint64_t request, const std::string& w
   if (gathering.awaited.empty()) return Finish(id);
   gathering.limit = std::make_unique<Timer>(loop_, [this, id] { Finish(id); });
   gathering.limit->ExpireAfter(kOwnersAnswerWithin);
+}
+
+void ListService::RequestResources(ProcessId from, uint64_t request) {
+  wire::ResourcesAnswerT answer;
+  answer.request = request;
+  const model::ResourceSet available = listing_->Available();
+  for (const auto& [name, amount] : listing_->Total().amounts()) {
+    answer.total.push_back(AmountOf(name, amount));
+    answer.available.push_back(AmountOf(name, available.Get(name)));
+  }
+  processes_.Send(from, std::move(answer));
 }
 
 void ListService::Answer(ProcessId from, uint64_t id, std::string json) {

@@ -1,4 +1,4 @@
-// Answers ListRequests. What owners alone know (tasks) is asked of them; who does not answer in time is left out.
+// Answers ListRequests and ResourcesRequests. What owners alone know (tasks) is asked of them; who does not answer in time is left out.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ class ListService {
               std::unique_ptr<Listing> listing);
 
   void Request(ProcessId from, uint64_t request, const std::string& what);
+  void RequestResources(ProcessId from, uint64_t request);
   // From an owner that was asked.
   void Answer(ProcessId from, uint64_t gathering, std::string json);
   void ProcessGone(ProcessId process);

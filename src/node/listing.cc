@@ -145,18 +145,27 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
   return list;
 }
 
-Json Resources(const LeaseService& leases) {
+Json Resources(const Listing& listing) {
   Json json;
-  json["total"] = Amounts(leases.table().total());
-  json["available"] = Amounts(leases.table().available());
+  json["total"] = Amounts(listing.Total());
+  json["available"] = Amounts(listing.Available());
   // What is used up shows as zero, not as missing.
-  for (const auto& [name, amount] : leases.table().total().amounts()) {
+  for (const auto& [name, amount] : listing.Total().amounts()) {
     if (!json["available"].contains(name)) json["available"][name] = 0.0;
   }
   return json;
 }
 
 }  // namespace
+
+model::ResourceSet Listing::Available() const {
+  model::ResourceSet available = leases_.table().available();
+  // Objects take it without a lease.
+  const auto used = static_cast<int64_t>(objects_.table().used()) * model::kResourceUnit;
+  const int64_t free = available.Get(model::kObjectStoreMemory);
+  available.Set(model::kObjectStoreMemory, std::max<int64_t>(0, free - used));
+  return available;
+}
 
 std::string Listing::Of(const std::string& what) const {
   const Nanoseconds now = EventLoop::Now();
@@ -165,14 +174,14 @@ std::string Listing::Of(const std::string& what) const {
   if (what == "objects") return Text(Objects(objects_, processes_));
   if (what == "leases") return Text(Leases(leases_, processes_, now));
   if (what == "demands") return Text(Demands(leases_, processes_, now));
-  if (what == "resources") return Text(Resources(leases_));
+  if (what == "resources") return Text(Resources(*this));
   if (what == "status") {
     Json json;
     json["session"] = facts_.session_directory;
     json["node_id"] = facts_.node_id;
     json["embedded"] = facts_.embedded;
     json["seconds"] = Seconds(now - facts_.started);
-    json["resources"] = Resources(leases_);
+    json["resources"] = Resources(*this);
     json["object_store"] = {{"capacity_bytes", objects_.table().capacity()},
                             {"used_bytes", objects_.table().used()},
                             {"objects", objects_.table().objects()},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "contracts/actor_names.h"
+#include "model/resources.h"
 #include "node/channel_allocator.h"
 #include "node/lease_service.h"
 #include "node/object_space.h"
@@ -33,6 +34,9 @@ class Listing {
 
   // Each an array of objects, or for resources and status one object. `what` unknown: {"error": ...}.
   std::string Of(const std::string& what) const;
+  // What the node has, and what of it is free now.
+  const model::ResourceSet& Total() const { return leases_.table().total(); }
+  model::ResourceSet Available() const;
   static std::string Actors(const std::vector<contracts::ActorEntry>& actors);
   // One array of the arrays that owners have answered.
   static std::string Joined(const std::vector<std::string>& answers);

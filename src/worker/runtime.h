@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "manta/manta_c.h"
 #include "worker/actor_links.h"
+#include "worker/cluster_questions.h"
 #include "worker/control_client.h"
 #include "worker/dispatcher.h"
 #include "worker/executor.h"
@@ -63,6 +64,7 @@ class Runtime {
   // ---- Actors
   Result<ActorRecord*> CreateActor(const manta_task_spec& constructor, const manta_actor_options& options);
   ActorLinks& actors() { return *actors_; }
+  ClusterQuestions& questions() { return *questions_; }
 
   // ---- Worker
   // Runs tasks until told to stop; the calling thread becomes the one that executes them.
@@ -103,6 +105,7 @@ class Runtime {
   std::unique_ptr<SharedObjects> shared_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<ActorLinks> actors_;
+  std::unique_ptr<ClusterQuestions> questions_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;
   // Guarded by the owner's lock:

@@ -99,6 +99,8 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     actors_->OnFound(*found);
   } else if (const auto* opened = frame.message_as_ChannelOpened()) {
     actors_->OnChannelOpened(*opened);
+  } else if (const auto* resources = frame.message_as_ResourcesAnswer()) {
+    questions_->OnResources(*resources);
   } else if (const auto* output = frame.message_as_WorkerOutput()) {
     const std::string lines = Text(output->lines());
     fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
@@ -118,6 +120,7 @@ void Runtime::OnClosed() {
   closed_.store(true);
   shared_->FailAll(error);
   actors_->FailAll(error);
+  questions_->FailAll(error);
   {
     std::lock_guard guard(owner_->lock());
     dispatcher_->FailAll(error);
