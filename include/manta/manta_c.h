@@ -307,6 +307,8 @@ typedef struct manta_context {
   int actor_was_restarted;
   int is_driver;
   int is_cancelled; /* of the running task */
+  int32_t pid;
+  uint64_t gpus; /* bit i: GPU i of the node, or a share of it, is assigned to this process */
 } manta_context;
 
 MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* out);
@@ -314,6 +316,10 @@ MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* 
 /* Fills up to `capacity` entries and returns how many there are. Names live until the next call by this thread. */
 MANTA_API manta_error* manta_cluster_resources(manta_runtime* runtime, int available, manta_resource* out,
                                                size_t capacity, size_t* count);
+
+/* The same for what is reserved for the task or actor that the calling process runs; nothing in a driver. */
+MANTA_API manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
+                                                size_t* count);
 
 MANTA_API const char* manta_version(void);
 

@@ -114,13 +114,14 @@ class TaskOptions {
 template <class Derived>
 class ResourceSetters {
  public:
-  // CPUs to reserve, in steps of 0.0001. Default: 1 for tasks; for actors 1 to be placed and 0 to
-  // run.
+  // CPUs to reserve, in steps of 0.0001. Default: 1 for tasks. Actors hold 1 while they
+  // live if they ask for any other resource, else 1 to be placed and 0 to run, as in Ray.
   Derived& SetNumCpus(double cpus) {
     options_.Change().num_cpus = cpus;
     return self();
   }
-  // Default 0.
+  // A share of one GPU (up to 1), or a whole number of them. Which ones it got, the task sees in
+  // GetGpuIds and in CUDA_VISIBLE_DEVICES. Default 0.
   Derived& SetNumGpus(double gpus) {
     options_.Change().num_gpus = gpus;
     return self();

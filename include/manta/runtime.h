@@ -21,7 +21,8 @@ struct Config {
   std::string address;
   // Names of actors are unique within one. Empty: a fresh one for this job.
   std::string ray_namespace;
-  // What the new cluster offers. Negative: what the machine (or the container) has.
+  // What the new cluster offers. Negative: what the machine (or the container) has. GPUs: a whole
+  // number, at most 64; more than there are is allowed, to try a program without them.
   double num_cpus = -1;
   double num_gpus = -1;
   std::map<std::string, double> resources;
@@ -90,6 +91,19 @@ class RuntimeContext {
   const std::string& GetSessionDirectory() const { return session_directory_; }
   // Whether the actor that runs this was started again after its process died.
   bool WasCurrentActorRestarted() const { return context_.actor_was_restarted != 0; }
+  int GetPid() const { return context_.pid; }
+  // The GPUs of the node that the running task or actor may use, or has a share of: what was asked
+  // for by SetNumGpus. CUDA_VISIBLE_DEVICES names them to CUDA. Empty in a driver.
+  std::vector<int> GetGpuIds() const {
+    std::vector<int> ids;
+    for (int id = 0; id < 64; ++id) {
+      if ((context_.gpus >> id & 1) != 0) ids.push_back(id);
+    }
+    return ids;
+  }
+  // What is reserved for the running task or actor, e.g. {"CPU": 1, "GPU": 0.5}. Empty in a driver.
+  // Asks the node daemon.
+  std::map<std::string, double> GetAssignedResources() const;
   bool IsDriver() const { return context_.is_driver != 0; }
   // Whether the task that asks was cancelled. One that computes for long asks now and then, and
   // ends when it is; where it waits (in Get or Wait), it is interrupted by a TaskCancelledError
@@ -130,13 +144,13 @@ inline bool WasCurrentActorRestarted() { return GetRuntimeContext().WasCurrentAc
 
 namespace detail {
 
-inline std::map<std::string, double> ResourcesOfCluster(bool available, const char* what) {
-  manta_runtime* runtime = CurrentRuntime(what);
+// Calls `fill(out, capacity, &count)` with enough room.
+template <class Fill>
+std::map<std::string, double> ReadResources(const Fill& fill) {
   std::vector<manta_resource> resources(16);
   for (;;) {
     size_t count = 0;
-    Check(manta_cluster_resources(runtime, available ? 1 : 0, resources.data(), resources.size(),
-                                  &count));
+    Check(fill(resources.data(), resources.size(), &count));
     const bool is_complete = count <= resources.size();
     resources.resize(count);
     if (is_complete) break;
@@ -144,6 +158,13 @@ inline std::map<std::string, double> ResourcesOfCluster(bool available, const ch
   std::map<std::string, double> result;
   for (const manta_resource& resource : resources) result[resource.name] = resource.quantity;
   return result;
+}
+
+inline std::map<std::string, double> ResourcesOfCluster(bool available, const char* what) {
+  manta_runtime* runtime = CurrentRuntime(what);
+  return ReadResources([&](manta_resource* out, size_t capacity, size_t* count) {
+    return manta_cluster_resources(runtime, available ? 1 : 0, out, capacity, count);
+  });
 }
 
 }  // namespace detail
@@ -155,6 +176,16 @@ inline std::map<std::string, double> ClusterResources() {
 inline std::map<std::string, double> AvailableResources() {
   return detail::ResourcesOfCluster(true, "AvailableResources");
 }
+
+inline std::map<std::string, double> RuntimeContext::GetAssignedResources() const {
+  manta_runtime* runtime = detail::CurrentRuntime("GetAssignedResources");
+  return detail::ReadResources([&](manta_resource* out, size_t capacity, size_t* count) {
+    return manta_assigned_resources(runtime, out, capacity, count);
+  });
+}
+
+// GetRuntimeContext().GetGpuIds().
+inline std::vector<int> GetGpuIds() { return GetRuntimeContext().GetGpuIds(); }
 
 }  // namespace v1
 }  // namespace manta

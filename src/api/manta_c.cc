@@ -104,6 +104,16 @@ std::string AddressOf(const manta_config& config) {
   return "local";
 }
 
+// Names stay until the thread's next call.
+void Give(ClusterQuestions::Amounts amounts, manta_resource* out, size_t capacity, size_t* count) {
+  static thread_local ClusterQuestions::Amounts kept;
+  kept = std::move(amounts);
+  for (size_t i = 0; i < kept.size() && i < capacity; ++i) {
+    out[i] = {kept[i].first.c_str(), kept[i].second};
+  }
+  *count = kept.size();
+}
+
 struct Joined {
   std::unique_ptr<Runtime> runtime;
   int daemon_pid = 0;
@@ -336,7 +346,7 @@ manta_error* manta_actor_exit(manta_runtime*) {
 }
 
 manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
-  const Runtime& from = From(runtime);
+  Runtime& from = From(runtime);
   const size_t size = out->struct_size;
   manta_context context{};
   context.struct_size = size;
@@ -346,7 +356,15 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.session_directory = from.welcome().session_directory.c_str();
   context.is_driver = from.is_driver();
   context.task_name = "";
-  context.is_cancelled = const_cast<Runtime&>(from).IsCancelled();
+  context.pid = getpid();
+  context.gpus = from.gpus();
+  const manta::ActorId actor = from.hosted_actor();
+  context.actor_id = {actor.creator.value, actor.serial};
+  const std::string& node_id = from.welcome().node_id;
+  for (size_t i = 0; i < sizeof context.node_id && 2 * i + 1 < node_id.size(); ++i) {
+    context.node_id[i] = static_cast<uint8_t>(std::strtoul(node_id.substr(2 * i, 2).c_str(), nullptr, 16));
+  }
+  context.is_cancelled = from.IsCancelled();
   if (const auto* running = manta::worker::Executor::current()) {
     context.task_id = {running->task.owner.value, running->task.index, running->task.generation};
     if (running->name != nullptr) context.task_name = running->name;
@@ -357,15 +375,17 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
 
 manta_error* manta_cluster_resources(manta_runtime* runtime, int available, manta_resource* out,
                                      size_t capacity, size_t* count) {
-  // The names that the caller gets.
-  static thread_local ClusterQuestions::Amounts amounts;
   Result<ClusterQuestions::Resources> answer = From(runtime).questions().AskResources();
   if (!answer) return Own(answer.error());
-  amounts = available != 0 ? std::move(answer->available) : std::move(answer->total);
-  for (size_t i = 0; i < amounts.size() && i < capacity; ++i) {
-    out[i] = {amounts[i].first.c_str(), amounts[i].second};
-  }
-  *count = amounts.size();
+  Give(std::move(available != 0 ? answer->available : answer->total), out, capacity, count);
+  return nullptr;
+}
+
+manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
+                                      size_t* count) {
+  Result<ClusterQuestions::Amounts> answer = From(runtime).questions().AskAssigned();
+  if (!answer) return Own(answer.error());
+  Give(std::move(answer).value(), out, capacity, count);
   return nullptr;
 }
 

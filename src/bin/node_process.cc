@@ -18,6 +18,7 @@
 
 #include "contracts/session_files.h"
 #include "control_store/actor_directory.h"
+#include "model/gpu_units.h"
 #include "model/resources.h"
 #include "node/daemon.h"
 #include "node/event_loop.h"
@@ -76,11 +77,14 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
       machine.memory_bytes > object_store_bytes ? machine.memory_bytes - object_store_bytes : 0;
   const std::pair<std::string_view, double> own[] = {
       {model::kCpu, options.num_cpus < 0 ? machine.cores : options.num_cpus},
-      {model::kGpu, std::max(0.0, options.num_gpus)},
+      {model::kGpu, options.num_gpus < 0 ? machine.gpus : options.num_gpus},
       {model::kMemory, options.memory < 0 ? static_cast<double>(rest) : options.memory},
       {model::kObjectStoreMemory, static_cast<double>(object_store_bytes)}};
   for (const auto& [name, quantity] : own) {
     if (Result<> done = set(name, quantity); !done) return done.error();
+  }
+  if (Result<> done = model::GpuUnits::CheckTotal(offer.Get(model::kGpu)); !done) {
+    return done.error();
   }
   for (const std::string& text : options.resources) {
     Result<std::pair<std::string, double>> resource = ParseResource(text);

@@ -12,24 +12,6 @@ using State = PoolWorker::State;
 
 namespace {
 
-// What of `amount` is there.
-ResourceSet AtMost(const ResourceSet& amount, const ResourceSet& there) {
-  ResourceSet least;
-  for (const auto& [name, value] : amount.amounts()) {
-    least.Set(name, std::max<int64_t>(0, std::min(value, there.Get(name))));
-  }
-  return least;
-}
-
-// How many times `request` fits into `free`, at most `limit` times.
-uint32_t Times(const ResourceSet& request, const ResourceSet& free, uint32_t limit) {
-  int64_t times = limit;
-  for (const auto& [name, amount] : request.amounts()) {
-    times = std::min(times, std::max<int64_t>(0, free.Get(name)) / amount);
-  }
-  return static_cast<uint32_t>(times);
-}
-
 PoolLimits LimitsOf(const LeaseOptions& options) {
   return {options.max_starting, options.max_workers, options.idle_workers_kept,
           options.idle_worker_ttl};
@@ -44,7 +26,8 @@ void Require(bool holds, const char* what) {
 }  // namespace
 
 LeaseTable::LeaseTable(LeaseOptions options)
-    : options_(std::move(options)), available_(options_.total), pool_(LimitsOf(options_)) {}
+    : options_(std::move(options)), available_(options_.total),
+      gpus_(options_.total.Get(kGpu)), pool_(LimitsOf(options_)) {}
 
 LeaseTable::~LeaseTable() = default;
 
@@ -87,6 +70,9 @@ Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
   if (found == owners_.end()) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "process " + Hex(demand.owner.value) + " declares a demand, but is no owner");
+  }
+  for (const ResourceSet* set : {&demand.resources, &demand.placement}) {
+    if (Result<> checked = GpuUnits::CheckRequest(set->Get(kGpu)); !checked) return checked;
   }
   OwnerRecord& owner = found->second;
   const auto [entry, added] = owner.demands.try_emplace(demand.key);
@@ -244,9 +230,10 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id) {
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
   PoolWorker* worker = found->second.worker;
-  if (found->second.dedicated()) {
+  const bool dedicated = found->second.dedicated();
+  if (dedicated || (!worker->gpus.empty() && !IsBusyOwner(worker->id))) {
     // Charged until it is dead: what it holds, e.g. memory of a GPU, is not free before.
-    actions_.push_back(StopWorker{worker->id, true});
+    actions_.push_back(StopWorker{worker->id, dedicated});
     EndLease(now, id, false);
     pool_.MakeStopping(worker);
   } else {
@@ -265,7 +252,7 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id) {
 void LeaseTable::Schedule(Nanoseconds now) {
   ++round_;
   pool_.BeginRound();
-  ResourceSet free = available_;
+  FreeResources free{available_, gpus_};
   ServeEarmarked(now, &free);
   ServeLines(now, &free);
   for (const auto& [executable, count] : pool_.TakeStarts()) {
@@ -273,7 +260,7 @@ void LeaseTable::Schedule(Nanoseconds now) {
   }
 }
 
-void LeaseTable::ServeEarmarked(Nanoseconds now, ResourceSet* free) {
+void LeaseTable::ServeEarmarked(Nanoseconds now, FreeResources* free) {
   if (earmarked_.empty()) return;
   std::vector<DemandRecord*> demands;
   for (const auto& [age, demand] : earmarked_) demands.push_back(demand);
@@ -285,18 +272,18 @@ void LeaseTable::ServeEarmarked(Nanoseconds now, ResourceSet* free) {
     } while (outcome == Outcome::kGranted && !demand->earmark.empty());
     // What does not suffice yet is kept. Those that wait longer come first, so that two of them
     // cannot hold what the other one needs.
-    if (outcome != Outcome::kReserved) free->Subtract(AtMost(demand->earmark, *free));
+    if (outcome != Outcome::kReserved) free->Keep(demand->earmark);
   }
 }
 
-void LeaseTable::ServeLines(Nanoseconds now, ResourceSet* free) {
+void LeaseTable::ServeLines(Nanoseconds now, FreeResources* free) {
   while (WaitingLine* line = BestLine(*free)) {
     if (Serve(now, line->front_demand(), free) == Outcome::kPassedOver) line->passed_over = true;
     if (line->reserved >= line->missing) line->passed_over = true;
   }
 }
 
-WaitingLine* LeaseTable::BestLine(const ResourceSet& free) {
+WaitingLine* LeaseTable::BestLine(const FreeResources& free) {
   WaitingLine* best = nullptr;
   for (WaitingLine* line : active_lines_) {
     if (line->round != round_) {
@@ -310,13 +297,12 @@ WaitingLine* LeaseTable::BestLine(const ResourceSet& free) {
   return best;
 }
 
-LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, ResourceSet* free) {
+LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, FreeResources* free) {
   WaitingLine* line = demand->line;
   const ResourceSet& resources = line->shape().resources;
   const ExecutableId executable = line->shape().executable;
   if (pool_.HasIdle(executable)) {
-    free->Subtract(resources);
-    Grant(now, demand);
+    Grant(now, demand, free->Take(resources));
     return Outcome::kGranted;
   }
   WorkerPool::Cover cover = pool_.CoverByStart(executable);
@@ -324,12 +310,12 @@ LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, Res
     cover = pool_.CoverByStart(executable);
   }
   if (cover != WorkerPool::Cover::kStarting) return Outcome::kPassedOver;
-  free->Subtract(resources);
+  (void)free->Take(resources);
   ++line->reserved;
   return Outcome::kReserved;
 }
 
-void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand) {
+void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus) {
   OwnerRecord& owner = *demand->owner;
   const Shape& shape = demand->line->shape();
   const LeaseId id{next_lease_++};
@@ -337,7 +323,9 @@ void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand) {
   LeaseRecord& lease = leases_[id];
   lease = {.id = id, .owner = &owner, .demand = demand, .worker = worker};
   owner.leases.insert(id);
-  actions_.push_back(GrantLease{id, owner.id, demand->key, worker->id});
+  gpus_.Take(gpus);
+  worker->gpus = gpus;
+  actions_.push_back(GrantLease{id, owner.id, demand->key, worker->id, std::move(gpus)});
 
   LeaveLine(demand);
   Disarm(demand);
@@ -401,6 +389,7 @@ void LeaseTable::Charge(PoolWorker* worker, const ResourceSet& amount) {
 
 void LeaseTable::Release(PoolWorker* worker, const ResourceSet& amount) {
   available_.Add(amount);
+  if (amount.Get(kGpu) > 0) gpus_.Give(std::exchange(worker->gpus, {}));
   worker->charged.Subtract(ResourceSet(amount));
 }
 
@@ -505,18 +494,22 @@ void LeaseTable::Reclaim(Nanoseconds now, DemandRecord* demand) {
     return;
   }
   Revoke(victim, demand);
-  SetCovered(demand, Times(demand->line->request(), Attainable(*demand), demand->missing));
+  SetCovered(demand, Attainable(*demand).Times(demand->line->request(), demand->missing));
   Arm(demand, now + options_.quantum);
 }
 
 // What is free for this demand, now or when the leases revoked for its sake are back.
-ResourceSet LeaseTable::Attainable(const DemandRecord& demand) const {
-  ResourceSet free = available_;
+FreeResources LeaseTable::Attainable(const DemandRecord& demand) const {
+  FreeResources free{available_, gpus_};
   for (const auto& [age, other] : earmarked_) {
     if (age >= demand.age()) break;
-    free.Subtract(AtMost(other->earmark, free));
+    free.Keep(other->earmark);
   }
-  for (const LeaseId id : demand.promised) free.Add(leases_.at(id).worker->charged);
+  for (const LeaseId id : demand.promised) {
+    const PoolWorker& worker = *leases_.at(id).worker;
+    free.amounts.Add(worker.charged);
+    free.gpus.Give(worker.gpus);
+  }
   return free;
 }
 
@@ -524,9 +517,9 @@ ResourceSet LeaseTable::Attainable(const DemandRecord& demand) const {
 // be done.
 LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
   const ResourceSet& request = demand->line->request();
-  const ResourceSet free = Attainable(*demand);
+  const FreeResources free = Attainable(*demand);
   std::vector<std::string_view> lacking;
-  const uint32_t covered = Times(request, free, demand->missing);
+  const uint32_t covered = free.Times(request, demand->missing);
   if (covered == demand->missing) {
     // Only a worker may be missing. Any lease that ends makes room for one.
     const bool needs_room = demand->promised.empty() &&
@@ -536,7 +529,10 @@ LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
   } else {
     SetCovered(demand, covered);
     for (const auto& [name, amount] : request.amounts()) {
-      if (free.Get(name) < amount * (covered + 1)) lacking.push_back(name);
+      if (free.amounts.Get(name) < amount * (covered + 1) ||
+          (name == kGpu && free.gpus.Times(amount, covered + 1) <= covered)) {
+        lacking.push_back(name);
+      }
     }
   }
   LeaseRecord* victim = FindVictimOfOthers(*demand, lacking);
@@ -648,7 +644,15 @@ std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
   const WaitingLine& line = *demand.line;
   const std::string needs = "needs " + line.request().ToString();
   if (!line.feasible()) {
-    return needs + " but the node has " + options_.total.ToString() + " in total";
+    std::string unknown;
+    for (const auto& [name, amount] : line.request().amounts()) {
+      if (options_.total.Get(name) == 0) unknown += "; nobody has '" + name + "'";
+    }
+    return needs + " but the node has " + options_.total.ToString() + " in total" + unknown;
+  }
+  if (available_.Contains(line.request()) && !gpus_.CanTake(line.request().Get(kGpu))) {
+    return needs + " but the " + available().Only(kGpu).ToString() +
+           " that are free are parts of several GPUs";
   }
   if (!available_.Contains(line.request())) {
     return needs + " but " + available().ToString() + " of " + options_.total.ToString() +
@@ -681,6 +685,9 @@ void LeaseTable::CheckLeases() const {
   size_t leased = 0;
   for (const auto& [id, worker] : pool_.workers()) {
     left.Subtract(worker.charged);
+    int64_t gpus = 0;
+    for (const GpuShare& share : worker.gpus) gpus += share.amount;
+    Require(gpus == worker.charged.Get(kGpu), "a worker has other GPUs than it is charged for");
     if (worker.state != State::kLeased) continue;
     ++leased;
     const auto lease = leases_.find(worker.lease);
@@ -691,6 +698,7 @@ void LeaseTable::CheckLeases() const {
     Require(worker.charged == charged, "a worker is charged something else than its lease says");
   }
   Require(leased == leases_.size(), "a lease has no worker");
+  Require(left.Get(kGpu) == gpus_.free(), "the GPUs do not add up");
   Require(left == available_, "what is charged and what is available do not make the total");
 }
 
@@ -725,7 +733,8 @@ void LeaseTable::CheckDemands() const {
     const WaitingLine::Front& front = line->front();
     Require(front.job_leases == jobs_.at(front.job).counted, "a job stands in the wrong place");
     const bool grantable = line->feasible() && pool_.HasIdle(line->shape().executable) &&
-                           available_.Contains(line->request());
+                           available_.Contains(line->request()) &&
+                           gpus_.CanTake(line->request().Get(kGpu));
     // With earmarks or starting workers, what is free may be kept for others.
     Require(!grantable || !earmarked_.empty() || pool_.starting() > 0,
             "a demand waits that could be granted");

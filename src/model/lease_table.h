@@ -10,6 +10,9 @@
 //    counts for a worker that is stopped by force). A blocked worker lends its CPU, and only that;
 //    when it resumes it takes it back at once, even if the free amount turns negative: resuming
 //    goes before granting.
+//  - GPUs are units: a lease gets certain ones (model/gpu_units.h), and what it needs must be there in
+//    that form. A worker that had GPUs is stopped when its lease ends, since what it allocated on
+//    them would stay, unless it owns what would be lost.
 //  - Fairness: a free resource goes to the owner whose job holds the fewest leases, then to the
 //    owner that holds the fewest, then to the one that waits longest. Leases that hold nothing
 //    which they could give back (dedicated ones, blocked ones that have lent all) do not count.
@@ -40,6 +43,8 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/free_resources.h"
+#include "model/gpu_units.h"
 #include "model/lease_records.h"
 #include "model/resources.h"
 #include "model/time.h"
@@ -73,6 +78,7 @@ struct GrantLease {
   ProcessId owner;
   uint32_t key;
   ProcessId worker;
+  GpuShares gpus = {};
   bool operator==(const GrantLease&) const = default;
 };
 struct RevokeLease {
@@ -113,6 +119,7 @@ struct UnmetDemand {
 
 class LeaseTable {
  public:
+  // Requires a total that GpuUnits::CheckTotal allows.
   explicit LeaseTable(LeaseOptions options);
   ~LeaseTable();
   LeaseTable(const LeaseTable&) = delete;
@@ -125,7 +132,7 @@ class LeaseTable {
   void RemoveOwner(Nanoseconds now, ProcessId owner);
 
   // Error INVALID_ARGUMENT for an unknown owner, or if the key's executable, resources or kind
-  // changed.
+  // changed, or for an amount of GPUs that nobody can have (GpuUnits::CheckRequest).
   Result<> SetDemand(Nanoseconds now, const Demand& demand);
 
   void WorkerReady(Nanoseconds now, ProcessId worker, ExecutableId executable);
@@ -169,11 +176,11 @@ class LeaseTable {
 
   // Granting.
   void Schedule(Nanoseconds now);
-  void ServeEarmarked(Nanoseconds now, ResourceSet* free);
-  void ServeLines(Nanoseconds now, ResourceSet* free);
-  WaitingLine* BestLine(const ResourceSet& free);
-  Outcome Serve(Nanoseconds now, DemandRecord* demand, ResourceSet* free);
-  void Grant(Nanoseconds now, DemandRecord* demand);
+  void ServeEarmarked(Nanoseconds now, FreeResources* free);
+  void ServeLines(Nanoseconds now, FreeResources* free);
+  WaitingLine* BestLine(const FreeResources& free);
+  Outcome Serve(Nanoseconds now, DemandRecord* demand, FreeResources* free);
+  void Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus);
   bool StopIdle(ExecutableId wanted);
   bool IsBusyOwner(ProcessId process) const;
 
@@ -191,7 +198,7 @@ class LeaseTable {
   void Park(DemandRecord* demand);
   void ReconsiderParked(Nanoseconds now);
   void Reclaim(Nanoseconds now, DemandRecord* demand);
-  ResourceSet Attainable(const DemandRecord& demand) const;
+  FreeResources Attainable(const DemandRecord& demand) const;
   LeaseRecord* FindVictim(DemandRecord* demand);
   LeaseRecord* FindVictimOfOthers(const DemandRecord& demand,
                                   const std::vector<std::string_view>& lacking);
@@ -211,6 +218,7 @@ class LeaseTable {
 
   const LeaseOptions options_;
   ResourceSet available_;
+  GpuUnits gpus_;  // of available_
   WorkerPool pool_;
   std::map<LeaseId, LeaseRecord> leases_;  // in the order of granting
   std::unordered_map<ProcessId, OwnerRecord> owners_;

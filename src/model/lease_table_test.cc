@@ -108,6 +108,34 @@ class LeaseTableTest : public testing::Test {
 
 using Owners = std::vector<ProcessId>;
 
+// ---- GPUs
+
+TEST_F(LeaseTableTest, AGrantNamesItsGpus) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  Declare({Owner(1), 0, kPython, CpusAndGpus(1, 0.5), CpusAndGpus(1, 0.5), false, 1});
+  EXPECT_EQ(OneGrant().gpus, (GpuShares{{0, kResourceUnit / 2}}));
+}
+
+TEST_F(LeaseTableTest, AWorkerThatHadGpusEndsWithItsLeaseAndIsChargedUntilItIsDead) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  Declare({Owner(1), 0, kPython, CpusAndGpus(1, 1), CpusAndGpus(1, 1), false, 1});
+  const GrantLease grant = OneGrant();
+  Declare({Owner(1), 0, kPython, CpusAndGpus(1, 1), CpusAndGpus(1, 1), false, 0});
+  Return(grant.lease);
+  EXPECT_EQ(Taken<StopWorker>(), (std::vector<StopWorker>{{grant.worker, false}}));
+  EXPECT_EQ(table().available().Get(kGpu), 0);
+  table().WorkerGone(now_, grant.worker);
+  EXPECT_EQ(table().available(), table().total());
+}
+
+TEST_F(LeaseTableTest, RefusesMoreThanOneGpuThatAreNoWholeNumber) {
+  table().AddOwner(Owner(1), JobId{1});
+  EXPECT_FALSE(table().SetDemand(
+      0, {Owner(1), 0, kPython, CpusAndGpus(1, 1.5), CpusAndGpus(1, 1.5), false, 1}));
+}
+
 // ---- Granting
 
 TEST_F(LeaseTableTest, GrantsAsManyAsResourcesAllow) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/gpu_units.h"
 #include "model/resources.h"
 #include "model/time.h"
 
@@ -31,6 +32,7 @@ struct PoolWorker {
   LeaseId lease;                // kLeased
   bool blocked = false;         // kLeased: has lent its CPU
   ResourceSet charged;          // kLeased, and kStopping until it is dead
+  GpuShares gpus;               // the ones that it is charged for
   Nanoseconds idle_since = 0;   // kIdle
 };
 

@@ -81,7 +81,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   leases.total = options.resources;
   leases.max_starting = std::max(2u, options.cores);
   daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
-                                                   *daemon->channels_, leases);
+                                                   *daemon->channels_, *daemon->control_, leases);
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
   daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
@@ -352,7 +352,8 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
                       Text(frame.message_as_ListRequest()->what()));
       break;
     case wire::Message::ResourcesRequest:
-      lists_->RequestResources(sender.id, frame.message_as_ResourcesRequest()->request());
+      lists_->RequestResources(sender.id, frame.message_as_ResourcesRequest()->request(),
+                               frame.message_as_ResourcesRequest()->of_lease());
       break;
     case wire::Message::ListAnswer:
       lists_->Answer(sender.id, frame.message_as_ListAnswer()->request(),

@@ -40,12 +40,13 @@ Result<model::ResourceSet> Decode(
 }  // namespace
 
 LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
-                           WorkerPool& workers, ChannelAllocator& channels,
+                           WorkerPool& workers, ChannelAllocator& channels, ControlArena& arena,
                            const model::LeaseOptions& options)
     : log_(log),
       processes_(processes),
       workers_(workers),
       channels_(channels),
+      arena_(arena),
       table_(options),
       tick_(loop, [this] {
         table_.Tick(EventLoop::Now());
@@ -119,6 +120,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
     return Refuse(owner.id, message.key(), set.error().message);
   }
   info.demand = std::move(demand);
+  info.actor = {ProcessId{message.actor_creator()}, message.actor_serial()};
   if (message.actor_name() != nullptr) info.actor_name = message.actor_name()->str();
   retry_.erase(demand_key);
   const bool wants = info.demand.wanted > 0;
@@ -246,6 +248,10 @@ void LeaseService::Do(const model::GrantLease& grant) {
     if (!retry_timer_.armed()) retry_timer_.ExpireAfter(kGrantRetry);
     return;
   }
+  shm::ProcessPage& page = arena_.page(*worker->page);
+  page.gpus.store(model::MaskOf(grant.gpus), std::memory_order_relaxed);
+  page.actor_creator.store(demand->second.actor.creator.value, std::memory_order_relaxed);
+  page.actor_serial.store(demand->second.actor.serial, std::memory_order_relaxed);
   ++demand->second.held;
   reported_.erase(demand_key);
   worker->dedicated = dedicated;

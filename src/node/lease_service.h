@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "model/lease_table.h"
 #include "node/channel_allocator.h"
+#include "node/control_arena.h"
 #include "node/event_loop.h"
 #include "node/object_table.h"
 #include "node/process_table.h"
@@ -41,7 +42,7 @@ class LeaseService {
   };
 
   LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, WorkerPool& workers,
-               ChannelAllocator& channels, const model::LeaseOptions& options);
+               ChannelAllocator& channels, ControlArena& arena, const model::LeaseOptions& options);
 
   // Drivers and workers may both own tasks.
   void AddOwner(const Process& process);
@@ -66,6 +67,7 @@ class LeaseService {
   struct DemandInfo {
     model::Demand demand;
     std::string actor_name;
+    ActorId actor;  // dedicated demands
     uint32_t held = 0;
   };
   using DemandKey = std::pair<uint64_t, uint32_t>;  // owner, key
@@ -92,6 +94,7 @@ class LeaseService {
   ProcessTable& processes_;
   WorkerPool& workers_;
   ChannelAllocator& channels_;
+  ControlArena& arena_;
   model::LeaseTable table_;
   std::map<DemandKey, DemandInfo> demands_;
   std::map<uint64_t, Lease> leases_;

@@ -46,9 +46,17 @@ void ListService::Request(ProcessId from, uint64_t request, const std::string& w
   gathering.limit->ExpireAfter(kOwnersAnswerWithin);
 }
 
-void ListService::RequestResources(ProcessId from, uint64_t request) {
+void ListService::RequestResources(ProcessId from, uint64_t request, bool of_lease) {
   wire::ResourcesAnswerT answer;
   answer.request = request;
+  if (of_lease) {
+    const model::ResourceSet leased = listing_->LeasedBy(from);
+    for (const auto& [name, amount] : leased.amounts()) {
+      answer.total.push_back(AmountOf(name, amount));
+    }
+    processes_.Send(from, std::move(answer));
+    return;
+  }
   const model::ResourceSet available = listing_->Available();
   for (const auto& [name, amount] : listing_->Total().amounts()) {
     answer.total.push_back(AmountOf(name, amount));

@@ -23,7 +23,7 @@ class ListService {
               std::unique_ptr<Listing> listing);
 
   void Request(ProcessId from, uint64_t request, const std::string& what);
-  void RequestResources(ProcessId from, uint64_t request);
+  void RequestResources(ProcessId from, uint64_t request, bool of_lease);
   // From an owner that was asked.
   void Answer(ProcessId from, uint64_t gathering, std::string json);
   void ProcessGone(ProcessId process);

@@ -167,6 +167,13 @@ model::ResourceSet Listing::Available() const {
   return available;
 }
 
+model::ResourceSet Listing::LeasedBy(ProcessId worker) const {
+  const LeaseService::Lease* lease = leases_.LeaseOf(worker);
+  if (lease == nullptr) return {};
+  const auto demand = leases_.demands().find({lease->owner.value, lease->key});
+  return demand == leases_.demands().end() ? model::ResourceSet() : demand->second.demand.resources;
+}
+
 std::string Listing::Of(const std::string& what) const {
   const Nanoseconds now = EventLoop::Now();
   if (what == "workers") return Text(Workers(workers_, processes_, leases_));

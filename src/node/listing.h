@@ -37,6 +37,8 @@ class Listing {
   // What the node has, and what of it is free now.
   const model::ResourceSet& Total() const { return leases_.table().total(); }
   model::ResourceSet Available() const;
+  // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
+  model::ResourceSet LeasedBy(ProcessId worker) const;
   static std::string Actors(const std::vector<contracts::ActorEntry>& actors);
   // One array of the arrays that owners have answered.
   static std::string Joined(const std::vector<std::string>& answers);

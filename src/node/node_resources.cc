@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -89,8 +90,19 @@ std::optional<std::string> CgroupPath(std::string_view text, std::string_view co
   return std::nullopt;
 }
 
+uint32_t CountGpus(uint32_t devices, const char* visible) {
+  if (visible == nullptr) return devices;
+  const std::string_view list = visible;
+  if (list.empty()) return 0;
+  const auto entries = 1 + std::count(list.begin(), list.end(), ',');
+  return static_cast<uint32_t>(std::min<int64_t>(devices, entries));
+}
+
 MachineLimits ReadMachineLimits() {
   MachineLimits limits;
+  uint32_t devices = 0;
+  while (access(("/dev/nvidia" + std::to_string(devices)).c_str(), F_OK) == 0) ++devices;
+  limits.gpus = CountGpus(devices, getenv("CUDA_VISIBLE_DEVICES"));
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
     limits.cores = static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed)));

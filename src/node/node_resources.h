@@ -12,6 +12,7 @@ namespace manta::node {
 
 struct MachineLimits {
   uint32_t cores = 1;         // affinity and CPU quota, rounded up
+  uint32_t gpus = 0;          // NVIDIA's device files, or the length of CUDA_VISIBLE_DEVICES if that is less
   uint64_t memory_bytes = 0;  // of the machine or the control group, whichever is less
 };
 
@@ -28,6 +29,8 @@ std::string ReadNodeAddress();
 
 // Pure parts. The limit in the text of memory.max, memory.limit_in_bytes; none: unlimited.
 std::optional<uint64_t> ParseMemoryLimit(std::string_view text);
+// `visible`: CUDA_VISIBLE_DEVICES, or nullptr.
+uint32_t CountGpus(uint32_t devices, const char* visible);
 // From cpu.max ("200000 100000", "max 100000"), rounded up.
 std::optional<uint32_t> ParseCpuMax(std::string_view text);
 // The path of a controller in /proc/self/cgroup; an empty name stands for the unified hierarchy.

@@ -50,6 +50,10 @@ struct ProcessPage {
   std::atomic<uint32_t> channel_count;                        // daemon: entries in use, holes included
   uint64_t process;                                           // daemon: the process id
   std::atomic<uint32_t> channel_version_seen;                 // the process: which version it polls by now
+  // Daemon, before it tells who got the lease: what the lease gives the worker.
+  std::atomic<uint64_t> gpus;                                 // bit i: GPU i, or a share of it
+  std::atomic<uint64_t> actor_creator;                        // the actor that it is for; zeros: tasks
+  std::atomic<uint64_t> actor_serial;
   alignas(4096) std::atomic<uint32_t> channels[kMaxChannelsPerProcess];  // daemon: offset / 64, 0 = hole
   alignas(4096) PinTable<RealAtomics, kPinsPerProcess> pins;             // the process
 };

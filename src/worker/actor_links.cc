@@ -61,6 +61,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     registration.request = 0;
   }
   std::lock_guard guard(owner_->lock());
+  shape.actor = id;
   shape.name = registration.name.empty() ? class_name : registration.name;
   TaskTarget* target = dispatcher_->NewActorTarget(std::move(shape));
   ActorRecord* record = NewRecord(id, target);

@@ -18,8 +18,17 @@ ClusterQuestions::Amounts Read(const flatbuffers::Vector<flatbuffers::Offset<wir
 
 }  // namespace
 
-Result<ClusterQuestions::Resources> ClusterQuestions::AskResources() {
+Result<ClusterQuestions::Resources> ClusterQuestions::AskResources() { return Ask(false); }
+
+Result<ClusterQuestions::Amounts> ClusterQuestions::AskAssigned() {
+  Result<Resources> answer = Ask(true);
+  if (!answer) return answer.error();
+  return std::move(answer->total);
+}
+
+Result<ClusterQuestions::Resources> ClusterQuestions::Ask(bool of_lease) {
   wire::ResourcesRequestT question;
+  question.of_lease = of_lease;
   const uint64_t request = resources_.NewRequest();
   question.request = request;
   control_->Queue(std::move(question));

@@ -24,11 +24,15 @@ class ClusterQuestions {
 
   // Waits for the daemon.
   Result<Resources> AskResources();
+  // What this worker holds for the task or actor that it runs. Waits for the daemon.
+  Result<Amounts> AskAssigned();
 
   void OnResources(const wire::ResourcesAnswer& message);
   void FailAll(const Error& error) { resources_.FailAll(error); }
 
  private:
+  Result<Resources> Ask(bool of_lease);
+
   ControlClient* const control_;
   Answers<Resources> resources_;
 };

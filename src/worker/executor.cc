@@ -39,8 +39,9 @@ ExecutionContext* Executor::current() { return current_context; }
 int Executor::depth() { return current_depth; }
 
 Executor::Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared,
-                   manta_runtime* runtime)
-    : owner_(owner), references_(references), waiting_(waiting), shared_(shared), runtime_(runtime) {}
+                   bool node_has_gpus, manta_runtime* runtime)
+    : owner_(owner), references_(references), waiting_(waiting), shared_(shared), runtime_(runtime),
+      gpus_(node_has_gpus) {}
 
 Executor::~Executor() = default;
 
@@ -187,6 +188,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   ExecutionContext context{
       nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, task.shape, false};
   ContextScope scope(&context);
+  gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
   shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
   const Outcome outcome = execution.Run({.invoker = code->invoker,

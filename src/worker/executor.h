@@ -13,6 +13,7 @@
 #include "worker/function_registry.h"
 #include "worker/owner.h"
 #include "worker/payload_ring.h"
+#include "worker/visible_gpus.h"
 #include "worker/waiting.h"
 
 namespace manta::worker {
@@ -20,7 +21,8 @@ namespace manta::worker {
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
 class Executor {
  public:
-  Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, manta_runtime* runtime);
+  Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, bool node_has_gpus,
+           manta_runtime* runtime);
   ~Executor();
 
   // Until RequestStop, or a descriptor that asks to end.
@@ -35,6 +37,9 @@ class Executor {
   Outcome RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result);
   // In-place runs below the running task, so that the stack stays within bounds.
   static int depth();
+
+  // The GPUs that this worker has; bit i stands for GPU i. Any thread.
+  uint64_t gpus() const { return gpus_.gpus(); }
 
   // Marks a task as cancelled: if it runs here, it learns of it when it waits or asks. Any thread.
   void Interrupt(const ObjectId& task);
@@ -76,6 +81,7 @@ class Executor {
   uint32_t version_ = 0;
   std::vector<std::unique_ptr<Execution>> executions_;  // by depth of in-place runs
   CachedCode cache_[16];
+  VisibleGpus gpus_;
   // The latest interrupts; an entry whose task does not run here (any more) is overwritten in time.
   static constexpr size_t kInterrupts = 64;
   std::mutex interrupts_mutex_;  // over the two below

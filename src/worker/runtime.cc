@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "model/gpu_units.h"
 #include "worker/clock.h"
 
 namespace manta::worker {
@@ -26,6 +27,12 @@ std::vector<std::unique_ptr<wire::AmountT>> Amounts(const model::ResourceSet& re
     amounts.push_back(std::move(entry));
   }
   return amounts;
+}
+
+bool NodeHasGpus(const wire::WelcomeT& welcome) {
+  return std::any_of(welcome.resources.begin(), welcome.resources.end(), [](const auto& amount) {
+    return amount->name == model::kGpu && amount->fixed_point > 0;
+  });
 }
 
 // The same for the same options, whoever asks for them.
@@ -77,6 +84,8 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.dedicated = target.ordered;
     message.wanted = target.wanted;
     message.actor_name = target.options.name;
+    message.actor_creator = target.options.actor.creator.value;
+    message.actor_serial = target.options.actor.serial;
     runtime_->control_->Queue(std::move(message));
   }
   void ReturnLease(LeaseId lease) override {
@@ -158,7 +167,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   if (!is_driver_) {
-    executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(),
+    executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), NodeHasGpus(welcome_),
                                            reinterpret_cast<manta_runtime*>(this));
   }
   TargetOptions defaults;
@@ -297,6 +306,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
     }
     if (Result<> r = set(name, options.resources[i].quantity); !r) return r.error();
   }
+  if (Result<> r = model::GpuUnits::CheckRequest(interned.shape.resources.Get(model::kGpu)); !r) return r.error();
   interned.shape.placement = interned.shape.resources;
   if (options.name != nullptr) interned.shape.name = options.name;
   interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
@@ -603,6 +613,13 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
 }
 
 // ---- Worker
+
+ActorId Runtime::hosted_actor() {
+  if (is_driver_) return {};
+  const shm::ProcessPage& page = memory_.my_page();
+  return {{page.actor_creator.load(std::memory_order_relaxed)},
+          page.actor_serial.load(std::memory_order_relaxed)};
+}
 
 void Runtime::ExecuteTasks() { executor_->Run(); }
 

@@ -67,6 +67,10 @@ class Runtime {
   ClusterQuestions& questions() { return *questions_; }
 
   // ---- Worker
+  // Which actor this worker hosts; nil for none.
+  ActorId hosted_actor();
+  // Bit i: this worker has GPU i, or a share of it.
+  uint64_t gpus() const { return executor_ == nullptr ? 0 : executor_->gpus(); }
   // Runs tasks until told to stop; the calling thread becomes the one that executes them.
   void ExecuteTasks();
 

@@ -57,6 +57,7 @@ class TaskQueue {
 // What the tasks of a target ask of their worker.
 struct TargetOptions {
   std::string name;
+  ActorId actor;  // of an actor's target
   model::ResourceSet resources;
   model::ResourceSet placement;
 

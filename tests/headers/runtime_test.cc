@@ -81,6 +81,14 @@ TEST_F(RuntimeTest, ContextOfTasksAndActors) {
   EXPECT_TRUE(*locator.Task(&Locator::WasRestarted).Remote().Get());
 }
 
+TEST_F(RuntimeTest, GpusAndResourcesOfTheCaller) {
+  EXPECT_TRUE(manta::GetGpuIds().empty());
+  EXPECT_EQ(*manta::Task(manta::GetGpuIds).Remote().Get(), (std::vector<int>{0, 2}));
+  const manta::RuntimeContext context = manta::GetRuntimeContext();
+  EXPECT_EQ(context.GetPid(), 4711);
+  EXPECT_EQ(context.GetAssignedResources(), (std::map<std::string, double>{{"GPU", 0.5}}));
+}
+
 TEST_F(RuntimeTest, Resources) {
   const std::map<std::string, double> total = manta::ClusterResources();
   EXPECT_EQ(total.size(), 41u) << "more than fit at first";

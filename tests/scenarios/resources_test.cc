@@ -1,9 +1,13 @@
 // What a cluster has, who gets it, and what is said when it is not enough.
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/support/cluster_test.h"
 
@@ -62,6 +66,123 @@ TEST_F(Resources, OfObjectsAreTakenByObjects) {
 TEST_F(Resources, InATaskAreThoseOfTheCluster) {
   const auto inside = manta::Task(manta::ClusterResources).Remote().Get();
   EXPECT_EQ(*inside, manta::ClusterResources());
+}
+
+struct Place {
+  std::vector<int> gpus;
+  std::string visible;
+  std::map<std::string, double> assigned;
+};
+Place WhereAmI() {
+  const manta::RuntimeContext context = manta::GetRuntimeContext();
+  const char* visible = getenv("CUDA_VISIBLE_DEVICES");
+  return {context.GetGpuIds(), visible == nullptr ? "unset" : visible, context.GetAssignedResources()};
+}
+struct Model {
+  Model() : at_start(WhereAmI()) {}
+  Place AtStart() { return at_start; }
+  Place Now() { return WhereAmI(); }
+  std::string Id() { return manta::GetRuntimeContext().GetActorId(); }
+  Place at_start;
+};
+using Indices = std::vector<int>;
+using Amounts = std::map<std::string, double>;
+
+TEST_F(Resources, OfATaskAreKnownToIt) {
+  const auto place = manta::Task(WhereAmI).SetNumGpus(2).SetResource("disk", 0.5).Remote().Get();
+  EXPECT_EQ(place->gpus, (Indices{0, 1}));
+  EXPECT_EQ(place->visible, "0,1") << "before user code";
+  EXPECT_EQ(place->assigned, (Amounts{{"CPU", 1}, {"GPU", 2}, {"disk", 0.5}}));
+  const auto without = manta::Task(WhereAmI).Remote().Get();
+  EXPECT_EQ(without->gpus, Indices());
+  EXPECT_EQ(without->visible, "") << "the node has GPUs, but not for it";
+  EXPECT_EQ(without->assigned, (Amounts{{"CPU", 1}}));
+  EXPECT_EQ(WhereAmI().assigned, Amounts()) << "a driver holds nothing";
+}
+
+TEST_F(Resources, SharesOfGpusPack) {
+  auto half = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.5).Remote();
+  auto other_half = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.5).Remote();
+  EXPECT_EQ(half.Task(&Model::AtStart).Remote().Get()->gpus, Indices{0});
+  EXPECT_EQ(other_half.Task(&Model::AtStart).Remote().Get()->visible, "0");
+  auto whole = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(1).Remote();
+  EXPECT_EQ(whole.Task(&Model::AtStart).Remote().Get()->gpus, Indices{1});
+  EXPECT_EQ(whole.Task(&Model::Now).Remote().Get()->visible, "1");
+  EXPECT_EQ(whole.Task(&Model::Now).Remote().Get()->assigned, (Amounts{{"GPU", 1}}));
+  EXPECT_EQ(*whole.Task(&Model::Id).Remote().Get(), whole.ID());
+}
+
+TEST_F(Resources, AWorkerNeverSeesTwoSetsOfGpus) {
+  std::map<std::string, std::set<int>> seen;  // by process
+  for (int i = 0; i < 20; ++i) {
+    const auto one = manta::Task(+[] {
+                       return std::make_pair(manta::GetRuntimeContext().GetWorkerId(),
+                                             manta::GetGpuIds());
+                     }).SetNumGpus(i % 2 + 1).Remote().Get();
+    seen[one->first].insert(static_cast<int>(one->second.size()));
+  }
+  for (const auto& [worker, sizes] : seen) EXPECT_EQ(sizes.size(), 1u) << worker;
+}
+
+TEST_F(Resources, PartsOfSeveralGpusAreNoWholeOne) {
+  auto first = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.6).Remote();
+  auto second = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.6).Remote();
+  ASSERT_EQ(first.Task(&Model::AtStart).Remote().Get()->gpus.size(), 1u);
+  ASSERT_EQ(second.Task(&Model::AtStart).Remote().Get()->gpus.size(), 1u);
+  const auto waiting = manta::Task(WhereAmI).SetNumGpus(0.8).Remote();
+  EXPECT_THROW(waiting.Get(300), manta::GetTimeoutError);
+  first = {};
+  EXPECT_EQ(waiting.Get()->gpus.size(), 1u);
+}
+
+TEST_F(Resources, ThatNobodyHasAreNamed) {
+  const std::string unknown = MessageOf<manta::TaskUnschedulableError>(
+      [] { manta::Task(WhereAmI).SetResource("tape", 1).Remote().Get(); });
+  EXPECT_NE(unknown.find("nobody has 'tape'"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("CPU: 2, GPU: 2, disk: 1.5"), std::string::npos) << unknown;
+  const std::string many = MessageOf<manta::TaskUnschedulableError>(
+      [] { manta::Task(WhereAmI).SetNumGpus(3).Remote().Get(); });
+  EXPECT_NE(many.find("GPU: 3"), std::string::npos) << many;
+  const std::string uneven = MessageOf<manta::InvalidArgumentError>(
+      [] { manta::Task(WhereAmI).SetNumGpus(1.5).Remote(); });
+  EXPECT_NE(uneven.find("whole number"), std::string::npos) << uneven;
+}
+
+TEST_F(Resources, MemoryIsCounted) {
+  const double all = manta::ClusterResources().at("memory");
+  auto most = manta::Actor<Model>().SetNumCpus(0).SetMemory(all * 3 / 4).Remote();
+  most.Task(&Model::Now).Remote().Get();
+  EXPECT_THROW(manta::Task(WhereAmI).SetMemory(all / 2).Remote().Get(300), manta::GetTimeoutError);
+  EXPECT_EQ(manta::Task(WhereAmI).SetMemory(1 << 20).Remote().Get()->assigned.at("memory"), 1 << 20);
+  EXPECT_THROW(manta::Task(WhereAmI).SetMemory(all * 2).Remote().Get(), manta::TaskUnschedulableError);
+}
+
+struct Identity {
+  std::string node, job, worker, task, actor, name_space;
+  int pid;
+};
+Identity WhoAmI() {
+  const manta::RuntimeContext context = manta::GetRuntimeContext();
+  return {context.GetNodeId(), context.GetJobId(),     context.GetWorkerId(), context.GetTaskId(),
+          context.GetActorId(), context.GetNamespace(), context.GetPid()};
+}
+
+TEST_F(Resources, TheContextSaysWhoRunsWhere) {
+  const Identity driver = WhoAmI();
+  const auto first = manta::Task(WhoAmI).Remote().Get();
+  const auto second = manta::Task(WhoAmI).Remote().Get();
+  EXPECT_EQ(driver.node.size(), 32u);
+  EXPECT_NE(driver.node, std::string(32, '0'));
+  EXPECT_EQ(first->node, driver.node);
+  EXPECT_EQ(first->job, driver.job);
+  EXPECT_EQ(first->name_space, driver.name_space);
+  EXPECT_EQ(driver.pid, getpid());
+  EXPECT_NE(first->pid, driver.pid);
+  EXPECT_NE(first->worker, driver.worker);
+  EXPECT_EQ(driver.task, "");
+  EXPECT_EQ(first->task.size(), 32u);
+  EXPECT_NE(first->task, second->task);
+  EXPECT_EQ(first->actor, "");
 }
 
 TEST(ResourcesOfNothing, NeedInit) {
