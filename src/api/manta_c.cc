@@ -332,8 +332,8 @@ manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const ch
   return nullptr;
 }
 
-manta_error* manta_actor_kill(manta_actor* actor, int) {
-  return Own(From(actor)->runtime->actors().Kill(From(actor)));
+manta_error* manta_actor_kill(manta_actor* actor, int no_restart) {
+  return Own(From(actor)->runtime->actors().Kill(From(actor), no_restart != 0));
 }
 
 manta_error* manta_actor_exit(manta_runtime*) {
@@ -364,6 +364,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   for (size_t i = 0; i < sizeof context.node_id && 2 * i + 1 < node_id.size(); ++i) {
     context.node_id[i] = static_cast<uint8_t>(std::strtoul(node_id.substr(2 * i, 2).c_str(), nullptr, 16));
   }
+  context.actor_was_restarted = from.actor_was_restarted();
   context.is_cancelled = from.IsCancelled();
   if (const auto* running = manta::worker::Executor::current()) {
     context.task_id = {running->task.owner.value, running->task.index, running->task.generation};

@@ -22,8 +22,12 @@ struct ActorEntry {
   std::string class_name;
   bool detached = false;
   bool restartable = false;
-  ProcessId process;          // where it runs; none unless alive
+  ProcessId process;          // where it runs, or is being created; may be none unless alive
   ActorState state = ActorState::kPending;
+  uint32_t restarts = 0;             // so far
+  int32_t max_task_retries = 0;      // what its callers have to know
+  int32_t max_pending_calls = -1;
+  std::string death;                 // why it is dead
 };
 
 class ActorNames {
@@ -40,8 +44,13 @@ class ActorNames {
   virtual void Find(const std::string& name, const std::string& ray_namespace, ActorId id,
                     FindAnswer answer) = 0;
 
-  // What it hosted is restarting or dead; what it created, unless detached, is dead.
-  virtual void ProcessGone(ProcessId process) = 0;
+  // By id, as soon as the actor is alive or dead. An unknown one is waited for as long as its creator lives, since the news of it may
+  // be under way: ask the creator (who registers it as dead if there is no such actor). None: the creator is gone.
+  virtual void Await(ActorId id, FindAnswer answer) = 0;
+
+  // What it hosted is restarting or dead; what it created, unless detached, is dead. `for_good`: what it hosted does not start again.
+  // Returns whether the actor that it hosted starts again.
+  virtual bool ProcessGone(ProcessId process, bool for_good, const std::string& reason) = 0;
 
   virtual void List(std::function<void(const std::vector<ActorEntry>&)> answer) = 0;
 };

@@ -1,5 +1,8 @@
 #include "control_store/actor_directory.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace manta::control_store {
 
 using contracts::ActorEntry;
@@ -16,31 +19,55 @@ void ActorDirectory::Register(const ActorEntry& actor, RegisterAnswer answer) {
   }
   if (known == actors_.end()) {
     ActorEntry& added = actors_[actor.id] = actor;
-    if (added.state == ActorState::kDead) End(&added);
+    if (added.state == ActorState::kDead) End(&added, actor.death);
+    AnswerWaiting(actor.id);
     return answer(std::nullopt);
   }
   ActorEntry& entry = known->second;
   if (actor.state == ActorState::kDead) {
-    End(&entry);
+    End(&entry, actor.death);
+    AnswerWaiting(actor.id);
     return answer(std::nullopt);
   }
   if (entry.name != actor.name || entry.ray_namespace != actor.ray_namespace) {
     names_.erase({entry.ray_namespace, entry.name});
   }
   entry = actor;
+  AnswerWaiting(actor.id);
   answer(std::nullopt);
 }
 
-void ActorDirectory::End(ActorEntry* actor) {
+void ActorDirectory::End(ActorEntry* actor, const std::string& reason) {
   const auto name = names_.find({actor->ray_namespace, actor->name});
   if (name != names_.end() && name->second == actor->id) names_.erase(name);
   actor->state = ActorState::kDead;
   actor->process = {};
+  actor->death = reason;
   dead_.push_back(actor->id);
   if (dead_.size() > remembered_dead_) {
     actors_.erase(dead_.front());
     dead_.pop_front();
   }
+}
+
+void ActorDirectory::AnswerWaiting(ActorId id) {
+  const auto found = actors_.find(id);
+  if (found != actors_.end() && found->second.state != ActorState::kAlive &&
+      found->second.state != ActorState::kDead) {
+    return;
+  }
+  std::optional<ActorEntry> actor;
+  if (found != actors_.end()) actor = found->second;
+  for (;;) {
+    auto next = waiting_.extract(id);
+    if (next.empty()) return;
+    next.mapped()(actor);
+  }
+}
+
+void ActorDirectory::Await(ActorId id, FindAnswer answer) {
+  waiting_.emplace(id, std::move(answer));
+  if (actors_.contains(id)) AnswerWaiting(id);
 }
 
 void ActorDirectory::Find(const std::string& name, const std::string& ray_namespace, ActorId id,
@@ -55,8 +82,9 @@ void ActorDirectory::Find(const std::string& name, const std::string& ray_namesp
   answer(found->second);
 }
 
-void ActorDirectory::ProcessGone(ProcessId process) {
+bool ActorDirectory::ProcessGone(ProcessId process, bool for_good, const std::string& reason) {
   std::vector<ActorId> ended;
+  bool starts_again = false;
   for (auto& [id, actor] : actors_) {
     if (actor.state == ActorState::kDead) continue;
     if (id.creator == process) {
@@ -64,15 +92,27 @@ void ActorDirectory::ProcessGone(ProcessId process) {
       actor.restartable = false;
       if (!actor.detached || !actor.process) ended.push_back(id);
     } else if (actor.process == process) {
-      if (actor.restartable) {
-        actor.state = ActorState::kRestarting;
-        actor.process = {};
-      } else {
+      actor.process = {};
+      if (!actor.restartable || for_good) {
         ended.push_back(id);
+        continue;
       }
+      starts_again = true;
+      actor.state = ActorState::kRestarting;
     }
   }
-  for (ActorId id : ended) End(&actors_.at(id));
+  for (ActorId id : ended) {
+    const bool by_creator = id.creator == process;
+    End(&actors_.at(id), by_creator ? "the process that created it has ended: " + reason : reason);
+    AnswerWaiting(id);
+  }
+  for (;;) {  // what it has never registered
+    const auto orphan = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& waiting) {
+      return waiting.first.creator == process && !actors_.contains(waiting.first);
+    });
+    if (orphan == waiting_.end()) return starts_again;
+    AnswerWaiting(orphan->first);
+  }
 }
 
 void ActorDirectory::List(std::function<void(const std::vector<ActorEntry>&)> answer) {

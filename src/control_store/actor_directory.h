@@ -21,18 +21,21 @@ class ActorDirectory final : public contracts::ActorNames {
   void Register(const contracts::ActorEntry& actor, RegisterAnswer answer) override;
   void Find(const std::string& name, const std::string& ray_namespace, ActorId id,
             FindAnswer answer) override;
-  void ProcessGone(ProcessId process) override;
+  void Await(ActorId id, FindAnswer answer) override;
+  bool ProcessGone(ProcessId process, bool for_good, const std::string& reason) override;
   void List(std::function<void(const std::vector<contracts::ActorEntry>&)> answer) override;
 
  private:
   using Name = std::pair<std::string, std::string>;  // namespace, name
 
-  void End(contracts::ActorEntry* actor);
+  void End(contracts::ActorEntry* actor, const std::string& reason);
+  void AnswerWaiting(ActorId id);
 
   const size_t remembered_dead_;
   std::map<ActorId, contracts::ActorEntry> actors_;
   std::map<Name, ActorId> names_;  // of actors that are not dead
   std::deque<ActorId> dead_;       // oldest first
+  std::multimap<ActorId, FindAnswer> waiting_;
 };
 
 }  // namespace manta::control_store

@@ -100,7 +100,7 @@ TEST_F(ActorDirectoryTest, ItsProcessDiesWithIt) {
   ActorEntry elsewhere = Named("c", 3);
   elsewhere.process = kOtherWorker;
   EXPECT_FALSE(Register(elsewhere));
-  directory.ProcessGone(kWorker);
+  directory.ProcessGone(kWorker, false, "crashed");
   EXPECT_FALSE(Find("a"));
   EXPECT_EQ(Find("b")->state, ActorState::kRestarting);
   EXPECT_EQ(Find("b")->process, ProcessId{});
@@ -112,7 +112,7 @@ TEST_F(ActorDirectoryTest, ItsCreatorTakesAllButDetachedOnesAlong) {
   ActorEntry detached = Named("b", 2);
   detached.detached = true;
   EXPECT_FALSE(Register(detached));
-  directory.ProcessGone(kDriver);
+  directory.ProcessGone(kDriver, false, "crashed");
   EXPECT_FALSE(Find("a"));
   EXPECT_EQ(Find("b")->state, ActorState::kAlive);
 }
@@ -127,11 +127,51 @@ TEST_F(ActorDirectoryTest, NobodyRestartsADetachedOneWithoutItsCreator) {
   homeless.process = {};
   homeless.state = ActorState::kRestarting;
   EXPECT_FALSE(Register(homeless));
-  directory.ProcessGone(kDriver);
+  directory.ProcessGone(kDriver, false, "crashed");
   EXPECT_TRUE(Find("a"));
   EXPECT_FALSE(Find("b"));
-  directory.ProcessGone(kWorker);
+  directory.ProcessGone(kWorker, false, "crashed");
   EXPECT_FALSE(Find("a"));
+}
+
+TEST_F(ActorDirectoryTest, AnEndForGoodEndsARestartableOneToo) {
+  ActorEntry restartable = Named("a", 1);
+  restartable.restartable = true;
+  EXPECT_FALSE(Register(restartable));
+  EXPECT_FALSE(directory.ProcessGone(kWorker, true, "killed"));
+  EXPECT_EQ(FindById(restartable.id)->state, ActorState::kDead);
+  EXPECT_EQ(FindById(restartable.id)->death, "killed");
+}
+
+TEST_F(ActorDirectoryTest, WhoAwaitsAnActorIsAnsweredWhenItIsAliveOrDead) {
+  ActorEntry actor = Named("a", 1);
+  actor.restartable = true;
+  actor.state = ActorState::kPending;
+  std::vector<ActorState> answers;
+  const auto await = [&] {
+    directory.Await(actor.id, [&](const auto& found) { answers.push_back(found->state); });
+  };
+  await();  // before anybody has heard of it
+  EXPECT_FALSE(Register(actor));
+  await();
+  EXPECT_TRUE(answers.empty());
+  actor.state = ActorState::kAlive;
+  EXPECT_FALSE(Register(actor));
+  EXPECT_EQ(answers, (std::vector{ActorState::kAlive, ActorState::kAlive}));
+  EXPECT_TRUE(directory.ProcessGone(kWorker, false, "crashed"));
+  await();
+  EXPECT_EQ(answers.size(), 2u);
+  directory.ProcessGone(kDriver, false, "left");
+  EXPECT_EQ(answers.back(), ActorState::kDead);
+}
+
+TEST_F(ActorDirectoryTest, NobodyWaitsForWhatADeadCreatorNeverRegistered) {
+  bool answered = false;
+  directory.Await({kDriver, 7}, [&](const auto& found) { answered = !found; });
+  directory.ProcessGone(kOtherDriver, false, "left");
+  EXPECT_FALSE(answered);
+  directory.ProcessGone(kDriver, false, "left");
+  EXPECT_TRUE(answered);
 }
 
 TEST_F(ActorDirectoryTest, RemembersAFewOfTheDead) {

@@ -347,6 +347,7 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       OnRegisterActor(sender, *frame.message_as_RegisterActor());
       break;
     case wire::Message::FindActor: OnFindActor(sender, *frame.message_as_FindActor()); break;
+    case wire::Message::KillActor: OnKillActor(*frame.message_as_KillActor()); break;
     case wire::Message::ListRequest:
       lists_->Request(sender.id, frame.message_as_ListRequest()->request(),
                       Text(frame.message_as_ListRequest()->what()));
@@ -366,7 +367,8 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       if (sender.role == wire::Role::Driver) {
         DriverGone(sender.id, "said goodbye");
       } else {
-        workers_->OnWorkerGoodbye(sender.id);
+        sender.ends_for_good = true;
+        workers_->OnWorkerGoodbye(sender.id, Text(frame.message_as_Goodbye()->reason()));
       }
       break;
     default:
@@ -382,6 +384,7 @@ void Daemon::OnOpenChannel(Process& sender, const wire::OpenChannel& message) {
   const Process* target = processes_.Find(ProcessId{message.target()});
   if (!sender.page || target == nullptr || !target->page) {
     opened.error = "there is no such process";
+    opened.gone = true;
   } else if (!target->dedicated) {
     opened.error = processes_.Describe(target->id) + " runs no actor";
   } else if (const auto channel = channels_->Open({sender.id, *sender.page},
@@ -438,15 +441,22 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
   actor.restartable = message.restartable();
   actor.process = ProcessId{message.process()};
   using contracts::ActorState;
-  actor.state = message.dead()     ? ActorState::kDead
-                : actor.process    ? ActorState::kAlive
-                                   : ActorState::kPending;
+  actor.restarts = message.restarts();
+  actor.max_task_retries = message.max_task_retries();
+  actor.max_pending_calls = message.max_pending_calls();
+  actor.death = Text(message.death());
+  actor.state = message.dead()           ? ActorState::kDead
+                : message.created()      ? ActorState::kAlive
+                : message.restarts() > 0 ? ActorState::kRestarting
+                                         : ActorState::kPending;
   // News of a process that has died meanwhile: ActorNames has heard of its end already.
-  if (actor.state == ActorState::kAlive && processes_.Find(actor.process) == nullptr) {
-    actor.state = actor.restartable ? ActorState::kRestarting : ActorState::kDead;
+  if (actor.process && processes_.Find(actor.process) == nullptr) {
+    if (actor.state != ActorState::kDead) {
+      actor.state = actor.restartable ? ActorState::kRestarting : ActorState::kDead;
+    }
     actor.process = {};
   }
-  if (actor.detached && actor.state == ActorState::kAlive) {
+  if (actor.detached && actor.process && actor.state != ActorState::kDead) {
     const LeaseService::Lease* lease = leases_->LeaseOf(actor.process);
     if (lease != nullptr && lease->owner == sender.id && lease->dedicated) {
       processes_.Find(actor.process)->detached = true;
@@ -470,19 +480,59 @@ void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
   const std::string space =
       message.ray_namespace() != nullptr ? Text(message.ray_namespace()) : sender.ray_namespace;
   const ActorId actor{ProcessId{message.creator()}, message.serial()};
-  actors_.Find(Text(message.name()), space, actor,
-               [this, request = message.request(), id = sender.id](const auto& actor) {
-                 wire::ActorFoundT found;
-                 found.request = request;
-                 if (actor) {
-                   found.found = true;
-                   found.creator = actor->id.creator.value;
-                   found.serial = actor->id.serial;
-                   found.process = actor->process.value;
-                   found.state = contracts::ToString(actor->state);
-                 }
-                 processes_.Send(id, std::move(found));
-               });
+  const auto answer = [this, request = message.request(), id = sender.id,
+                       asked = actor](const auto& actor) {
+    wire::ActorFoundT found;
+    found.request = request;
+    found.creator = asked.creator.value;
+    found.serial = asked.serial;
+    if (actor) {
+      found.found = true;
+      found.creator = actor->id.creator.value;
+      found.serial = actor->id.serial;
+      found.process = actor->process.value;
+      found.state = contracts::ToString(actor->state);
+      found.death = actor->death;
+      found.max_task_retries = actor->max_task_retries;
+      found.max_pending_calls = actor->max_pending_calls;
+    }
+    processes_.Send(id, std::move(found));
+  };
+  if (!message.await()) return actors_.Find(Text(message.name()), space, actor, answer);
+  bool known = false;
+  actors_.Find("", "", actor, [&known](const auto& found) { known = found.has_value(); });
+  if (!known) {
+    // The creator knows: what it has sent about the actor comes first.
+    wire::ActorUnknownT question;
+    question.serial = actor.serial;
+    if (!processes_.Send(actor.creator, std::move(question))) {
+      wire::ActorFoundT none;
+      none.request = message.request();
+      none.creator = actor.creator.value;
+      none.serial = actor.serial;
+      processes_.Send(sender.id, std::move(none));
+      return;
+    }
+  }
+  actors_.Await(actor, answer);
+}
+
+void Daemon::OnKillActor(const wire::KillActor& message) {
+  const ActorId id{ProcessId{message.creator()}, message.serial()};
+  actors_.Find("", "", id, [&](const auto& actor) {
+    if (actor && actor->state == contracts::ActorState::kDead) return;
+    Process* host = actor ? processes_.Find(actor->process) : nullptr;
+    if (host == nullptr) {
+      wire::KillActorT forwarded;
+      forwarded.creator = message.creator();
+      forwarded.serial = message.serial();
+      forwarded.no_restart = message.no_restart();
+      processes_.Send(id.creator, std::move(forwarded));
+      return;
+    }
+    host->ends_for_good = host->ends_for_good || message.no_restart();
+    workers_->Stop(host->id, true, "the actor was killed by Kill");
+  });
 }
 
 // ---- Deaths --------------------------------------------------------------------------------------------
@@ -511,7 +561,9 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
   const JobId job = driver->job;
   logs_->DriverGone(job);
   connections_->Drop(driver->connection->id());
-  ProcessGone(id, LeftCause(processes_.Describe(id), reason));
+  const wire::CauseT cause = LeftCause(processes_.Describe(id), reason);
+  actors_.ProcessGone(id, true, cause.message);
+  ProcessGone(id, cause);
   EndJobIfOver(job);
 }
 
@@ -531,7 +583,10 @@ void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   const JobId job = worker->job;
   logs_->WorkerGone(id);
   connections_->Drop(worker->connection->id());
-  ProcessGone(id, cause);
+  wire::CauseT full = cause;
+  full.for_good = worker->ends_for_good;
+  full.actor_restarts = actors_.ProcessGone(id, full.for_good, cause.message);
+  ProcessGone(id, full);
   EndJobIfOver(job);
 }
 
@@ -550,7 +605,6 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   for (ProcessId peer : channels_->ProcessGone(id)) peers.insert(peer);
   for (ProcessId peer : relay_->ProcessGone(id)) peers.insert(peer);
   for (const auto& [owner, slots] : missed) peers.insert(owner);
-  actors_.ProcessGone(id);
   lists_->ProcessGone(id);
   processes_.Remove(id);
   if (page) control_->ReleasePage(*page);

@@ -97,6 +97,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   void OnFreeObjects(Process& sender, const wire::FreeObjects& message);
   void OnRegisterActor(Process& sender, const wire::RegisterActor& message);
   void OnFindActor(Process& sender, const wire::FindActor& message);
+  void OnKillActor(const wire::KillActor& message);
 
   EventLoop& loop_;
   spdlog::logger& log_;

@@ -223,6 +223,8 @@ std::string Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
     entry["class"] = actor.class_name;
     entry["state"] = contracts::ToString(actor.state);
     entry["detached"] = actor.detached;
+    entry["restarts"] = actor.restarts;
+    if (!actor.death.empty()) entry["death"] = actor.death;
     if (actor.process) entry["worker"] = SerialOf(actor.process);
     list.push_back(std::move(entry));
   }

@@ -32,6 +32,7 @@ struct Process {
   bool answers_lists = false;
   bool dedicated = false;     // a worker that runs an actor
   bool detached = false;      // which outlives its creator
+  bool ends_for_good = false;  // it was told to end, or said goodbye: its actor does not start again
 };
 
 class ProcessTable {

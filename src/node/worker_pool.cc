@@ -401,9 +401,11 @@ void WorkerPool::Kill(Worker& worker) {
   worker.timer->ExpireAfter(kSecond);
 }
 
-void WorkerPool::OnWorkerGoodbye(ProcessId id) {
+void WorkerPool::OnWorkerGoodbye(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
-  if (found != workers_.end()) found->second.said_goodbye = true;
+  if (found == workers_.end()) return;
+  found->second.said_goodbye = true;
+  if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
 }
 
 void WorkerPool::OnWorkerLost(ProcessId id) {

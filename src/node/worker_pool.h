@@ -70,7 +70,7 @@ class WorkerPool {
 
   // Events. False: this worker is unknown or was given up.
   bool OnWorkerHello(ProcessId worker, pid_t pid);
-  void OnWorkerGoodbye(ProcessId worker);
+  void OnWorkerGoodbye(ProcessId worker, const std::string& reason);
   void OnWorkerLost(ProcessId worker);  // its socket closed
   void OnZygoteHello(uint64_t zygote, const std::shared_ptr<Connection>& connection);
   void OnZygoteMessage(uint64_t zygote, const wire::Frame& frame);

@@ -37,6 +37,8 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   if (options.name != nullptr) registration.name = options.name;
   registration.ray_namespace = options.ray_namespace != nullptr ? options.ray_namespace
                                                                 : runtime_->welcome().ray_namespace;
+  registration.max_task_retries = options.max_task_retries;
+  registration.max_pending_calls = options.max_pending_calls;
   {
     std::lock_guard guard(owner_->lock());
     registration.serial = next_serial_++;
@@ -63,28 +65,65 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   std::lock_guard guard(owner_->lock());
   shape.actor = id;
   shape.name = registration.name.empty() ? class_name : registration.name;
-  TaskTarget* target = dispatcher_->NewActorTarget(std::move(shape));
+  TaskTarget* target = dispatcher_->NewActorTarget(id, std::move(shape), options.max_restarts);
+  target->max_task_retries = options.max_task_retries;
+  if (options.max_pending_calls >= 0) target->max_pending = static_cast<uint32_t>(options.max_pending_calls);
   ActorRecord* record = NewRecord(id, target);
   record->created_here = true;
   record->detached = options.detached != 0;
-  record->max_pending_calls = options.max_pending_calls;
-  placing_[target] = std::move(registration);
+  created_[id] = {target, std::move(registration)};
+  Changed(*target, {});
   return record;
 }
 
-void ActorLinks::Placed(TaskTarget* target, ProcessId worker) {
-  const auto found = placing_.find(target);
-  if (found == placing_.end()) return;
-  wire::RegisterActorT registration = std::move(found->second);
-  placing_.erase(found);
-  registration.process = worker.value;
+void ActorLinks::Changed(const TaskTarget& target, ProcessId host) {
+  const auto found = created_.find(target.actor);
+  if (found == created_.end()) return;
+  wire::RegisterActorT registration = found->second.registration;
+  registration.process = host.value;
+  registration.created = target.life.phase() == model::ActorPhase::kAlive;
+  registration.restartable = target.life.may_restart();
+  registration.restarts = target.life.restarts();
+  registration.dead = target.closed;
+  if (target.closed) {
+    registration.death = target.death.message;
+    created_.erase(found);
+  }
   control_->Queue(std::move(registration));
+}
+
+void ActorLinks::OnUnknown(uint64_t serial) {
+  std::lock_guard guard(owner_->lock());
+  const ActorId id{owner_->process(), serial};
+  if (created_.contains(id)) return;  // the news is under way
+  wire::RegisterActorT registration;
+  registration.creator = id.creator.value;
+  registration.serial = serial;
+  registration.dead = true;
+  registration.death = "it ended long ago, or never existed";
+  control_->Queue(std::move(registration));
+}
+
+void ActorLinks::OnKill(const ActorId& id, bool no_restart) {
+  std::lock_guard guard(owner_->lock());
+  const auto found = created_.find(id);
+  if (found == created_.end()) return;
+  if (!dispatcher_->KillHomelessActor(found->second.target, no_restart)) QueueKill(id, no_restart);
+}
+
+void ActorLinks::QueueKill(const ActorId& id, bool no_restart) {
+  wire::KillActorT message;
+  message.creator = id.creator.value;
+  message.serial = id.serial;
+  message.no_restart = no_restart;
+  control_->Queue(std::move(message));
 }
 
 void ActorLinks::AskFor(const ActorId& id) {
   wire::FindActorT question;
   question.creator = id.creator.value;
   question.serial = id.serial;
+  question.await = true;
   control_->Queue(std::move(question));
 }
 
@@ -96,7 +135,7 @@ ActorRecord* ActorLinks::Import(const ActorId& id) {
       ++known->second->references;
       return known->second.get();
     }
-    record = NewRecord(id, dispatcher_->NewForeignActorTarget());
+    record = NewRecord(id, dispatcher_->NewForeignActorTarget(id));
     AskFor(id);
   }
   control_->Flush();
@@ -138,43 +177,11 @@ void ActorLinks::Release(ActorRecord* actor) {
   control_->Flush();
 }
 
-// Where the actor of another process runs, when no channel to it is open yet; nil if it has died, or has no place.
-Result<ProcessId> ActorLinks::Locate(const ActorId& id) {
-  wire::FindActorT question;
-  question.request = searches_.NewRequest();
-  question.creator = id.creator.value;
-  question.serial = id.serial;
-  const uint64_t request = question.request;
-  control_->Queue(std::move(question));
-  control_->Flush();
-  Result<Found> found = searches_.Await(request);
-  if (!found) return found.error();
-  return found->process;
-}
-
-Result<> ActorLinks::Kill(ActorRecord* actor) {
-  ProcessId located;
-  bool is_connected;
+Result<> ActorLinks::Kill(ActorRecord* actor, bool no_restart) {
   {
     std::lock_guard guard(owner_->lock());
-    is_connected = !actor->target->foreign || !actor->target->channels.empty();
-  }
-  if (!is_connected) {
-    Result<ProcessId> place = Locate(actor->id);
-    if (!place) return place.error();
-    located = *place;
-  }
-  {
-    std::lock_guard guard(owner_->lock());
-    ProcessId worker = dispatcher_->KillActor(actor->target);
-    if (!worker) worker = located;
-    if (worker) {
-      wire::KillWorkerT message;
-      message.worker = worker.value;
-      message.reason = "the actor was killed by Kill";
-      message.force = true;
-      control_->Queue(std::move(message));
-    }
+    TaskTarget* target = actor->target;
+    if (target->foreign || !dispatcher_->KillHomelessActor(target, no_restart)) QueueKill(actor->id, no_restart);
   }
   control_->Flush();
   return {};
@@ -191,20 +198,29 @@ void ActorLinks::OnRegistered(const wire::ActorRegistered& message) {
   }
   registrations_.Answer(
       message.request(),
-      Found{{{message.existing_creator()}, message.existing_serial()}, {}});
+      Found{{{message.existing_creator()}, message.existing_serial()}});
 }
 
 void ActorLinks::OnFound(const wire::ActorFound& message) {
   const ActorId id{{message.creator()}, message.serial()};
   if (message.request() != 0) {
-    searches_.Answer(message.request(), message.found() ? Found{id, {message.process()}} : Found{});
+    searches_.Answer(message.request(), message.found() ? Found{id} : Found{});
     return;
   }
   if (!message.found()) {
-    Close(id, "the actor has died, or its creator has: nobody knows it any more");
+    Close(id, "the actor has died, and its creator too: nobody knows it any more");
+    return;
+  }
+  if (message.process() == 0) {
+    Close(id, "the actor died: " + Text(message.death()));
     return;
   }
   std::lock_guard guard(owner_->lock());
+  if (const auto known = actors_.find(id); known != actors_.end()) {
+    TaskTarget& target = *known->second->target;
+    target.max_task_retries = message.max_task_retries();
+    if (message.max_pending_calls() >= 0) target.max_pending = static_cast<uint32_t>(message.max_pending_calls());
+  }
   opening_[message.process()] = id;
   wire::OpenChannelT open;
   open.target = message.process();
@@ -225,6 +241,10 @@ void ActorLinks::OnChannelOpened(const wire::ChannelOpened& message) {
     if (Text(message.error()).empty() && link.worker_page != nullptr &&
         memory_->View(message.channel(), &link.channel)) {
       dispatcher_->ConnectActor(record->second->target, link);
+      return;
+    }
+    if (message.gone()) {  // it has died since: the answer will be its next place, or its death
+      AskFor(id);
       return;
     }
   }

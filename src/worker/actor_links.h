@@ -28,7 +28,6 @@ struct ActorRecord {
   TaskTarget* target = nullptr;
   bool created_here = false;
   bool detached = false;
-  int32_t max_pending_calls = -1;
 };
 
 // Thread-safe, but where [lock] says that the owner's lock must be held.
@@ -50,15 +49,21 @@ class ActorLinks {
   void Retain(ActorRecord* actor);
   // The last release of a process that created the actor ends it after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
-  Result<> Kill(ActorRecord* actor);
+  Result<> Kill(ActorRecord* actor, bool no_restart);
 
-  // [lock] A lease came for an actor created here: now the others can be told where it runs.
-  void Placed(TaskTarget* target, ProcessId worker);
+  // [lock] What is to be told of an actor created here: where it is, whether it is alive, or dead.
+  void Changed(const TaskTarget& target, ProcessId host);
+  // [lock] Asks where an actor of another process is, or will be.
+  void AskFor(const ActorId& id);
 
   // Service thread.
   void OnRegistered(const wire::ActorRegistered& message);
   void OnFound(const wire::ActorFound& message);
   void OnChannelOpened(const wire::ChannelOpened& message);
+  // Somebody asks for an actor of ours that the daemon does not know.
+  void OnUnknown(uint64_t serial);
+  // Somebody wants an actor of ours killed that had no process when the daemon looked.
+  void OnKill(const ActorId& id, bool no_restart);
   void FailAll(const Error& error);
 
   size_t in_use() const { return actors_.size(); }
@@ -66,12 +71,10 @@ class ActorLinks {
  private:
   struct Found {
     ActorId id;
-    ProcessId process;  // where it runs
   };
 
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
-  void AskFor(const ActorId& id);
-  Result<ProcessId> Locate(const ActorId& id);
+  void QueueKill(const ActorId& id, bool no_restart);
   void Close(const ActorId& id, const std::string& reason);
 
   Runtime* const runtime_;
@@ -83,7 +86,12 @@ class ActorLinks {
   Answers<Found> searches_;
   // Guarded by the owner's lock:
   std::unordered_map<ActorId, std::unique_ptr<ActorRecord>> actors_;
-  std::unordered_map<TaskTarget*, wire::RegisterActorT> placing_;  // what to tell when it is placed
+  // Of actors created here that are not dead: what does not change in what is told of them.
+  struct Created {
+    TaskTarget* target;
+    wire::RegisterActorT registration;
+  };
+  std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
   uint64_t next_serial_ = 1;
 };

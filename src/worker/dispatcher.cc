@@ -39,32 +39,6 @@ TaskTarget* Dispatcher::TargetFor(const TargetOptions& options) {
   return targets_.back().get();
 }
 
-TaskTarget* Dispatcher::NewActorTarget(TargetOptions options) {
-  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
-                                                  std::move(options), true));
-  TaskTarget* target = targets_.back().get();
-  target->wanted = 1;
-  port_->SetDemand(*target);
-  return target;
-}
-
-TaskTarget* Dispatcher::NewForeignActorTarget() {
-  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
-                                                  TargetOptions{}, true));
-  targets_.back()->foreign = true;
-  return targets_.back().get();
-}
-
-void Dispatcher::ConnectActor(TaskTarget* target, const GrantedLease& link) {
-  std::unique_ptr<OwnerChannel>& channel = channels_[link.worker];
-  if (channel == nullptr) {
-    channel = std::make_unique<OwnerChannel>(link.channel, link.worker_page, link.worker);
-  }
-  channel->target = target;
-  target->channels.push_back(channel.get());
-  Dispatch(target);
-}
-
 // ---- Submission
 
 ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
@@ -81,7 +55,7 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
   task->body.shape = target->shape;
   task->unready = 0;
   task->cancelled = false;
-  if (target->closed) {
+  if (__builtin_expect(target->unavailable, 0) && (target->closed || RetriesLeft(task) == 0)) {
     Fail(index, task, target->death);
     return;
   }

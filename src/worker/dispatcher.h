@@ -23,6 +23,10 @@ class LeasePort {
  public:
   virtual void SetDemand(const TaskTarget& target) = 0;
   virtual void ReturnLease(LeaseId lease) = 0;
+  // An actor of ours has a new place, was created there, or is dead.
+  virtual void ActorChanged(const TaskTarget& target, ProcessId host) = 0;
+  // An actor of another process starts again: where?
+  virtual void ActorMoved(const TaskTarget& target) = 0;
 
  protected:
   ~LeasePort() = default;
@@ -36,6 +40,13 @@ struct Outcome {
   bool is_list = false;        // `bytes` are ResultHeaders with values; else they are the value of the only result
   const unsigned char* bytes = nullptr;
   uint32_t size = 0;
+};
+
+// How a process ended.
+struct Departure {
+  Error cause;
+  bool for_good = false;        // on purpose
+  bool actor_restarts = false;  // its actor, when that is another process's
 };
 
 struct GrantedLease {
@@ -55,17 +66,20 @@ class Dispatcher {
 
   // The target for tasks of this shape; made on first use. Key 0 exists from the start: one CPU.
   TaskTarget* TargetFor(const TargetOptions& options);
-  // A target of its own for an actor that this process creates: asks for a dedicated lease at once.
-  TaskTarget* NewActorTarget(TargetOptions options);
+  // A target of its own for an actor that this process creates: asks for a dedicated lease at once. The first task submitted to it
+  // is the creation.
+  TaskTarget* NewActorTarget(const ActorId& id, TargetOptions options, int32_t max_restarts);
   // A target for an actor that another process created; calls wait for ConnectActor.
-  TaskTarget* NewForeignActorTarget();
+  TaskTarget* NewForeignActorTarget(const ActorId& id);
   void ConnectActor(TaskTarget* target, const GrantedLease& link);
   // Calls fail with `cause` from now on, those that wait and later ones.
   void CloseActor(TaskTarget* target, const Error& cause);
   // No more calls: the worker is asked to end after those submitted, and the lease goes back.
   void RetireActor(TaskTarget* target);
-  // The actor is to be killed: its worker, or none if it has not got one yet (then the calls fail now).
-  ProcessId KillActor(TaskTarget* target);
+  // An actor of ours is to be killed: true if that ends it here and now, since no process hosts it; else its host has to be killed.
+  bool KillHomelessActor(TaskTarget* target, bool no_restart);
+  // Whether another call would be one too many.
+  bool TooManyPending(TaskTarget* target);
 
   // ---- Tasks
 
@@ -89,13 +103,13 @@ class Dispatcher {
   uint32_t Poll();
   // Whether Poll would find something, ordered after announcing to park.
   bool HasWork() const;
-  TaskTarget* LeaseGranted(uint32_t key, const GrantedLease& granted);  // returns whom it serves, or nullptr
+  void LeaseGranted(uint32_t key, const GrantedLease& granted);
   // A grant that cannot be used goes straight back.
   void RefuseLease(LeaseId lease) { port_->ReturnLease(lease); }
   void LeaseRevoked(LeaseId lease);
   void LeaseBlocked(LeaseId lease, bool blocked);
-  // The worker is dead: completions that it left are taken, started tasks are retried or fail with `cause`.
-  void WorkerGone(ProcessId worker, const Error& cause);
+  // The worker is dead: completions that it left are taken, started tasks are retried or fail with the cause.
+  void WorkerGone(ProcessId worker, const Departure& departure);
   // The cluster cannot meet a demand at all.
   void DemandInfeasible(uint32_t key, const std::string& reason);
   // Adapts demands, returns idle leases. Returns the time until the next call is useful, -1 when nothing is outstanding.
@@ -116,7 +130,11 @@ class Dispatcher {
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);
-  bool ShouldRetry(const TaskRecord& task, const Outcome& outcome) const;
+  static int32_t& RetriesLeft(TaskRecord* task);
+  bool ShouldRetry(TaskRecord* task, const Outcome& outcome) const;
+  void ActorGone(OwnerChannel* channel, TaskTarget* target, const Departure& departure);
+  void CreationDone(uint32_t index, TaskRecord* task, ProcessId host);
+  void ForgetCreation(TaskTarget* target);
   void SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void FailForDependency(uint32_t index, TaskRecord* task, Error error);

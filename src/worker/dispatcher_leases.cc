@@ -26,11 +26,11 @@ constexpr int64_t kQuietTickNs = 10'000'000;
 
 // ---- Events
 
-TaskTarget* Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
+void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   TaskTarget* target = key < targets_.size() ? targets_[key].get() : nullptr;
   if (target == nullptr || target->closed) {
     port_->ReturnLease(granted.lease);
-    return nullptr;
+    return;
   }
   std::unique_ptr<OwnerChannel>& channel = channels_[granted.worker];
   if (channel == nullptr) {
@@ -42,8 +42,11 @@ TaskTarget* Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) 
   leases_[granted.lease] = channel.get();
   target->channels.push_back(channel.get());
   Rebalance(target);
+  if (target->ordered) {
+    target->unavailable = false;
+    port_->ActorChanged(*target, granted.worker);
+  }
   Dispatch(target);
-  return target;
 }
 
 void Dispatcher::LeaseRevoked(LeaseId lease) {
@@ -71,36 +74,37 @@ void Dispatcher::LeaseBlocked(LeaseId lease, bool blocked) {
   UpdateDemand(target, NowNs());
 }
 
-void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
+void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
   const auto found = channels_.find(worker);
   if (found == channels_.end()) return;
   OwnerChannel* channel = found->second.get();
   while (PollChannel(channel) > 0) {
   }
   TaskTarget* target = channel->target;
-  const std::vector<uint32_t> tasks = channel->InFlight();
   if (target != nullptr) {
     std::erase(target->channels, channel);
     leases_.erase(channel->lease);
     channel->lease = {};
     channel->revoked = true;
   }
-  Error verdict = cause;
   if (target != nullptr && target->ordered) {
-    verdict.kind = MANTA_ERROR_ACTOR_DIED;
-    verdict.message = "the actor died: " + cause.message;
+    ActorGone(channel, target, departure);
+    Deactivate(channel);
+    channels_.erase(worker);
+    Dispatch(target);
+    return;
   }
+  const std::vector<uint32_t> tasks = channel->InFlight();
   for (size_t i = tasks.size(); i-- > 0;) {
     TaskRecord* task = owner_->Task(tasks[i]);
     const bool started = !channel->TakeBack(task);
     if (started) channel->Forget(task);
     Left(channel, task);
-    const bool again = !target->ordered && (!started || (task->retries_left != 0 && !task->cancelled));
-    if (!again) {
-      if (task->cancelled) {
-        verdict = MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled while it ran, and its worker with it");
-      }
-      Fail(tasks[i], task, verdict);
+    if (started && (task->retries_left == 0 || task->cancelled)) {
+      Fail(tasks[i], task,
+           task->cancelled
+               ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled while it ran, and its worker with it")
+               : departure.cause);
       continue;
     }
     if (started) {
@@ -111,64 +115,10 @@ void Dispatcher::WorkerGone(ProcessId worker, const Error& cause) {
     target->queue.PushFront(tasks[i]);
   }
   Deactivate(channel);
-  channels_.erase(found);
+  channels_.erase(worker);
   if (target == nullptr) return;
-  if (target->ordered) {
-    CloseActor(target, verdict);
-    return;
-  }
   Dispatch(target);
   UpdateDemand(target, NowNs());
-}
-
-void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
-  if (target->closed) return;
-  target->closed = true;
-  target->death = cause;
-  if (target->wanted != 0) {
-    target->wanted = 0;
-    port_->SetDemand(*target);
-  }
-  while (!target->queue.empty()) {
-    const uint32_t index = target->queue.front();
-    TaskRecord* task = owner_->Task(index);
-    if (task->unready > 0) {
-      // Its dependencies still name it: it fails when they are there.
-      target->queue.Remove(index);
-      task->state = TaskState::kWaiting;
-      continue;
-    }
-    target->queue.Remove(index);
-    Fail(index, task, cause);
-  }
-}
-
-void Dispatcher::RetireActor(TaskTarget* target) {
-  if (target->closed) return;
-  if (target->channels.empty()) {
-    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor ended: no handle to it is left"));
-    return;
-  }
-  uint32_t index;
-  TaskRecord* task = owner_->NewTask(&index);
-  task->body.function = {};
-  task->body.args_bytes = task->body.payload_bytes = 0;
-  task->body.dependencies = 0;
-  task->body.flags = shm::kExitWorker;
-  task->body.results = 0;
-  task->body.attempt = 0;
-  task->args = nullptr;
-  task->nested = nullptr;
-  task->retries_left = 0;
-  task->retry_rule = nullptr;
-  Submit(index, task, target);
-}
-
-ProcessId Dispatcher::KillActor(TaskTarget* target) {
-  if (target->closed) return {};
-  if (!target->channels.empty()) return target->channels.front()->worker();
-  CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by manta::Kill"));
-  return {};
 }
 
 void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
@@ -256,8 +206,9 @@ void Dispatcher::FailAll(const Error& error) {
   std::vector<ProcessId> workers;
   for (const auto& [worker, channel] : channels_) workers.push_back(worker);
   for (const auto& target : targets_) {
-    target->closed = true;
+    target->closed = target->unavailable = true;
     target->death = error;
+    ForgetCreation(target.get());
   }
   for (ProcessId worker : workers) {
     OwnerChannel* channel = channels_[worker].get();

@@ -15,7 +15,7 @@ namespace manta::worker {
 // ---- Results
 
 void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker) {
-  if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(*task, outcome)) {
+  if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(task, outcome)) {
     if (task->retries_left > 0) --task->retries_left;
     ++task->body.attempt;
     Renew(task);
@@ -26,12 +26,17 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
   const bool constructor_failed =
       outcome.status != shm::TaskStatus::kOk && (task->body.flags & shm::kActorCreation) != 0;
   if (constructor_failed) {
+    target->creation = 0;
     Error death = FirstError(outcome);
     death.kind = MANTA_ERROR_ACTOR_DIED;
     death.message = "the actor died because of an error raised in its creation task: " + death.message;
     CloseActor(target, death);
   }
   SetResults(task, outcome, worker);
+  if (__builtin_expect((task->body.flags & shm::kActorCreation) != 0, 0)) {
+    CreationDone(index, task, worker);
+    return;
+  }
   ReleaseTask(index, task);
 }
 
@@ -99,16 +104,16 @@ void Dispatcher::SetResult(ObjectRecord* object, const ResultReader::Entry& entr
   owner_->SetError(object, model::DecodeError(entry.bytes, entry.size));
 }
 
-bool Dispatcher::ShouldRetry(const TaskRecord& task, const Outcome& outcome) const {
-  if (outcome.status != shm::TaskStatus::kFailed || task.retries_left == 0 || task.cancelled) {
+bool Dispatcher::ShouldRetry(TaskRecord* task, const Outcome& outcome) const {
+  if (outcome.status != shm::TaskStatus::kFailed || RetriesLeft(task) == 0 || task->cancelled) {
     return false;
   }
-  if (task.retry_rule == nullptr) return false;
-  switch (task.retry_rule->exceptions) {
+  if (task->retry_rule == nullptr) return false;
+  switch (task->retry_rule->exceptions) {
     case RetryRule::Exceptions::kAll:
       return true;
     case RetryRule::Exceptions::kListed:
-      return std::count(task.retry_rule->types.begin(), task.retry_rule->types.end(),
+      return std::count(task->retry_rule->types.begin(), task->retry_rule->types.end(),
                         FirstError(outcome).type_name) > 0;
     case RetryRule::Exceptions::kNone:
       break;
@@ -157,6 +162,7 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
     }
     case TaskState::kFree:
     case TaskState::kRunningHere:
+    case TaskState::kKept:
       return false;
   }
   return false;
@@ -178,6 +184,7 @@ void Dispatcher::CancelChildren(const ObjectId& parent, std::vector<ProcessId>* 
 
 void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error) {
   if ((task->body.flags & shm::kActorCreation) != 0) {
+    task->target->creation = 0;
     Error death = error;
     death.kind = MANTA_ERROR_ACTOR_DIED;
     death.message = "the actor died because an argument of its creation task has failed: " + error.message;

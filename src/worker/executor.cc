@@ -151,6 +151,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   shm::TaskBody task;
   std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
   if ((task.flags & shm::kExitWorker) != 0) {
+    end_reason_ = "no handle to the actor is left";
     RequestStop();
     Complete(channel, task, Outcome{});
     return;
@@ -189,6 +190,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
       nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, task.shape, false};
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
+  if ((task.flags & shm::kActorCreation) != 0) actor_was_restarted_.store(task.attempt > 0, std::memory_order_relaxed);
   shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
   const Outcome outcome = execution.Run({.invoker = code->invoker,
@@ -205,7 +207,10 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
     no_actor_.message += ": " + execution.error().message;
   }
-  if (context.exit_requested) RequestStop();
+  if (context.exit_requested) {
+    end_reason_ = "the actor ended on purpose: it called ExitActor";
+    RequestStop();
+  }
   Complete(channel, task, outcome);
 }
 

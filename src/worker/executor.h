@@ -29,6 +29,10 @@ class Executor {
   void Run();
   // After the running task. Any thread; wake the waiting thread afterwards.
   void RequestStop() { stop_.store(true); }
+  // Why Run has ended, for people.
+  const std::string& end_reason() const { return end_reason_; }
+  // Whether the actor that this process hosts has died before, in another process.
+  bool actor_was_restarted() const { return actor_was_restarted_.load(std::memory_order_relaxed); }
   // Whether any channel has a task, or the list of channels has changed.
   bool HasWork() const;
 
@@ -90,6 +94,8 @@ class Executor {
   std::atomic<bool> any_interrupt_{false};
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<bool> stop_{false};
+  std::atomic<bool> actor_was_restarted_{false};
+  std::string end_reason_;
   // What calls of an actor fail with when there is none.
   Error no_actor_ = MakeError(MANTA_ERROR_ACTOR_DIED, "the actor's constructor failed");
 };

@@ -72,6 +72,7 @@ enum class TaskState : uint8_t {
   kQueued = 2,     // in its target's backlog
   kPushed = 3,     // in a channel
   kRunningHere = 4,  // in place, by the thread that waits for it
+  kKept = 5,       // the creation task of an actor that may restart, done for now
 };
 
 // The references inside of a task's arguments, each counted.
@@ -107,7 +108,7 @@ struct TaskRecord {
   };
   ObjectId parent;       // the task that submitted it, as its owner names it; none in a driver
   uint32_t unready = 0;  // dependencies without a value
-  int32_t retries_left = 0;
+  int32_t retries_left = 0;  // MANTA_DEFAULT_INT: what the actor allows, see Dispatcher::RetriesLeft
   const RetryRule* retry_rule = nullptr;  // lives as long as the runtime; nullptr: never
   TaskState state = TaskState::kFree;
   bool cancelled = false;

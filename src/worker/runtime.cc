@@ -45,6 +45,7 @@ std::string KeyOf(const InternedOptions& options) {
   }
   add("");
   add(std::to_string(options.max_retries));
+  add(std::to_string(options.method_retries));
   add(std::to_string(static_cast<int>(options.retry_rule.exceptions)));
   for (const std::string& type : options.retry_rule.types) add(type);
   return key;
@@ -93,6 +94,10 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.lease = lease.value;
     runtime_->control_->Queue(std::move(message));
   }
+  void ActorChanged(const TaskTarget& target, ProcessId host) override {
+    runtime_->actors_->Changed(target, host);
+  }
+  void ActorMoved(const TaskTarget& target) override { runtime_->actors_->AskFor(target.actor); }
   void DependencyReady(uint32_t task) override { runtime_->dispatcher_->DependencyReady(task); }
   void WaiterReady(Waiter* waiter) override { runtime_->waiting_->WaiterReady(waiter); }
 
@@ -173,7 +178,10 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
   defaults.placement = defaults.resources;
-  options_.push_back({dispatcher_->TargetFor(defaults), defaults, 3, {}});
+  InternedOptions first;
+  first.target = dispatcher_->TargetFor(defaults);
+  first.shape = defaults;
+  options_.push_back(std::move(first));
   control_->Start({.on_frame = [this](const wire::Frame& frame) { OnFrame(frame); },
                    .on_closed = [this] { OnClosed(); },
                    .on_tick = [this](int64_t now) { return OnTick(now); }});
@@ -191,7 +199,9 @@ void Runtime::Close() {
     std::lock_guard guard(owner_->lock());
     dispatcher_->FailAll(error);
   }
-  control_->Queue(wire::GoodbyeT{});
+  wire::GoodbyeT goodbye;
+  if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
+  control_->Queue(std::move(goodbye));
   control_->Flush();
   control_->Stop();
   owner_->set_freed_hook([] {});
@@ -247,6 +257,15 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
   }
   owner_->lock().lock();
+  if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
+      dispatcher_->TooManyPending(actor->target)) {
+    owner_->lock().unlock();
+    return MakeError(MANTA_ERROR_PENDING_CALLS_LIMIT,
+                     std::string("the call of '") + spec.function_name + "' was not submitted: " +
+                         std::to_string(actor->target->max_pending) +
+                         " calls of this process to the actor are pending, as many as max_pending_calls allows; wait "
+                         "for some of them first");
+  }
   uint32_t index;
   TaskRecord* task = owner_->NewTask(&index);
   FillTask(spec, task);
@@ -270,8 +289,14 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   const InternedOptions& options = options_[spec.options < options_.size() ? spec.options : 0];
   if (actor != nullptr) {
     target = actor->target;
-    task->retries_left = 0;
-    task->retry_rule = nullptr;
+    if ((flags & shm::kActorCreation) != 0) {
+      task->retries_left = 0;
+      task->retry_rule = nullptr;
+      target->creation = index;
+    } else {
+      task->retries_left = options.method_retries;
+      task->retry_rule = &options.retry_rule;
+    }
   } else {
     target = options.target;
     task->retries_left = options.max_retries;
@@ -309,6 +334,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   if (Result<> r = model::GpuUnits::CheckRequest(interned.shape.resources.Get(model::kGpu)); !r) return r.error();
   interned.shape.placement = interned.shape.resources;
   if (options.name != nullptr) interned.shape.name = options.name;
+  interned.method_retries = options.max_retries;
   interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
   if (interned.max_retries < -1) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "max_retries must be -1 (without end), 0 or more");
@@ -590,9 +616,19 @@ void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* rea
 
 Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
                                           const manta_actor_options& options) {
-  if (options.max_restarts != 0 || options.max_concurrency > 1 || options.num_concurrency_groups > 0) {
-    return MakeError(MANTA_ERROR_NOT_SUPPORTED,
-                     "restarts, max_concurrency and concurrency groups of actors are not there yet");
+  if (options.max_concurrency > 1 || options.num_concurrency_groups > 0) {
+    return MakeError(MANTA_ERROR_NOT_SUPPORTED, "max_concurrency and concurrency groups of actors are not there yet");
+  }
+  const auto check = [](const char* name, int32_t value, int32_t least) -> Result<> {
+    if (value >= least) return {};
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) +
+                                                       ": it must be at least " + std::to_string(least) +
+                                                       (least < 0 ? " (-1: without end)" : ""));
+  };
+  for (const Result<>& checked :
+       {check("max_restarts", options.max_restarts, -1), check("max_task_retries", options.max_task_retries, -1),
+        check("max_pending_calls", options.max_pending_calls, -1)}) {
+    if (!checked) return checked.error();
   }
   TargetOptions shape;
   {

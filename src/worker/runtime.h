@@ -30,6 +30,7 @@ struct InternedOptions {
   TaskTarget* target = nullptr;  // for tasks; actors have targets of their own
   TargetOptions shape;
   int32_t max_retries = 3;
+  int32_t method_retries = MANTA_DEFAULT_INT;  // of calls of actors; the default stands for what the actor says
   RetryRule retry_rule;
 };
 
@@ -76,6 +77,7 @@ class Runtime {
 
   const wire::WelcomeT& welcome() const { return welcome_; }
   bool is_driver() const { return is_driver_; }
+  bool actor_was_restarted() const { return executor_ != nullptr && executor_->actor_was_restarted(); }
   Owner& owner() { return *owner_; }
 
  private:
@@ -93,7 +95,7 @@ class Runtime {
   void SendFreed();
   void RunInPlace(ObjectRecord* object);
   void FetchPending(ObjectRecord* const* objects, size_t count);
-  void OnProcessGone(ProcessId process, const Error& cause);
+  void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
   void Blocked();
   void Resumed();
   void FillTask(const manta_task_spec& spec, TaskRecord* task);

@@ -39,16 +39,19 @@ void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
   const bool usable = granted.worker_page != nullptr && memory_.View(message.channel(), &granted.channel);
   std::lock_guard guard(owner_->lock());
   if (usable) {
-    TaskTarget* target = dispatcher_->LeaseGranted(message.key(), granted);
-    if (target != nullptr && target->ordered) actors_->Placed(target, granted.worker);
+    dispatcher_->LeaseGranted(message.key(), granted);
   } else {
     dispatcher_->RefuseLease(granted.lease);
   }
 }
 
-void Runtime::OnProcessGone(ProcessId process, const Error& cause) {
+void Runtime::OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause) {
+  Departure departure;
+  departure.cause = MakeError(MANTA_ERROR_WORKER_CRASHED, what + Describe(cause));
+  departure.for_good = cause != nullptr && cause->for_good();
+  departure.actor_restarts = cause != nullptr && cause->actor_restarts();
   std::lock_guard guard(owner_->lock());
-  dispatcher_->WorkerGone(process, cause);
+  dispatcher_->WorkerGone(process, departure);
   references_->OnProcessGone(process);
   references_->Flush();
 }
@@ -73,12 +76,9 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     std::lock_guard guard(owner_->lock());
     dispatcher_->LeaseBlocked({blocked->lease()}, blocked->blocked());
   } else if (const auto* lost = frame.message_as_LeaseLost()) {
-    const Error cause = MakeError(MANTA_ERROR_WORKER_CRASHED,
-                                  "the worker that ran the task died: " + Describe(lost->cause()));
-    OnProcessGone({lost->worker()}, cause);
+    OnProcessGone({lost->worker()}, "the worker that ran the task died: ", lost->cause());
   } else if (const auto* gone = frame.message_as_ProcessGone()) {
-    OnProcessGone({gone->process()},
-                  MakeError(MANTA_ERROR_WORKER_CRASHED, "the process died: " + Describe(gone->cause())));
+    OnProcessGone({gone->process()}, "the process died: ", gone->cause());
   } else if (const auto* relayed = frame.message_as_Relayed()) {
     OnRelayed(*relayed);
   } else if (const auto* unmet = frame.message_as_DemandUnmet()) {
@@ -97,6 +97,10 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     actors_->OnRegistered(*registered);
   } else if (const auto* found = frame.message_as_ActorFound()) {
     actors_->OnFound(*found);
+  } else if (const auto* unknown = frame.message_as_ActorUnknown()) {
+    actors_->OnUnknown(unknown->serial());
+  } else if (const auto* kill = frame.message_as_KillActor()) {
+    actors_->OnKill({{kill->creator()}, kill->serial()}, kill->no_restart());
   } else if (const auto* opened = frame.message_as_ChannelOpened()) {
     actors_->OnChannelOpened(*opened);
   } else if (const auto* resources = frame.message_as_ResourcesAnswer()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/actor_life.h"
 #include "model/resources.h"
 #include "worker/owner.h"
 #include "worker/owner_channel.h"
@@ -91,8 +92,14 @@ class TaskTarget {
   bool progressed = false;              // completions came since progress_at was set
   int64_t progress_at = 0;
   // Ordered targets:
-  bool closed = false;  // the actor is dead: calls fail with `death`
+  ActorId actor;
+  bool closed = false;       // the actor is dead: calls fail with `death`
+  bool unavailable = false;  // it is dead, or restarting: then calls that are never tried again fail with `death`, too
   Error death;
+  model::ActorLife life;  // not of a foreign one
+  uint32_t creation = 0;  // not of a foreign one: the record of its creation task, until that is not needed any more
+  int32_t max_task_retries = 0;
+  uint32_t max_pending = UINT32_MAX;  // calls that are not finished
 
   uint32_t outstanding() const { return queue.size() + in_flight; }
 };

@@ -904,6 +904,7 @@ TEST(Names, AreUniqueAndGoWithTheirProcess) {
     message.name = "counter";
     message.class_name = "Counter";
     message.process = actor->worker;
+    message.created = true;
     driver.Send(std::move(message));
     return driver.Await<wire::ActorRegisteredT>();
   };
@@ -947,6 +948,7 @@ TEST(Names, OfDetachedActorsOutliveTheirCreator) {
   message.name = "keeper";
   message.detached = true;
   message.process = actor->worker;
+  message.created = true;
   creator->Send(std::move(message));
   ASSERT_EQ(creator->Await<wire::ActorRegisteredT>()->error_kind, 0u);
   creator->Close();

@@ -1,0 +1,230 @@
+// Actors: their targets, their end, and how they start again.
+
+#include "worker/dispatcher.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "worker/clock.h"
+
+namespace manta::worker {
+
+TaskTarget* Dispatcher::NewActorTarget(const ActorId& id, TargetOptions options, int32_t max_restarts) {
+  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
+                                                  std::move(options), true));
+  TaskTarget* target = targets_.back().get();
+  target->actor = id;
+  target->life = model::ActorLife(max_restarts);
+  target->wanted = 1;
+  port_->SetDemand(*target);
+  return target;
+}
+
+TaskTarget* Dispatcher::NewForeignActorTarget(const ActorId& id) {
+  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
+                                                  TargetOptions{}, true));
+  targets_.back()->actor = id;
+  targets_.back()->foreign = true;
+  return targets_.back().get();
+}
+
+void Dispatcher::ConnectActor(TaskTarget* target, const GrantedLease& link) {
+  std::unique_ptr<OwnerChannel>& channel = channels_[link.worker];
+  if (channel == nullptr) {
+    channel = std::make_unique<OwnerChannel>(link.channel, link.worker_page, link.worker);
+  }
+  channel->target = target;
+  target->channels.push_back(channel.get());
+  target->unavailable = target->closed;
+  Dispatch(target);
+}
+
+bool Dispatcher::TooManyPending(TaskTarget* target) {
+  // What the limit does not count: the creation. What it must not count: calls that are done, but were not looked at yet.
+  const auto pending = [this, target] {
+    const bool creating = target->creation != 0 && owner_->Task(target->creation)->state != TaskState::kKept;
+    return target->outstanding() - (creating ? 1 : 0);
+  };
+  if (pending() < target->max_pending) return false;
+  for (OwnerChannel* channel : target->channels) PollChannel(channel);
+  return pending() >= target->max_pending;
+}
+
+int32_t& Dispatcher::RetriesLeft(TaskRecord* task) {
+  if (task->retries_left == MANTA_DEFAULT_INT) task->retries_left = task->target->max_task_retries;
+  return task->retries_left;
+}
+
+// ---- The end
+
+void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
+  if (target->closed) return;
+  target->closed = target->unavailable = true;
+  target->death = cause;
+  if (!target->foreign) {
+    target->life.Die();
+    port_->ActorChanged(*target, {});
+  }
+  if (target->wanted != 0) {
+    target->wanted = 0;
+    port_->SetDemand(*target);
+  }
+  ForgetCreation(target);
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    TaskRecord* task = owner_->Task(index);
+    target->queue.Remove(index);
+    if (index == target->creation) target->creation = 0;
+    if (task->unready > 0) {
+      task->state = TaskState::kWaiting;  // its dependencies still name it: it fails when they are there
+      continue;
+    }
+    Fail(index, task, cause);
+  }
+}
+
+void Dispatcher::RetireActor(TaskTarget* target) {
+  if (target->closed) return;
+  target->life.Retire();
+  ForgetCreation(target);
+  const bool only_creation = target->creation != 0 && target->outstanding() == 1;
+  if (target->channels.empty() && (only_creation || target->outstanding() == 0)) {
+    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor ended: no handle to it is left"));
+    return;
+  }
+  uint32_t index;
+  TaskRecord* task = owner_->NewTask(&index);
+  task->body.function = {};
+  task->body.args_bytes = task->body.payload_bytes = 0;
+  task->body.dependencies = 0;
+  task->body.flags = shm::kExitWorker;
+  task->body.results = 0;
+  task->body.attempt = 0;
+  task->args = nullptr;
+  task->nested = nullptr;
+  task->retries_left = -1;
+  task->retry_rule = nullptr;
+  Submit(index, task, target);
+}
+
+bool Dispatcher::KillHomelessActor(TaskTarget* target, bool no_restart) {
+  if (target->closed) return true;
+  if (!target->channels.empty()) return false;
+  // Without a process there is nothing that could start again.
+  if (no_restart) CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by Kill"));
+  return true;
+}
+
+// ---- Starting again
+
+// The creation task is done. It is kept for as long as the actor may need it again.
+void Dispatcher::CreationDone(uint32_t index, TaskRecord* task, ProcessId host) {
+  TaskTarget* target = task->target;
+  if (!target->closed) {
+    target->life.Created();
+    port_->ActorChanged(*target, host);
+    if (target->life.may_restart()) {
+      task->state = TaskState::kKept;
+      return;
+    }
+  }
+  target->creation = 0;
+  ReleaseTask(index, task);
+}
+
+// A creation task that is under way stays: it is dealt with where it is.
+void Dispatcher::ForgetCreation(TaskTarget* target) {
+  if (target->creation == 0) return;
+  TaskRecord* task = owner_->Task(target->creation);
+  if (task->state != TaskState::kKept) return;
+  ReleaseTask(std::exchange(target->creation, 0), task);
+}
+
+// Its calls that are tried again go back to the front of the queue in their order, behind the creation; the others fail.
+void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Departure& departure) {
+  struct Lost {
+    uint32_t index;
+    bool began;
+  };
+  std::vector<Lost> calls;  // oldest first
+  TaskRecord* creation = target->creation != 0 ? owner_->Task(target->creation) : nullptr;
+  bool began = creation == nullptr || creation->state != TaskState::kQueued;
+  bool creation_lost = false;
+  for (uint32_t index : channel->InFlight()) {
+    TaskRecord* task = owner_->Task(index);
+    const bool claimed = !channel->TakeBack(task);
+    if (claimed) channel->Forget(task);
+    Left(channel, task);
+    if (index == target->creation) {
+      began = claimed;
+      creation_lost = true;
+    } else {
+      calls.push_back({index, claimed});
+    }
+  }
+  const auto verdict_on = [](const TaskRecord& task, const Error& verdict) {
+    return task.cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before its actor died") : verdict;
+  };
+  const model::HostEnd end = departure.for_good ? model::HostEnd::kForGood
+                             : began            ? model::HostEnd::kCrash
+                                                : model::HostEnd::kUnused;
+  const bool restarts = !target->closed && (target->foreign ? departure.actor_restarts : target->life.HostEnded(end));
+  if (!restarts) {
+    Error verdict = target->closed ? target->death : departure.cause;
+    if (!target->closed) {
+      verdict.kind = MANTA_ERROR_ACTOR_DIED;
+      verdict.message = "the actor died: " + departure.cause.message;
+      const std::string account = departure.for_good ? "" : target->life.Account();
+      if (!account.empty()) verdict.message += "\n" + account;
+    }
+    for (const Lost& call : calls) Fail(call.index, owner_->Task(call.index), verdict_on(*owner_->Task(call.index), verdict));
+    if (creation_lost) Fail(std::exchange(target->creation, 0), creation, verdict);
+    CloseActor(target, verdict);
+    return;
+  }
+
+  const bool unused = !target->foreign && end == model::HostEnd::kUnused;
+  const auto tried_again = [&](TaskRecord* task) { return !task->cancelled && (unused || RetriesLeft(task) != 0); };
+  target->unavailable = !unused;
+  target->death = MakeError(MANTA_ERROR_ACTOR_UNAVAILABLE,
+                            "The actor is restarting: " + departure.cause.message +
+                                "\nThe call may or may not have run; with max_task_retries it would be tried again");
+  std::vector<uint32_t> waiting;
+  for (uint32_t index = target->queue.front(); index != 0; index = owner_->Task(index)->slab_next) waiting.push_back(index);
+  for (size_t i = calls.size(); i-- > 0;) {
+    TaskRecord* task = owner_->Task(calls[i].index);
+    if (!tried_again(task)) continue;
+    if (calls[i].began) {
+      if (task->retries_left > 0) --task->retries_left;
+      ++task->body.attempt;
+    }
+    Renew(task);
+    target->queue.PushFront(calls[i].index);
+  }
+  if (creation != nullptr && creation->state != TaskState::kQueued) {
+    creation->body.attempt = static_cast<uint16_t>(std::min<uint32_t>(target->life.restarts(), UINT16_MAX));
+    Renew(creation);
+    target->queue.PushFront(target->creation);
+  }
+  for (const Lost& call : calls) {
+    TaskRecord* task = owner_->Task(call.index);
+    if (task->state == TaskState::kPushed) Fail(call.index, task, verdict_on(*task, target->death));
+  }
+  for (uint32_t index : waiting) {
+    TaskRecord* task = owner_->Task(index);
+    // A failure above may have ended it, too.
+    const bool still_waits = task->state == TaskState::kQueued && task->target == target && task->unready == 0;
+    if (!still_waits || index == target->creation || tried_again(task)) continue;
+    target->queue.Remove(index);
+    Fail(index, task, target->death);
+  }
+  if (target->foreign) {
+    port_->ActorMoved(*target);
+  } else {
+    port_->ActorChanged(*target, {});
+    port_->SetDemand(*target);
+  }
+}
+
+}  // namespace manta::worker

@@ -1,0 +1,225 @@
+// Actors: their order, their end, and how they start again.
+#include <signal.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+class Counter {
+ public:
+  explicit Counter(int start = 0) : total_(start) {}
+  int Add(int x) { return total_ += x; }
+  int Pid() { return getpid(); }
+  void Crash() { raise(SIGKILL); }
+  void Exit() { manta::ExitActor(); }
+  bool WasRestarted() { return manta::WasCurrentActorRestarted(); }
+  // Waits until `path` exists.
+  int AddAfter(int x, std::string path) {
+    while (access(path.c_str(), F_OK) != 0) usleep(1000);
+    return Add(x);
+  }
+
+ private:
+  int total_;
+};
+
+using Handle = manta::ActorHandle<Counter>;
+
+class Actors : public ConnectedTest {
+ protected:
+  std::string PathOf(const std::string& name) const { return root() + "/" + name; }
+  static int PidOf(const Handle& actor) { return *manta::Get(actor.Task(&Counter::Pid).Remote()); }
+  // Waits until the actor answers again.
+  static int NewPidOf(const Handle& actor, int former) {
+    int pid = former;
+    EXPECT_TRUE(Eventually(10s, [&] {
+      try {
+        pid = PidOf(actor);
+      } catch (const manta::ActorUnavailableError&) {
+      }
+      return pid != former;
+    }));
+    return pid;
+  }
+  template <class E>
+  static std::string MessageOfCall(const Handle& actor) {
+    return MessageOf<E>([&] { manta::Get(actor.Task(&Counter::Add).Remote(1)); });
+  }
+};
+
+TEST_F(Actors, CallsOfOneCallerRunInOrder) {
+  const Handle actor = manta::Actor<Counter>().Remote(0);
+  std::vector<manta::ObjectRef<int>> sums;
+  for (int i = 1; i <= 1000; ++i) sums.push_back(actor.Task(&Counter::Add).Remote(1));
+  for (int i = 1; i <= 1000; ++i) EXPECT_EQ(*manta::Get(sums[i - 1]), i);
+}
+
+TEST_F(Actors, CallsThroughAHandleThatIsGoneStillRun) {
+  const auto sum = manta::Actor<Counter>().Remote(40).Task(&Counter::Add).Remote(2);
+  EXPECT_EQ(*manta::Get(sum), 42);
+}
+
+TEST_F(Actors, WithoutRestartsACrashIsTheEnd) {
+  const Handle actor = manta::Actor<Counter>().Remote(0);
+  const auto crash = actor.Task(&Counter::Crash).Remote();
+  const auto behind = actor.Task(&Counter::Add).Remote(1);
+  EXPECT_NE(MessageOf<manta::ActorDiedError>([&] { manta::Get(crash); }).find("SIGKILL"), std::string::npos);
+  EXPECT_THROW(manta::Get(behind), manta::ActorDiedError);
+  EXPECT_NE(MessageOfCall<manta::ActorDiedError>(actor).find("SIGKILL"), std::string::npos);
+}
+
+TEST_F(Actors, StartsAgainFromItsCreationTask) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(1).Remote(manta::Put(100));
+  EXPECT_FALSE(*manta::Get(actor.Task(&Counter::WasRestarted).Remote()));
+  EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(5)), 105);
+  const int pid = PidOf(actor);
+  const auto crash = actor.Task(&Counter::Crash).Remote();
+  EXPECT_NE(MessageOf<manta::ActorUnavailableError>([&] { manta::Get(crash); }).find("The actor is restarting"),
+            std::string::npos);
+  NewPidOf(actor, pid);
+  EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(5)), 105);  // its state is that of a new one
+  EXPECT_TRUE(*manta::Get(actor.Task(&Counter::WasRestarted).Remote()));
+}
+
+TEST_F(Actors, WhenRestartsAreUsedUpTheErrorSaysHowManyThereWere) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(2).Remote(0);
+  int pid = PidOf(actor);
+  for (int restart = 0; restart < 2; ++restart) {
+    kill(pid, SIGKILL);
+    pid = NewPidOf(actor, pid);
+  }
+  const auto crash = actor.Task(&Counter::Crash).Remote();
+  const std::string message = MessageOf<manta::ActorDiedError>([&] { manta::Get(crash); });
+  EXPECT_NE(message.find("restarted 2 times"), std::string::npos) << message;
+}
+
+TEST_F(Actors, RestartsWithoutEnd) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(-1).SetMaxTaskRetries(-1).Remote(7);
+  int pid = PidOf(actor);
+  for (int restart = 0; restart < 5; ++restart) {
+    kill(pid, SIGKILL);
+    pid = NewPidOf(actor, pid);
+  }
+  EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(0)), 7);
+}
+
+class Steps {
+ public:
+  // The first process that comes here dies.
+  int Next(std::string path) {
+    if (access(path.c_str(), F_OK) != 0) {
+      std::ofstream(path).flush();
+      raise(SIGKILL);
+    }
+    return ++steps_;
+  }
+
+ private:
+  int steps_ = 0;
+};
+
+TEST_F(Actors, RetriesKeepTheOrderOfCalls) {
+  const auto actor = manta::Actor<Steps>().SetMaxRestarts(1).SetMaxTaskRetries(1).Remote();
+  std::vector<manta::ObjectRef<int>> steps;
+  for (int i = 0; i < 500; ++i) steps.push_back(actor.Task(&Steps::Next).Remote(PathOf("crashed")));
+  for (int i = 0; i < 500; ++i) ASSERT_EQ(*manta::Get(steps[i]), i + 1);
+}
+
+TEST_F(Actors, ACallMayAllowMoreRetriesThanItsActor) {
+  const auto actor = manta::Actor<Steps>().SetMaxRestarts(1).Remote();
+  EXPECT_EQ(*manta::Get(actor.Task(&Steps::Next).SetMaxRetries(1).Remote(PathOf("crashed"))), 1);
+}
+
+TEST_F(Actors, KillEndsItWhateverRestartsAreLeft) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(-1).SetMaxTaskRetries(-1).Remote(0);
+  PidOf(actor);
+  actor.Kill();
+  EXPECT_TRUE(Eventually(10s, [&] {
+    try {
+      PidOf(actor);
+      return false;
+    } catch (const manta::ActorDiedError&) {
+      return true;
+    }
+  }));
+  EXPECT_NE(MessageOfCall<manta::ActorDiedError>(actor).find("killed by Kill"), std::string::npos);
+}
+
+TEST_F(Actors, KillMayLeaveItsRestarts) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(1).Remote(0);
+  const int pid = PidOf(actor);
+  actor.Kill(false);
+  NewPidOf(actor, pid);
+  actor.Kill(false);  // none left
+  EXPECT_TRUE(Eventually(10s, [&] {
+    try {
+      PidOf(actor);
+      return false;
+    } catch (const manta::ActorDiedError&) {
+      return true;
+    }
+  }));
+}
+
+TEST_F(Actors, ExitActorIsFinalAndPendingCallsSayWhy) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(-1).SetMaxTaskRetries(-1).Remote(0);
+  const auto exit = actor.Task(&Counter::Exit).Remote();
+  const auto behind = actor.Task(&Counter::Add).Remote(1);
+  manta::Get(exit);  // the call that asked for it ends well
+  const std::string message = MessageOf<manta::ActorDiedError>([&] { manta::Get(behind); });
+  EXPECT_NE(message.find("ExitActor"), std::string::npos) << message;
+  EXPECT_THROW(manta::Get(actor.Task(&Counter::Add).Remote(1)), manta::ActorDiedError);
+}
+
+int PidThrough(Handle actor) { return *manta::Get(actor.Task(&Counter::Pid).Remote()); }
+int AddThrough(Handle actor, int x) {
+  return *manta::Get(actor.Task(&Counter::Add).SetMaxRetries(-1).Remote(x));
+}
+
+TEST_F(Actors, HandlesInOtherProcessesGoOnWorking) {
+  const Handle actor = manta::Actor<Counter>().SetMaxRestarts(1).Remote(10);
+  const auto user = manta::Actor<Counter>().Remote(0);
+  const int pid = *manta::Get(manta::Task(PidThrough).Remote(actor));
+  EXPECT_EQ(pid, PidOf(actor));
+  EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(actor, 1)), 11);
+  kill(pid, SIGKILL);
+  EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(actor, 2)), 12);
+  EXPECT_NE(*manta::Get(manta::Task(PidThrough).Remote(actor)), pid);
+}
+
+// A handle that is passed on before its actor has a process.
+TEST_F(Actors, OtherProcessesWaitForItsPlace) {
+  const Handle first = manta::Actor<Counter>().Remote(1);
+  const manta::ObjectRef<int> start = manta::Task(AddThrough).Remote(first, 1);
+  const Handle actor = manta::Actor<Counter>().Remote(start);
+  EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(actor, 1)), 3);
+}
+
+TEST_F(Actors, ACallTooManyIsRefusedAtOnce) {
+  const Handle actor = manta::Actor<Counter>().SetMaxPendingCalls(2).Remote(0);
+  const std::string path = PathOf("go");
+  std::vector<manta::ObjectRef<int>> calls;
+  for (int i = 0; i < 2; ++i) calls.push_back(actor.Task(&Counter::AddAfter).Remote(1, path));
+  const std::string message = MessageOf<manta::PendingCallsLimitExceededError>(
+      [&] { actor.Task(&Counter::Add).Remote(1); });
+  EXPECT_NE(message.find("max_pending_calls"), std::string::npos) << message;
+  std::ofstream(path).flush();
+  EXPECT_EQ(*manta::Get(calls[1]), 2);
+  EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(1)), 3);
+}
+
+TEST_F(Actors, WrongLimitsAreRefused) {
+  EXPECT_THROW(manta::Actor<Counter>().SetMaxRestarts(-2).Remote(0), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Actor<Counter>().SetMaxTaskRetries(-2).Remote(0), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Actor<Counter>().SetMaxPendingCalls(-2).Remote(0), manta::InvalidArgumentError);
+}
+
+}  // namespace
+}  // namespace manta_test
