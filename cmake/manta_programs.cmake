@@ -210,7 +210,8 @@ function(manta_test_support)
   add_library(manta_tests_support STATIC ${sources})
   target_include_directories(manta_tests_support PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_definitions(manta_tests_support
-    PUBLIC MANTA_TEST_TIME_FACTOR=${MANTA_TIMEOUT_FACTOR})
+    PUBLIC MANTA_TEST_TIME_FACTOR=${MANTA_TIMEOUT_FACTOR}
+           MANTA_INCLUDE_FOLDER="${PROJECT_SOURCE_DIR}/include")
   target_link_libraries(manta_tests_support
     PRIVATE manta_flags PUBLIC manta::manta GTest::gtest Threads::Threads)
 endfunction()

@@ -1,5 +1,5 @@
-// Which GPUs of a node are whose. Amounts alone do not say: half a GPU on each of two is one in sum,
-// but no place for a task that needs a whole one.
+// Which GPUs of a node are whose. Amounts alone do not say: half a GPU on each of two is one in
+// sum, but no place for a task that needs a whole one.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ class GpuUnits {
   bool CanTake(int64_t amount) const;
   // How many requests of this amount fit, at most `limit`.
   uint32_t Times(int64_t amount, uint32_t limit) const;
-  // The GPUs for a request: a share goes to the GPU with the least that has room, so that whole ones
-  // stay whole. Requires CanTake.
+  // The GPUs for a request: a share goes to the GPU with the least that has room, so that whole
+  // ones stay whole. Requires CanTake.
   GpuShares Take(int64_t amount);
   // Just these. Requires that they are free.
   void Take(const GpuShares& shares);

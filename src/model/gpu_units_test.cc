@@ -65,8 +65,8 @@ TEST(GpuUnits, MaskHasABitForEach) {
   EXPECT_EQ(MaskOf({{0, kOne}, {3, kOne / 2}, {63, kOne}}), 1u | 1u << 3 | uint64_t{1} << 63);
 }
 
-// Whatever is taken and given back in whatever order: no GPU is given out more than once over, every
-// request gets what it asked for in the form that it may have, and what is free adds up.
+// Whatever is taken and given back in whatever order: no GPU is given out more than once over,
+// every request gets what it asked for in the form that it may have, and what is free adds up.
 TEST(GpuUnits, PropertiesOfRandomHistories) {
   const int64_t amounts[] = {1, kOne / 10, kOne / 4, kOne / 3, kOne / 2, kOne * 9 / 10,
                              kOne, 2 * kOne, 3 * kOne};
