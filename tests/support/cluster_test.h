@@ -68,6 +68,8 @@ class StartedCluster {
   ~StartedCluster();
   const std::string& address() const { return address_; }
   void Stop();
+  // It was killed: there is nothing to be stopped.
+  void Forget() { address_.clear(); }
 
  private:
   std::string address_;
