@@ -43,6 +43,39 @@ Result<std::string> ReadOwnFile(const std::string& path, mode_t forbidden_mode) 
   return text;
 }
 
+std::vector<std::string> SessionsBelow(const std::string& root) {
+  std::vector<std::string> sessions;
+  DIR* entries = opendir(root.c_str());
+  if (entries == nullptr) return sessions;
+  while (const dirent* entry = readdir(entries)) {
+    if (std::strncmp(entry->d_name, "session_", 8) == 0) sessions.push_back(root + "/" + entry->d_name);
+  }
+  closedir(entries);
+  return sessions;
+}
+
+// A connected socket, or -1 and why.
+int Connect(const SessionAddress& address, int* error) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  *error = ENAMETOOLONG;
+  if (address.socket.size() > sizeof name.sun_path - 1) return -1;
+  std::memcpy(name.sun_path + 1, address.socket.data(), address.socket.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  *error = errno;
+  if (fd < 0) return -1;
+  const auto length =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + address.socket.size());
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&name), length) == 0) return fd;
+  *error = errno;
+  close(fd);
+  return -1;
+}
+
+void RemoveFiles(const std::string& session) {
+  for (const char* name : {"/address", "/address.new", "/secret"}) unlink((session + name).c_str());
+}
+
 }  // namespace
 
 std::string SessionRoot() {
@@ -117,21 +150,29 @@ Result<SessionAddress> ReadSessionAddress(const std::string& directory) {
 
 std::vector<SessionAddress> FindSessions(const std::string& root) {
   std::vector<SessionAddress> sessions;
-  DIR* entries = opendir(root.c_str());
-  if (entries == nullptr) return sessions;
-  while (const dirent* entry = readdir(entries)) {
-    if (std::strncmp(entry->d_name, "session_", 8) != 0) continue;
-    Result<SessionAddress> address = ReadSessionAddress(root + "/" + entry->d_name);
+  for (const std::string& directory : SessionsBelow(root)) {
+    Result<SessionAddress> address = ReadSessionAddress(directory);
     if (!address) continue;
-    const Result<int> socket = ConnectToSession(*address);
-    if (!socket) continue;  // its daemon was killed
-    close(socket.value());
+    int error = 0;
+    const int socket = Connect(*address, &error);
+    if (socket < 0) {
+      // A daemon listens before it writes its address, and for as long as it lives.
+      if (error == ECONNREFUSED) RemoveFiles(directory);
+      continue;
+    }
+    close(socket);
     sessions.push_back(std::move(address).value());
   }
-  closedir(entries);
   std::sort(sessions.begin(), sessions.end(),
             [](const auto& a, const auto& b) { return a.directory < b.directory; });
   return sessions;
+}
+
+void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
+  const std::string suffix = "_" + std::to_string(daemon);
+  for (const std::string& directory : SessionsBelow(root)) {
+    if (directory.ends_with(suffix)) RemoveFiles(directory);
+  }
 }
 
 Result<std::string> ReadSecret(const std::string& session_directory) {
@@ -142,21 +183,12 @@ Result<std::string> ReadSecret(const std::string& session_directory) {
 }
 
 Result<int> ConnectToSession(const SessionAddress& address) {
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  if (address.socket.empty() || address.socket.size() > sizeof name.sun_path - 1) {
+  if (address.socket.empty() || address.socket.size() > sizeof sockaddr_un{}.sun_path - 1) {
     return MakeError(MANTA_ERROR_SYSTEM, "the cluster's socket has an impossible name");
   }
-  std::memcpy(name.sun_path + 1, address.socket.data(), address.socket.size());
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return ErrnoError("socket", errno);
-  const auto length =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + address.socket.size());
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&name), length) != 0) {
-    const int error = errno;
-    close(fd);
-    return ErrnoError("connecting to the node daemon of " + address.directory, error);
-  }
+  int error = 0;
+  const int fd = Connect(address, &error);
+  if (fd < 0) return ErrnoError("connecting to the node daemon of " + address.directory, error);
   return fd;
 }
 

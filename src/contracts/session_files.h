@@ -36,9 +36,13 @@ Result<> EnsureSessionRoot(const std::string& root);
 Result<> WriteSessionAddress(const SessionAddress& address);
 Result<SessionAddress> ReadSessionAddress(const std::string& directory);
 
-// Clusters of this user that answer, oldest first. Looks into files that the user alone can write; directories without a living
-// daemon are skipped.
+// Clusters of this user that answer, oldest first. Looks into files that the user alone can write. Where a daemon was killed, it
+// removes the address and the secret that it could not remove itself.
 std::vector<SessionAddress> FindSessions(const std::string& root);
+
+// Removes what led to a daemon that has ended, if it could not do so itself: the address and the secret of the sessions below `root`
+// that a process of that id has made. The caller knows that it lives no more.
+void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon);
 
 // Error AUTHENTICATION when it cannot be read or others could read it.
 Result<std::string> ReadSecret(const std::string& session_directory);

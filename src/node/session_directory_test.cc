@@ -107,12 +107,29 @@ TEST_F(SessionDirectoryTest, AddressesAreReadAsWritten) {
   EXPECT_TRUE(read.value().embedded);
   EXPECT_EQ(read.value().node_id, "00ff");
   EXPECT_TRUE(contracts::FindSessions(root).empty());  // nobody answers there
+  EXPECT_FALSE(fs::exists(root + "/session_1/address")) << "what a killed daemon has left";
 
   std::ofstream(root + "/session_1/address") << "manta-session 99\nsocket=x\npid=1\n";
   EXPECT_EQ(contracts::ReadSessionAddress(root + "/session_1").error().kind,
             MANTA_ERROR_VERSION_MISMATCH);
   std::ofstream(root + "/session_1/address") << "manta-session 1\nsocket=\n";
   EXPECT_FALSE(contracts::ReadSessionAddress(root + "/session_1"));
+}
+
+TEST(SessionFiles, OfADaemonThatHasEndedAreRemoved) {
+  const std::string root = testing::TempDir() + "/manta-dead-daemon";
+  fs::remove_all(root);
+  for (const char* session : {"/session_now_4711", "/session_now_711"}) {
+    fs::create_directories(root + session + "/logs");
+    std::ofstream(root + session + "/secret") << "s";
+    std::ofstream(root + session + "/address.new") << "half of it";
+  }
+  contracts::RemoveFilesOfDeadDaemon(root, 711);
+  EXPECT_FALSE(fs::exists(root + "/session_now_711/secret"));
+  EXPECT_FALSE(fs::exists(root + "/session_now_711/address.new"));
+  EXPECT_TRUE(fs::exists(root + "/session_now_711/logs"));
+  EXPECT_TRUE(fs::exists(root + "/session_now_4711/secret")) << "of another daemon";
+  fs::remove_all(root);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "contracts/session_files.h"
+
 extern char** environ;
 
 namespace manta::worker {
@@ -107,13 +109,18 @@ Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
 }
 
 void AwaitLocalCluster(int pid) {
-  for (int turn = 0; turn < 5000; ++turn) {
-    if (waitpid(pid, nullptr, WNOHANG) != 0) return;
+  bool ended = false;
+  for (int turn = 0; turn < 5000 && !ended; ++turn) {
+    ended = waitpid(pid, nullptr, WNOHANG) != 0;
+    if (ended) break;
     const timespec pause{0, 1'000'000};
     nanosleep(&pause, nullptr);
   }
-  kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
+  if (!ended) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  contracts::RemoveFilesOfDeadDaemon(contracts::SessionRoot(), pid);
 }
 
 }  // namespace manta::worker

@@ -25,7 +25,8 @@ struct LocalCluster {
 // Starts the node daemon with one end of a socket pair. Error START_FAILED when the `manta` executable cannot be found or run.
 Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options);
 
-// Waits for the daemon of a closed socket; kills it when it takes longer than a few seconds.
+// Waits for the daemon of a closed socket; kills it when it takes longer than a few seconds. Of its session only logs stay, however
+// it has ended.
 void AwaitLocalCluster(int pid);
 
 // Where the `manta` executable is: $MANTA_EXECUTABLE, else beside this library (../bin), else in $PATH.

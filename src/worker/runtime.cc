@@ -643,6 +643,7 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   manta_task_spec spec = constructor;
   spec.num_results = 0;
   if (Result<> submitted = Submit(spec, actor.value(), shm::kActorCreation, nullptr); !submitted) {
+    actors_->Release(actor.value());  // nobody else has it
     return submitted.error();
   }
   return actor;
