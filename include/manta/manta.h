@@ -17,6 +17,7 @@
 //   actor.h        Actor<T>().Remote(...), ActorHandle, GetActor
 //   objects.h      Put, Get, Wait, Cancel
 //   object_ref.h   ObjectRef
+//   coroutine.h    co_await on references (C++20)
 //   array.h        Array: large numeric data without copies
 //   archive.h      what can travel, and MANTA_DEFINE
 //   errors.h       exceptions
@@ -25,6 +26,7 @@
 #include "manta/actor.h"
 #include "manta/archive.h"
 #include "manta/array.h"
+#include "manta/coroutine.h"
 #include "manta/errors.h"
 #include "manta/object_ref.h"
 #include "manta/objects.h"

@@ -4,7 +4,7 @@
 usage: check_compile_errors.py COMPILER INCLUDE_DIR [name...]
 
 Each case must fail with exactly one error, which contains the case's text; a case without a text
-must compile. The common part is precompiled once.
+must compile. The common part is precompiled once, as C++17; cases named cxx20_* are compiled as C++20.
 """
 import os
 import pathlib
@@ -41,8 +41,9 @@ def main():
         for name, expected, source in cases:
             unit = folder / f"{name}.cc"
             unit.write_text(source)
+            standard = ["-std=c++20"] if name.startswith("cxx20_") else []
             result = subprocess.run(
-                [compiler, *flags, "-fsyntax-only", "-include", str(header), str(unit)],
+                [compiler, *flags, *standard, "-fsyntax-only", "-include", str(header), str(unit)],
                 capture_output=True, text=True, env=environment)
             errors = re.findall(r"error: .*", result.stderr)
             if expected:

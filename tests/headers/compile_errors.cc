@@ -224,3 +224,21 @@ ObjectRef<const int> reference;
 
 //// timeout_without_unit: deleted function
 void Case(ObjectRef<int> reference) { reference.Get(0.5); }
+
+//// cxx20_coroutine_all_is_well:
+manta::Coroutine<int> Double(int x) { co_return 2 * co_await manta::Task(Add).Remote(x, x); }
+int RunIt(int x) { return manta::RunCoroutine(Double(x)); }
+void Case() { manta::Task(RunIt).Remote(1); }
+
+//// cxx20_task_is_a_coroutine: manta: a coroutine cannot travel, so tasks and methods cannot be
+manta::Coroutine<int> Double(int x);
+void Case() { manta::Task(Double).Remote(1); }
+
+//// cxx20_method_is_a_coroutine: manta: a coroutine cannot travel, so tasks and methods cannot be
+struct Doubler {
+  manta::Coroutine<int> Double(int x);
+};
+void Case() { manta::Actor<Doubler>().Remote().Task(&Doubler::Double).Remote(1); }
+
+//// cxx20_co_await_of_something_else: manta: inside of a manta::Coroutine, co_await takes an ObjectRef
+manta::Coroutine<> Case() { co_await std::suspend_always(); }

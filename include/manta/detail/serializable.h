@@ -63,6 +63,7 @@ enum class Problem {
   kReference,
   kView,
   kIterator,
+  kCoroutine,
   kUnknownClass,
   kBaseClass,
   kTooManyFields,
@@ -381,6 +382,9 @@ constexpr void Refuse() {
   static_assert(problem != Problem::kIterator,
                 "manta: an iterator means nothing in another process. Send the elements, or an "
                 "index.");
+  static_assert(problem != Problem::kCoroutine,
+                "manta: a coroutine cannot travel, so tasks and methods cannot be coroutines. Write "
+                "a function that returns manta::RunCoroutine(...) of it.");
   static_assert(problem != Problem::kUnknownClass,
                 "manta: this type cannot be sent to another process, for Manta does not know its "
                 "members. Make it an aggregate (public members, no constructors), or write "
