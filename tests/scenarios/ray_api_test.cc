@@ -203,6 +203,38 @@ TEST_F(RayInit, TwiceIsOnce) {
   EXPECT_FALSE(ray::IsInitialized());
 }
 
+struct Pair {
+  int x = 0;
+  int y = 0;
+  MSGPACK_DEFINE_ARRAY(x, y);
+};
+MSGPACK_ADD_ENUM(Color);
+
+TEST_F(RayInit, InLocalModeIgnoresOtherClusters) {
+  setenv("RAY_ADDRESS", "nowhere", 1);
+  ray::RayConfig config;
+  config.local_mode = true;
+  config.default_actor_lifetime = ray::ActorLifetime::NON_DETACHED;
+  ray::Init(config);
+  EXPECT_EQ(ray::Put(Pair{1, 2}).Get()->y, 2);
+  ray::Shutdown();
+  unsetenv("RAY_ADDRESS");
+}
+
+TEST_F(RayInit, RefusesARuntimeEnvironment) {
+  ray::RayConfig config;
+  config.runtime_env = ray::RuntimeEnv();
+  config.runtime_env->Set("pip", std::string("numpy"));
+  EXPECT_THROW(ray::Init(config), manta::NotSupportedError);
+}
+
+TEST(RayLog, HasLevels) {
+  EXPECT_TRUE(ray::IsLevelEnabled(ray::RayLoggerLevel::INFO));
+  EXPECT_TRUE(ray::IsLevelEnabled(ray::RayLoggerLevel::WARNING));
+  EXPECT_TRUE(ray::IsLevelEnabled(ray::RayLoggerLevel::ERROR));
+  EXPECT_FALSE(ray::IsLevelEnabled(ray::RayLoggerLevel::DEBUG));
+}
+
 TEST(RayLog, WritesALine) {
   testing::internal::CaptureStderr();
   RAYLOG(INFO) << "three is " << 3;

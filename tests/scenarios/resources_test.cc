@@ -157,6 +157,15 @@ TEST_F(Resources, MemoryIsCounted) {
   EXPECT_THROW(manta::Task(WhereAmI).SetMemory(all * 2).Remote().Get(), manta::TaskUnschedulableError);
 }
 
+TEST_F(Resources, OfSeveralNamesAreTakenTogether) {
+  const auto place = manta::Task(WhereAmI)
+                         .SetName("placed")
+                         .SetResources({{"CPU", 0.5}, {"GPU", 0.25}, {"disk", 1}})
+                         .Remote()
+                         .Get();
+  EXPECT_EQ(place->assigned, (Amounts{{"CPU", 0.5}, {"GPU", 0.25}, {"disk", 1}}));
+}
+
 struct Identity {
   std::string node, job, worker, task, actor, name_space;
   int pid;
