@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/ids.h"
@@ -16,12 +17,28 @@ namespace manta::model {
 
 struct OwnerRecord;
 
+// Who holds leases, in the order in which one is taken away: the last one first. Among those with
+// the same number it is the turn of the one whose last revocation is the longest ago; by their ids
+// alone, the same one would be spared for ever.
+template <class Id>
+struct Holder {
+  uint32_t kept = 0;
+  uint64_t last_revocation = 0;
+  Id id;
+
+  bool operator<(const Holder& other) const {
+    return std::tie(kept, other.last_revocation, id) <
+           std::tie(other.kept, last_revocation, other.id);
+  }
+};
+
 struct JobRecord {
   uint32_t owners = 0;
   uint32_t counted = 0;  // leases, see LeaseRecord
   uint32_t kept = 0;
   uint32_t covered = 0;
-  std::set<std::pair<uint32_t, ProcessId>> holders;  // owners with kept leases, by their number
+  uint64_t last_revocation = 0;              // 0: none so far
+  std::set<Holder<ProcessId>> holders;       // owners with kept leases
   std::set<WaitingLine*> lines;                      // where demands of the job wait
 };
 
@@ -54,6 +71,7 @@ struct OwnerRecord {
   uint32_t counted = 0;
   uint32_t kept = 0;
   uint32_t covered = 0;  // of its demands, in all
+  uint64_t last_revocation = 0;  // 0: none so far
   std::map<uint32_t, DemandRecord> demands;
   std::set<uint32_t> waiting;  // keys
   std::set<LeaseId> leases;

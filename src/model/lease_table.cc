@@ -265,6 +265,7 @@ void LeaseTable::ServeEarmarked(Nanoseconds now, FreeResources* free) {
   std::vector<DemandRecord*> demands;
   for (const auto& [age, demand] : earmarked_) demands.push_back(demand);
   for (DemandRecord* demand : demands) {
+    if (!InReach(*demand->line)) continue;
     Outcome outcome = Outcome::kPassedOver;
     do {
       if (!free->Contains(demand->line->request())) break;
@@ -377,20 +378,37 @@ void LeaseTable::EndLease(Nanoseconds now, LeaseId id, bool freed) {
     lease.promised_to->promised.erase(id);
     if (freed) AddEarmark(lease.promised_to, lease.worker->charged);
   }
+  if (lease.dedicated()) bound_.Subtract(lease.worker->charged);
+  const bool revoked = lease.revoked;
   leases_.erase(found);
   Refresh(now, demand);
+  // The one that got it keeps it for a quantum, too, before this one may ask for it back.
+  if (revoked && demand->waiting()) Arm(demand, now + options_.quantum);
   ForgetIfDone(demand);
 }
 
 void LeaseTable::Charge(PoolWorker* worker, const ResourceSet& amount) {
   worker->charged.Add(amount);
   available_.Subtract(amount);
+  if (IsBound(*worker)) bound_.Add(amount);
 }
 
 void LeaseTable::Release(PoolWorker* worker, const ResourceSet& amount) {
   available_.Add(amount);
   if (amount.Get(kGpu) > 0) gpus_.Give(std::exchange(worker->gpus, {}));
+  if (IsBound(*worker)) bound_.Subtract(amount);
   worker->charged.Subtract(ResourceSet(amount));
+}
+
+bool LeaseTable::IsBound(const PoolWorker& worker) const {
+  const auto lease = leases_.find(worker.lease);
+  return lease != leases_.end() && lease->second.dedicated();
+}
+
+bool LeaseTable::InReach(const WaitingLine& line) const {
+  ResourceSet most = options_.total;
+  most.Subtract(bound_);
+  return most.Contains(line.request());
 }
 
 void LeaseTable::Count(const LeaseRecord& lease) {
@@ -407,12 +425,10 @@ void LeaseTable::ChangeCounts(OwnerRecord* owner, int counted, int kept) {
   holdings_changed_ = true;
   JobRecord& job = *owner->job;
   if (kept != 0) {
-    job.holders.erase({owner->kept, owner->id});
-    holding_jobs_.erase({job.kept, owner->job_id});
+    Unlist(owner);
     owner->kept += kept;
     job.kept += kept;
-    if (owner->kept > 0) job.holders.emplace(owner->kept, owner->id);
-    if (job.kept > 0) holding_jobs_.emplace(job.kept, owner->job_id);
+    List(owner);
   }
   if (counted == 0) return;
   owner->counted += counted;
@@ -423,6 +439,18 @@ void LeaseTable::ChangeCounts(OwnerRecord* owner, int counted, int kept) {
     LeaveLine(demand);
     EnterLine(demand);
   }
+}
+
+void LeaseTable::List(OwnerRecord* owner) {
+  JobRecord& job = *owner->job;
+  if (owner->kept > 0) job.holders.insert({owner->kept, owner->last_revocation, owner->id});
+  if (job.kept > 0) holding_jobs_.insert({job.kept, job.last_revocation, owner->job_id});
+}
+
+void LeaseTable::Unlist(OwnerRecord* owner) {
+  JobRecord& job = *owner->job;
+  job.holders.erase({owner->kept, owner->last_revocation, owner->id});
+  holding_jobs_.erase({job.kept, job.last_revocation, owner->job_id});
 }
 
 // ---- Quanta
@@ -516,6 +544,10 @@ FreeResources LeaseTable::Attainable(const DemandRecord& demand) const {
 // The lease to revoke so that `demand` comes a step nearer to its next one; nullptr: nothing is to
 // be done.
 LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
+  if (!InReach(*demand->line)) {
+    SetCovered(demand, 0);
+    return nullptr;
+  }
   const ResourceSet& request = demand->line->request();
   const FreeResources free = Attainable(*demand);
   std::vector<std::string_view> lacking;
@@ -542,10 +574,10 @@ LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
 LeaseRecord* LeaseTable::FindVictimOfOthers(const DemandRecord& demand,
                                             const std::vector<std::string_view>& lacking) {
   for (auto job = holding_jobs_.rbegin(); job != holding_jobs_.rend(); ++job) {
-    const auto& holders = jobs_.at(job->second).holders;
+    const auto& holders = jobs_.at(job->id).holders;
     for (auto holder = holders.rbegin(); holder != holders.rend(); ++holder) {
-      if (holder->second == demand.owner->id) continue;
-      const OwnerRecord& owner = owners_.at(holder->second);
+      if (holder->id == demand.owner->id) continue;
+      const OwnerRecord& owner = owners_.at(holder->id);
       if (!MayRevoke(owner, demand)) break;  // neither of those with fewer leases
       if (LeaseRecord* lease = OldestUseful(owner, lacking)) return lease;
     }
@@ -599,6 +631,9 @@ void LeaseTable::Revoke(LeaseRecord* lease, DemandRecord* demand) {
   lease->revoked = true;
   lease->promised_to = demand;
   Count(*lease);
+  Unlist(lease->owner);
+  lease->owner->last_revocation = lease->owner->job->last_revocation = ++revocations_;
+  List(lease->owner);
   demand->promised.insert(lease->id);
   actions_.push_back(RevokeLease{lease->id, lease->owner->id});
   // A worker that starts while the last task runs costs no time.
@@ -681,7 +716,7 @@ void LeaseTable::CheckInvariants() const {
 }
 
 void LeaseTable::CheckLeases() const {
-  ResourceSet left = options_.total;
+  ResourceSet left = options_.total, bound;
   size_t leased = 0;
   for (const auto& [id, worker] : pool_.workers()) {
     left.Subtract(worker.charged);
@@ -696,7 +731,9 @@ void LeaseTable::CheckLeases() const {
     ResourceSet charged = lease->second.demand->line->shape().resources;
     if (worker.blocked) charged.Set(kCpu, 0);
     Require(worker.charged == charged, "a worker is charged something else than its lease says");
+    if (lease->second.dedicated()) bound.Add(charged);
   }
+  Require(bound == bound_, "what dedicated leases hold is not what is bound");
   Require(leased == leases_.size(), "a lease has no worker");
   Require(left.Get(kGpu) == gpus_.free(), "the GPUs do not add up");
   Require(left == available_, "what is charged and what is available do not make the total");
@@ -764,7 +801,7 @@ void LeaseTable::CheckCounts() const {
     job.counted += counted;
     job.kept += kept;
     job.covered += covered;
-    Require(owner.job->holders.contains({kept, id}) == (kept > 0),
+    Require(owner.job->holders.contains({kept, owner.last_revocation, id}) == (kept > 0),
             "the list of a job's holders is wrong");
   }
   Require(jobs.size() == jobs_.size(), "a job without owners");
@@ -773,7 +810,7 @@ void LeaseTable::CheckCounts() const {
     Require(job.owners == real.owners && job.counted == real.counted && job.kept == real.kept &&
                 job.covered == real.covered,
             "the counts of a job are wrong");
-    Require(holding_jobs_.contains({job.kept, id}) == (job.kept > 0),
+    Require(holding_jobs_.contains({job.kept, job.last_revocation, id}) == (job.kept > 0),
             "the list of holding jobs is wrong");
   }
 }

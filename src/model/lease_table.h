@@ -19,9 +19,10 @@
 //  - Quantum: when an owner has waited for a quantum and someone else holds more than it does (in
 //    the order of fairness, so much that a lease less would still be no less than the waiting one
 //    has), one lease of the holder with the most leases (the oldest that holds something the
-//    waiting one lacks) is revoked. The holder stops pushing, takes back what has not started, and
-//    returns the lease after the running task; what it held is kept for the waiting one. A lease is
-//    revoked at most once. Dedicated leases (actors) are never revoked. Keys of one owner take
+//    waiting one lacks; holders with equally many take turns) is revoked. The holder stops pushing, takes back what has not started, and
+//    returns the lease after the running task; what it held is kept for the waiting one, and the
+//    holder does not ask for it back before another quantum. A lease is revoked at most once. For a
+//    demand that does not fit beside the dedicated leases nothing is revoked and nothing is kept. Dedicated leases (actors) are never revoked. Keys of one owner take
 //    turns likewise.
 //  - Workers belong to one executable. If a grantable demand finds no idle worker of its
 //    executable, one is started; at most `max_starting` at a time and `max_workers` in all (not
@@ -188,9 +189,14 @@ class LeaseTable {
   void EndLease(Nanoseconds now, LeaseId id, bool freed);
   void Charge(PoolWorker* worker, const ResourceSet& amount);
   void Release(PoolWorker* worker, const ResourceSet& amount);
+  bool IsBound(const PoolWorker& worker) const;
+  // Whether the request fits beside the dedicated leases, which nobody can take back.
+  bool InReach(const WaitingLine& line) const;
   void Count(const LeaseRecord& lease);
   void Uncount(const LeaseRecord& lease);
   void ChangeCounts(OwnerRecord* owner, int counted, int kept);
+  void List(OwnerRecord* owner);    // among the holders
+  void Unlist(OwnerRecord* owner);
 
   // Quanta.
   void Arm(DemandRecord* demand, Nanoseconds due);
@@ -219,6 +225,7 @@ class LeaseTable {
   const LeaseOptions options_;
   ResourceSet available_;
   GpuUnits gpus_;  // of available_
+  ResourceSet bound_;  // what dedicated leases are charged
   WorkerPool pool_;
   std::map<LeaseId, LeaseRecord> leases_;  // in the order of granting
   std::unordered_map<ProcessId, OwnerRecord> owners_;
@@ -234,9 +241,10 @@ class LeaseTable {
   bool holdings_changed_ = false;
   Nanoseconds parked_looked_at_ = 0;
   // Jobs by the leases that they hold and could give back.
-  std::set<std::pair<uint32_t, JobId>> holding_jobs_;
+  std::set<Holder<JobId>> holding_jobs_;
   uint64_t next_lease_ = 1;
   uint64_t arrivals_ = 0;
+  uint64_t revocations_ = 0;
   uint64_t round_ = 0;
   std::vector<LeaseAction> actions_;
 };

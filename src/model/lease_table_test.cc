@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 #include <optional>
 #include <random>
+#include <set>
 
 namespace manta::model {
 namespace {
@@ -321,6 +324,75 @@ TEST_F(LeaseTableTest, ActorsAreNeverRevoked) {
   Want(Owner(2), 1);
   for (int i = 0; i < 5; ++i) Wait(kQuantum);
   EXPECT_TRUE(Taken<RevokeLease>().empty());
+}
+
+TEST_F(LeaseTableTest, NothingIsRevokedForADemandThatActorsLeaveNoRoomFor) {
+  table().AddOwner(Owner(1), JobId{1});
+  table().AddOwner(Owner(2), JobId{2});
+  Idle(2);
+  Declare({Owner(2), 1, kPython, Cpus(1), Cpus(1), true, 1});
+  Want(Owner(1), 1);
+  Want(Owner(2), 1, Cpus(2));
+  for (int i = 0; i < 5; ++i) Wait(kQuantum);
+  EXPECT_TRUE(Taken<RevokeLease>().empty());
+}
+
+TEST_F(LeaseTableTest, WhatIsKeptForADemandIsFreedWhenAnActorTakesItsRoom) {
+  table().AddOwner(Owner(1), JobId{1});
+  table().AddOwner(Owner(2), JobId{2});
+  Idle(3);
+  Declare({Owner(2), 1, kPython, Cpus(1), Cpus(1), true, 1});
+  const GrantLease actor = OneGrant();
+  table().WorkerBlocked(now_, actor.worker);
+  Want(Owner(1), 2);
+  const std::vector<GrantLease> held = Taken<GrantLease>();
+  Want(Owner(2), 1, Cpus(2));
+  Wait(kQuantum);
+  for (const RevokeLease& revoked : Taken<RevokeLease>()) Return(revoked.lease);
+  ASSERT_TRUE(Grantees().empty()) << "one CPU is kept for the one that needs two";
+
+  table().WorkerResumed(now_, actor.worker);
+  Take();
+  for (const GrantLease& grant : held) Return(grant.lease);
+  EXPECT_EQ(Grantees(), Owners({Owner(1)})) << "owner 2 would keep it for as long as the actor lives";
+}
+
+TEST_F(LeaseTableTest, OddLeasesChangeHandsEvenly) {
+  Restart({.total = Cpus(3), .quantum = kQuantum});
+  for (uint32_t owner : {1, 2}) table().AddOwner(Owner(owner), JobId{owner});
+  Idle(3);
+  std::map<ProcessId, int> held;
+  Want(Owner(1), 9);
+  Wait(kMs);
+  Want(Owner(2), 9);
+  std::map<ProcessId, Nanoseconds> shares;
+  for (Nanoseconds end = now_ + 100 * kQuantum; now_ < end; Wait(kMs)) {
+    // Who is asked to gives the lease back a millisecond later.
+    for (const RevokeLease& revoked : Taken<RevokeLease>()) {
+      Wait(kMs);
+      --held[revoked.owner];
+      Return(revoked.lease);
+    }
+    for (const GrantLease& grant : Taken<GrantLease>()) ++held[grant.owner];
+    for (const auto& [owner, leases] : held) shares[owner] += leases;
+  }
+  EXPECT_LT(std::abs(shares[Owner(1)] - shares[Owner(2)]), shares[Owner(1)] / 10);
+}
+
+TEST_F(LeaseTableTest, EqualHoldersTakeTurnsAtGivingUp) {
+  Restart({.total = Cpus(5), .quantum = kQuantum});
+  for (uint32_t owner : {1, 2, 3}) table().AddOwner(Owner(owner), JobId{owner});
+  for (uint32_t owner : {1, 2, 3}) Want(Owner(owner), 9);
+  Idle(5);
+  std::set<ProcessId> gave_up;
+  for (int i = 0; i < 20; ++i) {
+    Wait(kQuantum);
+    for (const RevokeLease& revoked : Taken<RevokeLease>()) {
+      gave_up.insert(revoked.owner);
+      Return(revoked.lease);
+    }
+  }
+  EXPECT_EQ(gave_up, std::set<ProcessId>({Owner(1), Owner(2), Owner(3)}));
 }
 
 TEST_F(LeaseTableTest, OnlyALeaseThatHelpsIsRevoked) {

@@ -51,6 +51,7 @@ void Cluster::Run() {
     now_ = next.time;
     if (++events_ > kMostEvents || now_ > kLongest) {
       oracle_.Fail(now_, "it does not come to an end: something waits for ever");
+      for (const auto& [index, node] : nodes_) Log(node->Describe());
       for (const auto& [id, process] : processes_) Log(process->Describe());
       return;
     }
@@ -109,7 +110,8 @@ void Cluster::Send(ProcessId from, ProcessId to, Event event) {
   After(link->last - now_, [this, link, from, to, to_daemon, event = std::move(event)] {
     if (link->cut) return;
     if (to_daemon) {
-      if (FindNode(NodeIndexOf(to)) != nullptr) event();
+      if (FindNode(NodeIndexOf(to)) != nullptr) return event();
+      Undeliverable(from, to);
     } else if (processes_.contains(to)) {
       RunFor(to, event);
     } else {
@@ -119,9 +121,15 @@ void Cluster::Send(ProcessId from, ProcessId to, Event event) {
 }
 
 // Who started after a death was not told of it. It learns of it when it sends something to the dead
-// process.
+// process or node.
 void Cluster::Undeliverable(ProcessId from, ProcessId to) {
   if (!processes_.contains(from)) return;
+  if (to == DaemonOf(NodeIndexOf(to))) {
+    Send(DaemonOf(NodeIndexOf(from)), from, [this, from, to] {
+      Find(from)->OnNodeGone(NodeIndexOf(to));
+    });
+    return;
+  }
   Send(DaemonOf(NodeIndexOf(from)), from, [this, from, to] { Find(from)->OnProcessGone(to); });
 }
 
@@ -190,14 +198,18 @@ void Cluster::TellDeath(ProcessId process) {
   Send(process, DaemonOf(NodeIndexOf(process)), [this, process] {
     FindNode(NodeIndexOf(process))->OnProcessGone(process);
   });
-  for (const auto& [id, other] : processes_) {
-    // With the messages of the dead process, in their order.
-    std::shared_ptr<Link>& link = links_[{process, id}];
+  // With the messages of the dead process, in their order; where they are lost, on a link of its own.
+  const auto renew = [this, process](ProcessId to) {
+    std::shared_ptr<Link>& link = links_[{process, to}];
     if (link != nullptr && link->cut) link = nullptr;
+  };
+  for (const auto& [id, other] : processes_) {
+    renew(id);
     Send(process, id, [this, id, process] { Find(id)->OnProcessGone(process); });
   }
   for (const auto& [index, node] : nodes_) {
     if (index == NodeIndexOf(process)) continue;
+    renew(DaemonOf(index));
     Send(process, DaemonOf(index), [this, index, process] {
       FindNode(index)->OnProcessGone(process);
     });

@@ -17,6 +17,8 @@ void MakeFairness(Random* random, Config* config) {
   config->depth = 0;
   config->most_leases = 16;
   config->actors = false;
+  // Each change of hands takes a quantum and a task: the time of many of them.
+  config->fairness_time = 60 * (config->quantum + config->duration);
 }
 
 void AddFaults(Random* random, Config* config) {
@@ -56,6 +58,9 @@ Config ConfigOf(uint64_t seed) {
   config.most_leases = static_cast<uint32_t>(random.Between(1, 8));
   config.retries = static_cast<uint32_t>(random.Below(4));
   config.actors = random.Chance(50);
+  // An idle actor keeps its CPU for as long as its driver lives. On top of all of them there must be
+  // room for a task that needs two: users who leave none wait for ever, and rightly so.
+  if (config.actors) config.cpus += (config.drivers + config.nodes - 1) / config.nodes;
   config.in_place = random.Chance(50);
   config.user_errors = random.Chance(50) ? 10 : 0;
   config.delay = random.Between(1, 500) * kMicrosecond;
@@ -82,6 +87,8 @@ std::string ToString(const Config& config) {
   add("tasks", config.tasks);
   add("depth", config.depth);
   add("fairness", config.fairness);
+  add("quantum (us)", config.quantum / kMicrosecond);
+  add("duration (us)", config.duration / kMicrosecond);
   add("in place", config.in_place);
   add("actors", config.actors);
   add("worker crashes", config.worker_crashes);

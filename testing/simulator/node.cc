@@ -47,6 +47,7 @@ void Node::OnReturn(LeaseId lease) {
   cluster_->oracle().OnReturn(cluster_->now(), index_, lease);
   table_.ReturnLease(cluster_->now(), lease);
   Apply();
+  cluster_->oracle().AfterReturn(index_);
 }
 
 void Node::OnBlocked(ProcessId worker, bool blocked) {
@@ -84,6 +85,16 @@ void Node::OnProcessGone(ProcessId process) {
 void Node::Check() {
   table_.CheckInvariants();
   cluster_->oracle().CheckWaiting(cluster_->now(), index_, table_);
+}
+
+std::string Node::Describe() const {
+  std::string text = "node " + std::to_string(index_) + ": " + table_.available().ToString() +
+                     " is free";
+  for (const model::UnmetDemand& unmet : table_.Unmet(cluster_->now())) {
+    text += "\n    key " + std::to_string(unmet.key) + " of " + Hex(unmet.owner.value) + " misses " +
+            std::to_string(unmet.missing) + ": " + unmet.reason;
+  }
+  return text;
 }
 
 // ---- Outputs
@@ -141,6 +152,7 @@ void Node::StartWorker(ExecutableId executable) {
 }
 
 void Node::Do(const model::StopWorker& stop) {
+  cluster_->oracle().OnStop(index_, stop.worker);
   if (!stop.force) {
     cluster_->Send(self(), stop.worker, [cluster = cluster_, stop] {
       cluster->Find(stop.worker)->OnStop();

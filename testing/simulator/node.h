@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "base/ids.h"
 #include "model/lease_table.h"
@@ -23,6 +24,7 @@ class Node {
   void OnProcessGone(ProcessId process);
 
   void Check();
+  std::string Describe() const;  // what waits for it
   const model::LeaseTable& table() const { return table_; }
 
  private:

@@ -129,13 +129,25 @@ void Oracle::OnReturn(Nanoseconds now, uint32_t index, LeaseId id) {
       now - found->second.revoked_at > 2 * config_.duration + 10 * config_.delay) {
     Fail(now, "a revoked lease came back after more than a task");
   }
-  if (node.demands.at({found->second.owner, found->second.key}).dedicated) {
-    found->second.ended = true;
-    return;
+  const auto worker = std::find_if(node.by_worker.begin(), node.by_worker.end(),
+                                   [id](const auto& entry) { return entry.second == id; });
+  const model::Demand& demand = node.demands.at({found->second.owner, found->second.key});
+  if (demand.dedicated || demand.resources.Get(model::kGpu) > 0) {
+    node.returned = {worker->first, id, found->second};
   }
-  std::erase_if(node.by_worker, [&](const auto& entry) { return entry.second == id; });
+  node.by_worker.erase(worker);
   node.leases.erase(found);
 }
+
+void Oracle::OnStop(uint32_t index, ProcessId worker) {
+  Node& node = nodes_.at(index);
+  if (!node.returned || node.returned->worker != worker) return;
+  node.by_worker[worker] = node.returned->id;
+  Lease& lease = node.leases[node.returned->id] = node.returned->lease;
+  lease.ended = true;
+}
+
+void Oracle::AfterReturn(uint32_t index) { nodes_.at(index).returned.reset(); }
 
 void Oracle::OnWorkerGone(uint32_t index, ProcessId worker) {
   Node& node = nodes_.at(index);
@@ -160,8 +172,10 @@ void Oracle::CheckWaiting(Nanoseconds now, uint32_t index, const model::LeaseTab
   for (const auto& [id, lease] : node->second.leases) {
     if (lease.revoked && !lease.ended) return;
   }
+  // Workers of other executables may have to start before, a few at a time.
+  const Nanoseconds longest = 3 * config_.quantum + 10 * kMillisecond;
   for (const model::UnmetDemand& unmet : table.Unmet(now)) {
-    if (unmet.infeasible || now - unmet.since <= 3 * config_.quantum) continue;
+    if (unmet.infeasible || now - unmet.since <= longest) continue;
     if (!IsPlenty(node->second, unmet)) continue;
     Fail(now, "owner " + Hex(unmet.owner.value) + " has waited for " +
                   std::to_string((now - unmet.since) / kMicrosecond) +

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -52,8 +53,11 @@ class Oracle {
   void OnGrant(Nanoseconds now, uint32_t node, const model::GrantLease& grant);
   void OnRevoke(Nanoseconds now, uint32_t node, LeaseId lease);
   void OnBlocked(uint32_t node, ProcessId worker, bool blocked);
-  // Returned. A dedicated lease holds its resources until its worker is gone.
+  // Returned. If the worker is stopped for that, before AfterReturn, then what a dedicated lease or
+  // one with GPUs held is free when the worker is gone.
   void OnReturn(Nanoseconds now, uint32_t node, LeaseId lease);
+  void OnStop(uint32_t node, ProcessId worker);
+  void AfterReturn(uint32_t node);
   void OnWorkerGone(uint32_t node, ProcessId worker);
   // Its leases end; their workers keep what they hold until they are gone.
   void OnOwnerGone(uint32_t node, ProcessId owner);
@@ -77,12 +81,18 @@ class Oracle {
     bool ended = false;  // but the worker is not gone yet
     Nanoseconds revoked_at = 0;
   };
+  struct Returned {
+    ProcessId worker;
+    LeaseId id;
+    Lease lease;
+  };
   struct Node {
     model::ResourceSet total;
     std::map<std::pair<ProcessId, uint32_t>, model::Demand> demands;
     std::map<LeaseId, Lease> leases;
     std::map<ProcessId, LeaseId> by_worker;
     std::set<ProcessId> blocked;
+    std::optional<Returned> returned;
   };
 
   model::ResourceSet Held(const Node& node, ProcessId worker, const Lease& lease) const;

@@ -12,12 +12,13 @@ constexpr uint32_t kFirstActorKey = 10;
 }  // namespace
 
 // Keys: 0 and 1 need little, 2 needs two CPUs and another executable, 3 a GPU; actors have one
-// each.
+// each. What had a GPU ends with its lease, and here a worker ends only when nobody needs what it
+// owns. So GPUs have an executable of their own, whose tasks own nothing.
 model::Demand Process::DemandOf(uint32_t key) const {
   model::Demand demand;
   demand.owner = id_;
   demand.key = key;
-  demand.executable = ExecutableOf(job_, key == 2 ? 1 : 0);
+  demand.executable = ExecutableOf(job_, key == 2 ? 1 : key == 3 ? 2 : 0);
   const int64_t halves = key == 1 ? 1 : key == 2 ? 4 : 2;
   demand.placement.Set(model::kCpu, halves * model::kResourceUnit / 2);
   if (key == 3) demand.placement.Set(model::kGpu, model::kResourceUnit);
@@ -31,6 +32,7 @@ Process::Target& Process::TargetOf(uint32_t node, uint32_t key) {
   if (added) {
     entry->second.node = node;
     entry->second.demand = DemandOf(key);
+    entry->second.lost = gone_nodes_.contains(node);
   }
   return entry->second;
 }
@@ -50,6 +52,8 @@ ObjectId Process::Submit(uint32_t node, uint32_t key, const TaskSpec& spec,
   task->key = key;
   task->dependencies = dependencies;
   tasks_[task->message.number] = task;
+  // Calls of an actor stand in the order of their submission from the start.
+  if (key >= kFirstActorKey) TargetOf(node, key).backlog.push_back(task);
   table_.PinTask(task->message.number, arguments);
   const ObjectId result = task->message.result;
   for (const ObjectId dependency : dependencies) Retain(dependency);
@@ -88,8 +92,9 @@ void Process::Enqueue(const TaskPtr& task) {
     task->node = node();
     target = &TargetOf(task->node, task->key);
   }
-  task->state = TaskState::kQueued;
-  target->backlog.push_back(task);
+  const bool stands_there = std::exchange(task->state, TaskState::kQueued) == TaskState::kWaiting &&
+                            target->demand.dedicated;
+  if (!stands_there) target->backlog.push_back(task);
 }
 
 // ---- Leases
@@ -106,7 +111,10 @@ void Process::Pump(Target* target) {
   for (uint32_t filled = 1; filled <= cluster_->config().window; ++filled) {
     for (auto& [name, held] : target->leases) {
       const bool may = !held.revoked && !held.blocked;
-      while (may && !target->backlog.empty() && held.channel->slots.size() < filled) {
+      // A call whose arguments are not there yet holds the later ones back.
+      while (may && !target->backlog.empty() &&
+             target->backlog.front()->state != TaskState::kWaiting &&
+             held.channel->slots.size() < filled) {
         const TaskPtr task = target->backlog.front();
         target->backlog.pop_front();
         Push(&held, task);
@@ -245,6 +253,7 @@ void Process::OnLeaseLost(LeaseName name) {
 }
 
 void Process::OnNodeGone(uint32_t index) {
+  gone_nodes_.insert(index);
   for (auto& [name, target] : targets_) {
     if (name.first != index || target.lost) continue;
     target.lost = true;
@@ -273,7 +282,10 @@ void Process::LoseLease(Target* target, LeaseName name) {
   for (const TaskMessage& slot : channel->slots) calls.push_back(tasks_.at(slot.number));
   calls.insert(calls.end(), target->backlog.begin(), target->backlog.end());
   target->backlog.clear();
-  for (const TaskPtr& call : calls) FailTask(call, Outcome::kActorDied);
+  for (const TaskPtr& call : calls) {
+    // Unless it needed the value of an earlier one, and has failed with it.
+    if (tasks_.contains(call->message.number)) FailTask(call, Outcome::kActorDied);
+  }
   if (target->demand.wanted == 0) return;
   target->demand.wanted = 0;
   cluster_->Send(id_, Cluster::DaemonOf(name.node), [cluster = cluster_, name, job = job_,
@@ -342,6 +354,7 @@ void Process::Retry(TaskPtr task) {
 }
 
 void Process::FailTask(TaskPtr task, Outcome outcome) {
+  if (task->key >= kFirstActorKey) std::erase(TargetOf(task->node, task->key).backlog, task);
   Finish(task);
   table_.UnpinTask(task->message.number);
   Resolve(task->message.result, {outcome, {}});

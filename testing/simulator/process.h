@@ -162,7 +162,7 @@ class Process {
   void Wait(Activity* activity, ObjectId object);
   void Continue(uint64_t id);
   bool RunInPlace();
-  TaskPtr TakeChild(uint32_t node, uint32_t key);
+  TaskPtr TakeChild(uint32_t node, uint32_t key, ObjectId result);
   void WaitFurther();
   void SetBlocked(bool blocked);
   void EndActivity(Activity* activity, Outcome outcome, const std::vector<ObjectId>& returned);
@@ -204,6 +204,7 @@ class Process {
   std::map<model::TaskNumber, TaskPtr> tasks_;
   std::map<TargetName, Target> targets_;
   std::set<ProcessId> dead_;
+  std::set<uint32_t> gone_nodes_;
   uint32_t last_object_ = 0;
   model::TaskNumber last_number_ = 0;
   uint32_t actors_ = 0;

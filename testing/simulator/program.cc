@@ -126,7 +126,7 @@ void Process::FinishTask(Activity* activity) {
     return EndActivity(activity, Outcome::kTaskError, {});
   }
   std::vector<ObjectId> returned = SomeOf(activity->handles, 15);
-  if (random().Chance(20)) {
+  if (random().Chance(20) && activity->key != kGpuKey) {
     const ObjectId put = NewObject();
     const std::vector<ObjectId> inners = SomeOf(activity->handles, 20);
     table_.Put(put, inners);
@@ -209,6 +209,8 @@ void Process::SubmitFromDriver(Activity* activity) {
     spec.id = cluster_->NextTask();
     spec.depth = key == kGpuKey ? 0 : cluster_->config().depth;
     spec.retries = static_cast<uint32_t>(random().Below(cluster_->config().retries + 1));
+    // A later call may wait for this one; another attempt would come after it.
+    if (key >= kFirstActorKey) spec.retries = 0;
     spec.duration = random().Skewed(cluster_->config().duration);
     spec.blocks = cluster_->config().blocking && key != kGpuKey;
     activity->handles.push_back(Submit(at, key, spec, SomeOf(activity->handles, 15),

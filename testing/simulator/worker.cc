@@ -78,10 +78,11 @@ void Process::SetBlocked(bool blocked) {
   });
 }
 
-// The innermost task waits: one of the children that nobody has claimed may run in its lease.
+// The innermost task waits: if nobody has claimed the very child that makes what it waits for, that
+// may run in its lease. No other one: it might wait for something further down on the stack.
 bool Process::RunInPlace() {
   const Activity& waiting = activities_.at(stack_.back());
-  const TaskPtr task = TakeChild(waiting.node, waiting.key);
+  const TaskPtr task = TakeChild(waiting.node, waiting.key, *waiting.waits_for);
   if (task == nullptr) return false;
   if (blocked_) SetBlocked(false);
   task->state = TaskState::kHere;
@@ -94,17 +95,24 @@ bool Process::RunInPlace() {
   return true;
 }
 
-Process::TaskPtr Process::TakeChild(uint32_t at, uint32_t key) {
+Process::TaskPtr Process::TakeChild(uint32_t at, uint32_t key, ObjectId result) {
   const auto found = targets_.find({at, key});
   if (found == targets_.end() || found->second.demand.dedicated) return nullptr;
   Target& target = found->second;
+  const auto makes_it = [result](const TaskMessage& message) { return message.result == result; };
   for (auto& [name, held] : target.leases) {
-    const size_t slots = held.channel->slots.size();
-    if (target.backlog.empty() && slots > 0) TakeBack(&held, &target, slots - 1);
+    std::deque<TaskMessage>& slots = held.channel->slots;
+    const auto slot = std::find_if(slots.begin(), slots.end(), makes_it);
+    if (slot == slots.end()) continue;
+    const TaskPtr task = tasks_.at(slot->number);
+    slots.erase(slot);
+    return task;
   }
-  if (target.backlog.empty()) return nullptr;
-  const TaskPtr task = target.backlog.front();
-  target.backlog.pop_front();
+  const auto queued = std::find_if(target.backlog.begin(), target.backlog.end(),
+                                   [&](const TaskPtr& task) { return makes_it(task->message); });
+  if (queued == target.backlog.end()) return nullptr;
+  const TaskPtr task = *queued;
+  target.backlog.erase(queued);
   return task;
 }
 
