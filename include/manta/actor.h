@@ -151,14 +151,14 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
     spec.function_name = name;
     spec.num_results = count;
     spec.options = this->options_.Number(runtime);
-    manta_ref* results[Refs::kCount];
+    typename Refs::Handles results = Refs::Room(count);
     detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCall(
         runtime, spec, prefix,
         [this, &results](const manta_task_spec& filled) {
-          detail::Check(manta_actor_submit(actor_, &filled, results));
+          detail::Check(manta_actor_submit(actor_, &filled, results.data()));
         },
         given...);
-    return Refs::FromHandles(results, count);
+    return Refs::FromHandles(results.data(), count);
   }
 
   manta_actor* actor_;

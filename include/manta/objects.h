@@ -68,7 +68,7 @@ class ManyBytes {
   const manta_bytes& operator[](size_t index) const { return data_[index]; }
 
  private:
-  static constexpr size_t kFew = 128;
+  static constexpr size_t kFew = 1024;
   manta_bytes* data_;
   manta_bytes few_[kFew];
   std::unique_ptr<manta_bytes[]> many_;

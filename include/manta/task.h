@@ -34,23 +34,24 @@ inline constexpr bool kIsVector = false;
 template <class T, class Allocator>
 inline constexpr bool kIsVector<std::vector<T, Allocator>> = true;
 
-inline constexpr uint32_t kMaxResults = 255;
+inline constexpr uint32_t kMaxResults = 65535;
 
 inline uint32_t CheckResultCount(size_t count) {
   if (count > kMaxResults) {
-    throw InvalidArgumentError("RemoteMany: a call has at most 255 results, not " +
+    throw InvalidArgumentError("RemoteMany: a call has at most 65535 results, not " +
                                std::to_string(count));
   }
   return static_cast<uint32_t>(count);
 }
 
 // The references that Remote (kOne), RemoteMulti (kMany) and RemoteMany (kList) return for a
-// function's result. There are at most kCount, and exactly that many but for a kList.
+// function's result. Handles is the room for what submitting the call gives.
 template <ResultMode mode, class Result>
 struct ResultRefs {
   using Type = ObjectRef<Result>;
   using Values = TypeList<Result>;
-  static constexpr uint32_t kCount = 1;
+  using Handles = std::array<manta_ref*, 1>;
+  static Handles Room(uint32_t) { return {}; }
   static Type FromHandles(manta_ref** handles, uint32_t) { return Type::FromHandle(handles[0]); }
 };
 template <class List>
@@ -69,6 +70,8 @@ struct ResultRefs<ResultMode::kMany, Result> {
   using Type = typename RefTuple<Values>::Type;
   static constexpr uint32_t kCount = Values::kSize;
   static_assert(kCount != 0, "manta: RemoteMulti needs a function that returns something");
+  using Handles = std::array<manta_ref*, kCount>;
+  static Handles Room(uint32_t) { return {}; }
   static Type FromHandles(manta_ref** handles, uint32_t) {
     return RefTuple<Values>::FromHandles(handles, std::make_index_sequence<kCount>());
   }
@@ -78,7 +81,8 @@ struct ResultRefs<ResultMode::kList, Result> {
   using Value = typename Result::value_type;
   using Values = TypeList<Value>;
   using Type = std::vector<ObjectRef<Value>>;
-  static constexpr uint32_t kCount = kMaxResults;
+  using Handles = std::vector<manta_ref*>;
+  static Handles Room(uint32_t count) { return Handles(count); }
   static Type FromHandles(manta_ref** handles, uint32_t count) {
     Type references;
     references.reserve(count);
@@ -211,7 +215,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
   }
 
   // For functions that return a std::vector<T>, when the caller knows how many elements that will
-  // have: `count` references, at most 255, as a std::vector<ObjectRef<T>>, so that each can be
+  // have: `count` references, at most 65535, as a std::vector<ObjectRef<T>>, so that each can be
   // passed on alone. When the function returns another number of elements, all of them fail.
   template <class... Given>
   auto RemoteMany(size_t count, Given&&... given) const {
@@ -246,14 +250,14 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
       spec.function_name = name;
       spec.num_results = count;
       spec.options = this->options_.Number(runtime);
-      manta_ref* results[Refs::kCount];
+      typename Refs::Handles results = Refs::Room(count);
       detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCallOf(
           function_, runtime, spec,
           [runtime, &results](const manta_task_spec& filled) {
-            detail::Check(manta_submit(runtime, &filled, results));
+            detail::Check(manta_submit(runtime, &filled, results.data()));
           },
           given...);
-      return Refs::FromHandles(results, count);
+      return Refs::FromHandles(results.data(), count);
     } else {
       return typename Refs::Type();
     }

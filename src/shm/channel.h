@@ -80,9 +80,9 @@ struct TaskBody {
   uint32_t args_bytes;
   uint32_t payload_offset;
   uint16_t dependencies;
+  uint16_t results;
   uint8_t flags;
-  uint8_t results;
-  uint16_t attempt;  // 0 for the first
+  uint8_t attempt;   // 0 for the first; stays at 255
   uint16_t shape;    // a hash of what the task asks of its worker: children of the same shape may run in its place
   unsigned char payload[kInlinePayload];
 };

@@ -43,8 +43,11 @@ void Park(Doorbell<RealAtomics>& doorbell, int64_t timeout_ns);
 // Wakes the thread that sleeps in Park, in whatever process it is.
 void Wake(Doorbell<RealAtomics>& doorbell);
 
-inline void Ring(Doorbell<RealAtomics>& doorbell) {
-  if (doorbell.MustWake()) Wake(doorbell);
+// Returns whether the owner of the bell was parked and is being woken.
+inline bool Ring(Doorbell<RealAtomics>& doorbell) {
+  if (!doorbell.MustWake()) return false;
+  Wake(doorbell);
+  return true;
 }
 
 }  // namespace manta::shm

@@ -13,7 +13,6 @@ namespace {
 
 // A window holds about this much work per worker: enough to hide a wake-up, little enough to be given elsewhere.
 constexpr int64_t kWindowNs = 200'000;
-constexpr uint32_t kUnmeasuredWindow = 2;
 
 model::ResourceSet OneCpu() {
   model::ResourceSet resources;
@@ -122,19 +121,15 @@ void Dispatcher::DependencyReady(uint32_t index) {
   }
 }
 
-uint32_t Dispatcher::WindowOf(const TaskTarget& target) const {
-  if (target.ordered) return UINT32_MAX;
-  if (target.service_ns == 0) return kUnmeasuredWindow;
-  return static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target.service_ns, 2, 1 << 16));
-}
-
 OwnerChannel* Dispatcher::Choose(TaskTarget* target) const {
   OwnerChannel* best = nullptr;
+  uint32_t least = target->window;
   for (OwnerChannel* channel : target->channels) {
-    if (channel->revoked || channel->blocked || !channel->HasRoom()) continue;
-    if (best == nullptr || channel->in_flight() < best->in_flight()) best = channel;
+    if (channel->in_flight() >= least || channel->revoked || channel->blocked || !channel->HasRoom()) continue;
+    best = channel;
+    least = channel->in_flight();
   }
-  return best != nullptr && best->in_flight() < WindowOf(*target) ? best : nullptr;
+  return best;
 }
 
 void Dispatcher::Dispatch(TaskTarget* target) {
@@ -229,6 +224,7 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
   } else {
     target->service_ns += (each - target->service_ns + 7) / 8;
   }
+  target->window = static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target->service_ns, 2, 1 << 16));
   target->progressed = true;
 }
 
@@ -238,6 +234,14 @@ void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& comp
   if (task == nullptr || task->channel != channel) return;
   channel->Forget(task);
   Left(channel, task);
+  // The common case: one small value, and nothing to tell anybody.
+  if (completion.status == shm::TaskStatus::kOk && completion.flags == 0 && task->body.results == 1 &&
+      task->nested == nullptr) {
+    owner_->SetInline(task->result, completion.inline_result,
+                      std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult));
+    ReleaseTask(completion.record, task);
+    return;
+  }
   Outcome outcome;
   outcome.status = completion.status;
   outcome.has_kept = (completion.flags & shm::kKeptReferences) != 0;

@@ -123,7 +123,6 @@ class Dispatcher {
  private:
   void Dispatch(TaskTarget* target);
   OwnerChannel* Choose(TaskTarget* target) const;
-  uint32_t WindowOf(const TaskTarget& target) const;
   void UpdateDemand(TaskTarget* target, int64_t now);
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
@@ -147,6 +146,9 @@ class Dispatcher {
   void Activate(OwnerChannel* channel);
   void Deactivate(OwnerChannel* channel);
   void ReturnLease(OwnerChannel* channel);
+  // No more tasks for it: the lease goes back when those that it has begun are done.
+  void Retire(OwnerChannel* channel);
+  void RetireSurplus(TaskTarget* target);
   static Error FirstError(const Outcome& outcome);
   ObjectRecord* FailedDependency(const TaskRecord& task) const;
 

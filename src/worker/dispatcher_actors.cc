@@ -101,7 +101,6 @@ void Dispatcher::RetireActor(TaskTarget* target) {
   task->body.flags = shm::kExitWorker;
   task->body.results = 0;
   task->body.attempt = 0;
-  task->args = nullptr;
   task->nested = nullptr;
   task->retries_left = -1;
   task->retry_rule = nullptr;
@@ -197,13 +196,13 @@ void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Depa
     if (!tried_again(task)) continue;
     if (calls[i].began) {
       if (task->retries_left > 0) --task->retries_left;
-      ++task->body.attempt;
+      if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
     }
     Renew(task);
     target->queue.PushFront(calls[i].index);
   }
   if (creation != nullptr && creation->state != TaskState::kQueued) {
-    creation->body.attempt = static_cast<uint16_t>(std::min<uint32_t>(target->life.restarts(), UINT16_MAX));
+    creation->body.attempt = static_cast<uint8_t>(std::min<uint32_t>(target->life.restarts(), UINT8_MAX));
     Renew(creation);
     target->queue.PushFront(target->creation);
   }

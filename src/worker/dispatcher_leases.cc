@@ -19,6 +19,9 @@ constexpr int64_t kOwnerNsPerTask = 150;
 // A generous bound for how long a parked process takes to wake up on a busy machine.
 constexpr int64_t kWakeUpNs = 1'000'000;
 constexpr int64_t kLeaseIdleNs = 80'000'000;
+// So long fewer workers must have been enough before one goes back: a driver whose processes share cores with a worker that
+// it does not need runs slower with it.
+constexpr int64_t kSurplusNs = 20'000'000;
 constexpr int64_t kBusyTickNs = 1'000'000;
 constexpr int64_t kQuietTickNs = 10'000'000;
 
@@ -54,13 +57,17 @@ void Dispatcher::LeaseRevoked(LeaseId lease) {
   if (found == leases_.end()) return;
   OwnerChannel* channel = found->second;
   TaskTarget* target = channel->target;
+  Retire(channel);
+  Dispatch(target);
+}
+
+void Dispatcher::Retire(OwnerChannel* channel) {
   if (channel->in_flight() == 0) {
     ReturnLease(channel);
     return;
   }
   channel->revoked = true;
   TakeBackUnclaimed(channel, 0);
-  Dispatch(target);
 }
 
 void Dispatcher::LeaseBlocked(LeaseId lease, bool blocked) {
@@ -109,7 +116,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     }
     if (started) {
       if (task->retries_left > 0) --task->retries_left;
-      ++task->body.attempt;
+      if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
     }
     Renew(task);
     target->queue.PushFront(tasks[i]);
@@ -158,9 +165,41 @@ void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
                                    int64_t{4} * cores_});
   const uint32_t blocked = static_cast<uint32_t>(target->channels.size()) - usable;
   const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, 1)) + blocked;
-  if (wanted <= target->wanted) return;  // shrinks by idleness only
-  target->wanted = wanted;
+  if (wanted >= target->wanted) {
+    target->surplus_since = 0;
+    if (wanted == target->wanted) return;
+    target->wanted = wanted;
+    port_->SetDemand(*target);
+    return;
+  }
+  if (target->surplus_since == 0) {
+    target->surplus_since = now;
+    target->needed = 0;
+  }
+  target->needed = std::max(target->needed, wanted);
+  if (now - target->surplus_since < kSurplusNs) return;
+  target->surplus_since = 0;
+  target->wanted = target->needed;
   port_->SetDemand(*target);
+  RetireSurplus(target);
+}
+
+// The demand was lowered: leases beyond it go back, the least busy first.
+void Dispatcher::RetireSurplus(TaskTarget* target) {
+  const auto held = [&] {
+    return std::count_if(target->channels.begin(), target->channels.end(),
+                         [](const OwnerChannel* channel) { return !channel->revoked; });
+  };
+  while (held() > target->wanted) {
+    OwnerChannel* least = nullptr;
+    for (OwnerChannel* channel : target->channels) {
+      if (channel->revoked || channel->blocked) continue;
+      if (least == nullptr || channel->in_flight() < least->in_flight()) least = channel;
+    }
+    if (least == nullptr) break;
+    Retire(least);
+  }
+  Dispatch(target);
 }
 
 int64_t Dispatcher::Tick(int64_t now) {

@@ -17,7 +17,7 @@ namespace manta::worker {
 void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker) {
   if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(task, outcome)) {
     if (task->retries_left > 0) --task->retries_left;
-    ++task->body.attempt;
+    if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
     Renew(task);
     Requeue(index, task);
     return;
@@ -206,10 +206,7 @@ void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
     task->dependencies = nullptr;
     task->body.dependencies = 0;
   }
-  if (task->args != nullptr) {
-    owner_->heap().Free(task->args, task->body.args_bytes);
-    task->args = nullptr;
-  }
+  if (task->has_args_block()) owner_->heap().Free(task->args_block(), task->body.args_bytes);
   if (task->body.results > 1) {
     owner_->heap().Free(task->results, sizeof(ObjectRecord*) * task->body.results);
   }

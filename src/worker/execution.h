@@ -41,7 +41,7 @@ class Execution {
     uint16_t num_dependencies;
     bool has_references;  // a NestedHeader follows the dependencies
     ProcessId sender;     // who submitted the task; this process for a task that runs in place
-    uint8_t num_results;
+    uint16_t num_results;
     void* inline_result;  // kInlineResult bytes
   };
   // The outcome's bytes live in `inline_result` or in this object, until the next Run.

@@ -260,7 +260,7 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
   channel.payload_marks[channel.completions.position() & mask] = channel.payload.mark();
   channel.completions.Publish();
-  shm::Ring(channel.owner_page->doorbell);
+  if (shm::Ring(channel.owner_page->doorbell)) owner_->WokePeer();
 }
 
 Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result) {
@@ -284,7 +284,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   const Outcome outcome =
       execution.Run({.invoker = code->invoker,
                      .target = code->target,
-                     .args = task.args != nullptr ? task.args : task.body.payload,
+                     .args = task.args(),
                      .args_size = task.body.args_bytes,
                      .dependencies = dependencies.data(),
                      .dependencies_size = static_cast<uint32_t>(dependencies.size()),

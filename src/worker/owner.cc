@@ -4,26 +4,13 @@
 #include <cstring>
 #include <utility>
 
+#include "worker/copy_few.h"
+
 namespace manta::worker {
 
 Owner::Owner(ProcessId process, NodeMemory* memory) : process_(process), memory_(memory) {}
 
 Owner::~Owner() = default;
-
-ObjectRecord* Owner::NewObject() {
-  const uint32_t index = objects_.Allocate();
-  ObjectRecord* object = objects_.At(index);
-  object->references.store(1, std::memory_order_relaxed);
-  object->state.store(ValueState::kPending, std::memory_order_relaxed);
-  object->arena_owned = object->pinned = object->sealing = object->borrowed = object->listed =
-      object->contains = object->fetching = false;
-  object->in_use = true;
-  object->task = 0;
-  object->index = index;
-  ++object->generation;
-  object->dependents = nullptr;
-  return object;
-}
 
 void Owner::MarkReady(ObjectRecord* object, ValueState state) {
   assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
@@ -71,7 +58,7 @@ void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
 
 void Owner::SetInline(ObjectRecord* object, const void* bytes, uint32_t size) {
   assert(size <= sizeof object->bytes);
-  std::memcpy(object->bytes, bytes, size);
+  CopyFew(object->bytes, bytes, size);
   object->size = size;
   MarkReady(object, ValueState::kInline);
 }
@@ -200,7 +187,7 @@ void Owner::FreeObject(ObjectRecord* object) {
     object->contains = false;
     border_->ValueFreed(object);
   }
-  FreeValue(object);
+  if (object->state.load(std::memory_order_relaxed) != ValueState::kInline) FreeValue(object);
   object->in_use = false;
   objects_.Free(object->index);
 }
@@ -259,25 +246,6 @@ bool Owner::Pin(ObjectRecord* object, const shm::SharedHandle& handle) {
 std::vector<shm::SharedHandle> Owner::TakeFreed() {
   has_freed_.store(false, std::memory_order_relaxed);
   return std::exchange(freed_, {});
-}
-
-TaskRecord* Owner::NewTask(uint32_t* index) {
-  *index = tasks_.Allocate();
-  TaskRecord* task = tasks_.At(*index);
-  task->body.record = *index;
-  ++task->body.generation;
-  return task;
-}
-
-void Owner::FreeTask(uint32_t index) {
-  tasks_.At(index)->state = TaskState::kFree;
-  tasks_.Free(index);
-}
-
-TaskRecord* Owner::FindTask(uint32_t index, uint32_t generation) {
-  if (!tasks_.Contains(index)) return nullptr;
-  TaskRecord* task = tasks_.At(index);
-  return task->state != TaskState::kFree && task->body.generation == generation ? task : nullptr;
 }
 
 }  // namespace manta::worker

@@ -63,10 +63,32 @@ class Owner {
   // Runs without locks after a Release that left something to tell the daemon or other processes.
   void set_freed_hook(std::function<void()> hook) { freed_hook_ = std::move(hook); }
 
+  // Any thread. A process that sleeps was woken; it may have been put on the core of the caller, who should yield that before
+  // spinning.
+  void WokePeer() { woke_peer_.store(true, std::memory_order_relaxed); }
+  bool TakeWokePeer() {
+    if (!woke_peer_.load(std::memory_order_relaxed)) return false;
+    woke_peer_.store(false, std::memory_order_relaxed);
+    return true;
+  }
+
   // ---- Objects
 
   // [lock] A pending object with one reference.
-  ObjectRecord* NewObject();
+  ObjectRecord* NewObject() {
+    const uint32_t index = objects_.Allocate();
+    ObjectRecord* object = objects_.At(index);
+    object->references.store(1, std::memory_order_relaxed);
+    object->state.store(ValueState::kPending, std::memory_order_relaxed);
+    object->arena_owned = object->pinned = object->sealing = object->borrowed = object->listed =
+        object->contains = object->fetching = false;
+    object->in_use = true;
+    object->task = 0;
+    object->index = index;
+    ++object->generation;
+    object->dependents = nullptr;
+    return object;
+  }
   // [lock] Gives a pending object its value. An object that nobody refers to any more is freed instead.
   void SetInline(ObjectRecord* object, const void* bytes, uint32_t size);  // size <= kInlineResult
   void SetHeap(ObjectRecord* object, void* block, uint32_t size);          // takes the block of heap()
@@ -118,11 +140,24 @@ class Owner {
   // ---- Tasks
 
   // [lock] A fresh record with a new generation.
-  TaskRecord* NewTask(uint32_t* index);
-  void FreeTask(uint32_t index);
+  TaskRecord* NewTask(uint32_t* index) {
+    *index = tasks_.Allocate();
+    TaskRecord* task = tasks_.At(*index);
+    task->body.record = *index;
+    ++task->body.generation;
+    return task;
+  }
+  void FreeTask(uint32_t index) {
+    tasks_.At(index)->state = TaskState::kFree;
+    tasks_.Free(index);
+  }
   TaskRecord* Task(uint32_t index) { return tasks_.At(index); }
   // The record, if a message's (index, generation) names one in use.
-  TaskRecord* FindTask(uint32_t index, uint32_t generation);
+  TaskRecord* FindTask(uint32_t index, uint32_t generation) {
+    if (!tasks_.Contains(index)) return nullptr;
+    TaskRecord* task = tasks_.At(index);
+    return task->state != TaskState::kFree && task->body.generation == generation ? task : nullptr;
+  }
 
   // [lock] Calls use(index, record) for every task in use.
   template <class Use>
@@ -149,6 +184,7 @@ class Owner {
   SpinLock lock_;
   std::atomic<uint32_t> failures_{0};
   std::atomic<bool> has_freed_{false};
+  std::atomic<bool> woke_peer_{false};
   // Guarded by lock_:
   ReadyListener* listener_ = nullptr;
   BorderListener* border_ = nullptr;

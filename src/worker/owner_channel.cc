@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "worker/copy_few.h"
 #include "worker/owner.h"
 
 namespace manta::worker {
@@ -57,12 +58,6 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
       pushed_(size_t{1} << view.header->log2_slots),
       payload_marks_(size_t{1} << view.header->log2_slots) {}
 
-// A slot that the worker has released may still have an unread completion. It stays taken until that is read: otherwise an owner
-// that submits without reading would let completions overwrite each other.
-bool OwnerChannel::HasRoom() {
-  return pushed_[slots_.position() & (slots() - 1)] == 0 && slots_.Reserve() != nullptr;
-}
-
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
   if (task.body.dependencies == 0 && task.nested == nullptr) return task.body.args_bytes;
   uint32_t bytes = Align8(task.body.args_bytes);
@@ -76,8 +71,7 @@ uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) 
 }
 
 void OwnerChannel::WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const {
-  const unsigned char* args = task.args != nullptr ? task.args : task.body.payload;
-  std::memcpy(out, args, task.body.args_bytes);
+  std::memcpy(out, task.args(), task.body.args_bytes);
   out = WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
   if (task.nested == nullptr) return;
   const shm::NestedHeader header{task.nested->number, task.nested->ids.size()};
@@ -103,14 +97,14 @@ void OwnerChannel::ReclaimPayload() {
 }
 
 bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
-  if (!HasRoom()) return false;
+  assert(HasRoom());
   shm::TaskBody* body = slots_.Reserve();
   const uint32_t bytes = PayloadBytes(owner, *task);
   if (bytes <= shm::kInlinePayload) {
-    if (task->body.dependencies == 0 && task->args == nullptr && task->nested == nullptr) {
-      std::memcpy(body, &task->body, kHeaderBytes + bytes);
+    std::memcpy(body, &task->body, kHeaderBytes);
+    if (task->body.dependencies == 0 && task->nested == nullptr) {
+      CopyFew(body->payload, task->body.payload, bytes);
     } else {
-      std::memcpy(body, &task->body, kHeaderBytes);
       WritePayload(owner, *task, body->payload);
     }
     body->payload_bytes = bytes;
@@ -126,7 +120,7 @@ bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
   }
   RecordPush(index, task, slots_.position());
   slots_.Publish();
-  shm::Ring(worker_page_->doorbell);
+  if (shm::Ring(worker_page_->doorbell)) owner.WokePeer();
   return true;
 }
 
@@ -148,12 +142,6 @@ bool OwnerChannel::TakeBack(TaskRecord* task) {
   if (!slots_.TakeBack(task->position)) return false;
   Forget(task);
   return true;
-}
-
-void OwnerChannel::Forget(TaskRecord* task) {
-  pushed_[task->position & (slots() - 1)] = 0;
-  task->channel = nullptr;
-  --in_flight_;
 }
 
 std::vector<uint32_t> OwnerChannel::InFlight() const {

@@ -22,10 +22,13 @@ class OwnerChannel {
  public:
   OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worker_page, ProcessId worker);
 
-  // Whether a descriptor with `payload_bytes` beyond the inline space can go out now.
-  bool HasRoom();
-  // Writes the task's descriptor and its payload into the ring and wakes the worker if need be. The task's dependencies have
-  // values, none of them an error. False: no room for the payload just now.
+  // Whether a descriptor can go out now. A slot that the worker has released may still have an unread completion. It stays
+  // taken until that is read: otherwise an owner that submits without reading would let completions overwrite each other.
+  bool HasRoom() {
+    return pushed_[slots_.position() & (slots() - 1)] == 0 && slots_.Reserve() != nullptr;
+  }
+  // Writes the task's descriptor and its payload into the ring, which has room, and wakes the worker if need be. The task's
+  // dependencies have values, none of them an error. False: no room for the payload just now.
   bool Push(Owner& owner, uint32_t index, TaskRecord* task);
   // The task will not run there. False: it was claimed.
   bool TakeBack(TaskRecord* task);
@@ -42,7 +45,11 @@ class OwnerChannel {
   const unsigned char* ResultPayload(const shm::CompletionBody& completion) const;
 
   // Bookkeeping for a task that has left: completed, taken back, or lost.
-  void Forget(TaskRecord* task);
+  void Forget(TaskRecord* task) {
+    pushed_[task->position & (slots() - 1)] = 0;
+    task->channel = nullptr;
+    --in_flight_;
+  }
   // Tasks pushed and not forgotten, oldest first.
   std::vector<uint32_t> InFlight() const;
 

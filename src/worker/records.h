@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "base/ids.h"
@@ -89,29 +90,41 @@ struct RetryRule {
   std::vector<std::string> types;  // demangled
 };
 
-// One submitted task, until its results are there. What a retry needs stays in it: `body` is the descriptor as it goes into a slot,
-// the arguments are in body.payload or in `args`.
+// One submitted task, until its results are there. What a retry needs stays in it: `body` is the descriptor as it goes into a slot.
+// A million of them may be queued: mind its size.
 struct TaskRecord {
   shm::TaskBody body;
   uint32_t slab_next = 0;  // free list; while queued: the next of the backlog
-  uint32_t previous = 0;   // while queued
-  uint32_t position = 0;   // while pushed: in the channel
+  union {
+    uint32_t previous = 0;  // while queued
+    uint32_t position;      // while pushed: in the channel
+  };
+  uint32_t unready = 0;  // dependencies without a value
+  int32_t retries_left = 0;  // MANTA_DEFAULT_INT: what the actor allows, see Dispatcher::RetriesLeft
+  TaskState state = TaskState::kFree;
+  bool cancelled = false;
   OwnerChannel* channel = nullptr;
   TaskTarget* target = nullptr;
-  const char* name = nullptr;             // of the function, static
-  unsigned char* args = nullptr;          // heap block of body.args_bytes, or nullptr: they are in body.payload
-  TaskNested* nested = nullptr;           // references inside the arguments
   ObjectRecord** dependencies = nullptr;  // heap block of body.dependencies entries, each one reference
   union {
     ObjectRecord* result = nullptr;       // body.results == 1
     ObjectRecord** results;               // heap block otherwise
   };
-  ObjectId parent;       // the task that submitted it, as its owner names it; none in a driver
-  uint32_t unready = 0;  // dependencies without a value
-  int32_t retries_left = 0;  // MANTA_DEFAULT_INT: what the actor allows, see Dispatcher::RetriesLeft
+  TaskNested* nested = nullptr;           // references inside the arguments
   const RetryRule* retry_rule = nullptr;  // lives as long as the runtime; nullptr: never
-  TaskState state = TaskState::kFree;
-  bool cancelled = false;
+  const char* name = nullptr;             // of the function, static
+  ObjectId parent;  // the task that submitted it, as its owner names it; none in a driver
+
+  // Arguments that do not fit into the descriptor are in a heap block of body.args_bytes, whose address stands in the payload.
+  bool has_args_block() const { return body.args_bytes > sizeof body.payload; }
+  unsigned char* args_block() const {
+    unsigned char* block;
+    std::memcpy(&block, body.payload, sizeof block);
+    return block;
+  }
+  void set_args_block(unsigned char* block) { std::memcpy(body.payload, &block, sizeof block); }
+  const unsigned char* args() const { return has_args_block() ? args_block() : body.payload; }
 };
+static_assert(sizeof(TaskRecord) == 216);
 
 }  // namespace manta::worker

@@ -11,6 +11,7 @@
 
 #include "model/gpu_units.h"
 #include "worker/clock.h"
+#include "worker/copy_few.h"
 
 namespace manta::worker {
 namespace {
@@ -216,7 +217,7 @@ void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   body.function = spec.function;
   body.args_bytes = static_cast<uint32_t>(spec.args_size);
   body.dependencies = static_cast<uint16_t>(spec.num_dependencies);
-  body.results = static_cast<uint8_t>(spec.num_results);
+  body.results = static_cast<uint16_t>(spec.num_results);
   body.attempt = 0;
   task->nested = nullptr;
   if (spec.num_nested > 0) {
@@ -228,11 +229,10 @@ void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   }
   task->name = spec.function_name;
   if (spec.args_size <= sizeof body.payload) {
-    std::memcpy(body.payload, spec.args, spec.args_size);
-    task->args = nullptr;
+    CopyFew(body.payload, spec.args, spec.args_size);
   } else {
-    task->args = static_cast<unsigned char*>(owner_->heap().Allocate(spec.args_size));
-    std::memcpy(task->args, spec.args, spec.args_size);
+    task->set_args_block(static_cast<unsigned char*>(owner_->heap().Allocate(spec.args_size)));
+    std::memcpy(task->args_block(), spec.args, spec.args_size);
   }
   if (spec.num_dependencies > 0) {
     task->dependencies = static_cast<ObjectRecord**>(
@@ -247,11 +247,11 @@ void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
 Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
                          manta_ref** results) {
   if (spec.args_size > MANTA_ARGS_LIMIT || spec.num_dependencies > UINT16_MAX ||
-      spec.num_results > UINT8_MAX) {
+      spec.num_results > UINT16_MAX) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      std::string("the call of '") + spec.function_name +
                          "' has too much in one call: at most " + std::to_string(MANTA_ARGS_LIMIT) +
-                         " bytes of arguments, 65535 references and 255 results (put large values into objects)");
+                         " bytes of arguments, 65535 references and 65535 results (put large values into objects)");
   }
   if (closed_.load(std::memory_order_relaxed)) {
     return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");

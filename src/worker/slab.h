@@ -1,6 +1,7 @@
 // Records that never move, handed out by index, with a free list through the records.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -17,7 +18,8 @@ class Slab {
   static_assert((kChunkBytes & (kChunkBytes - 1)) == 0);
 
  public:
-  static constexpr uint32_t kPerChunk = kChunkBytes / sizeof(T);
+  // A power of two, for cheap look-ups; the rest of a chunk is never touched.
+  static constexpr uint32_t kPerChunk = std::bit_floor(kChunkBytes / static_cast<uint32_t>(sizeof(T)));
 
   explicit Slab(Home* home) : home_(home) {}
   Slab(const Slab&) = delete;

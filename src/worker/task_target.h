@@ -75,7 +75,11 @@ class TaskTarget {
         options(std::move(options)),
         ordered(ordered),
         shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.resources.ToString()))),
-        queue(owner) {}
+        queue(owner),
+        window(ordered ? UINT32_MAX : kUnmeasuredWindow) {}
+
+  // Before the first completion.
+  static constexpr uint32_t kUnmeasuredWindow = 2;
 
   const uint32_t key;  // this process's number for it, in demands
   const TargetOptions options;
@@ -87,6 +91,9 @@ class TaskTarget {
   uint32_t in_flight = 0;               // over all channels
   uint32_t wanted = 0;                  // leases declared to the daemon
   int64_t service_ns = 0;               // smoothed time per task on one worker; 0: not known yet
+  uint32_t window;                      // the most tasks in flight to one worker
+  int64_t surplus_since = 0;            // since when fewer leases would have done; 0: they would not
+  uint32_t needed = 0;                  // the most leases that would have been of use since then
   int64_t idle_since = 0;               // when nothing was left to do
   int64_t backlog_since = 0;            // when it last turned from idle to busy
   bool progressed = false;              // completions came since progress_at was set

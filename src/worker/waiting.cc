@@ -15,8 +15,12 @@ namespace {
 // Longer than a hand-off between cores, shorter than the 45 to 100 microseconds that waking a parked thread costs on a
 // virtual machine: who spins this long has lost at most what parking at once would have cost.
 constexpr int64_t kSpinNs = 50'000;
-// From here on a spinning thread offers its core to others between two looks.
+// From here on a spinning thread offers its core to others between two looks. When nobody takes it, it offers it more and more
+// rarely: that costs a system call each time.
 constexpr int64_t kUnyieldingNs = 10'000;
+constexpr int64_t kRarestYieldNs = 2'000'000;
+// A call of sched_yield that takes longer let somebody else run.
+constexpr int64_t kTakenNs = 25'000;
 // A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
 constexpr int64_t kLendAfterNs = 5'000'000;
 // A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
@@ -114,12 +118,14 @@ bool Waiting::Wait(const Request& request) {
 bool Waiting::Spin(const Request& request) {
   int64_t quiet_since = 0;
   int64_t now = 0;
+  bool woke_peer = owner_->TakeWokePeer();
   for (uint32_t turns = 0;; ++turns) {
     const bool any = LookForWork(request);
     if (request.done()) return true;
     if (any) {
       turns = 0;
       quiet_since = 0;
+      woke_peer = owner_->TakeWokePeer();
       continue;
     }
     if ((turns & 31) == 31 || quiet_since != 0) {
@@ -127,13 +133,26 @@ bool Waiting::Spin(const Request& request) {
       if (quiet_since == 0) quiet_since = now;
       if (now - quiet_since >= spin_ns_) return false;
     }
-    // The peer may be waiting for this very core.
-    if (quiet_since != 0 && now - quiet_since >= kUnyieldingNs) {
+    if (woke_peer) {
       sched_yield();
+    } else if (quiet_since != 0 && now - quiet_since >= kUnyieldingNs &&
+               now >= next_yield_.load(std::memory_order_relaxed)) {
+      OfferCore(now);
     } else {
       CpuRelax();
     }
   }
+}
+
+void Waiting::OfferCore(int64_t now) {
+  sched_yield();
+  const int64_t back = NowNs();
+  int64_t pause = 0;
+  if (back - now < kTakenNs) {
+    pause = std::clamp(2 * yield_pause_.load(std::memory_order_relaxed), kUnyieldingNs, kRarestYieldNs);
+  }
+  yield_pause_.store(pause, std::memory_order_relaxed);
+  next_yield_.store(back + pause, std::memory_order_relaxed);
 }
 
 void Waiting::ParkAsLeader(const Request& request) {

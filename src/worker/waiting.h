@@ -54,6 +54,7 @@ class Waiting {
  private:
   bool LookForWork(const Request& request);
   bool Spin(const Request& request);
+  void OfferCore(int64_t now);
   void ParkAsLeader(const Request& request);
   void ParkAsFollower(const Request& request, Waiter* waiter);
   void HandOver();
@@ -62,6 +63,9 @@ class Waiting {
   Dispatcher* const dispatcher_;
   const Hooks hooks_;
   const int64_t spin_ns_;
+  // How long nobody need be offered this thread's core, as the last offers went, and until when.
+  std::atomic<int64_t> yield_pause_{0};
+  std::atomic<int64_t> next_yield_{0};
   std::mutex mutex_;  // over the two below; taken before the owner's lock
   bool has_leader_ = false;
   std::vector<Waiter*> followers_;

@@ -35,7 +35,7 @@ class Dealer {
 };
 
 TEST_F(RemoteManyTest, EachElementIsAnObject) {
-  for (const size_t count : {1u, 2u, 255u}) {
+  for (const size_t count : {1u, 2u, 3000u}) {
     const auto parts = Task(Split).RemoteMany(count, "p", count);
     static_assert(std::is_same_v<decltype(parts), const std::vector<ObjectRef<std::string>>>);
     ASSERT_EQ(parts.size(), count);
@@ -77,8 +77,8 @@ TEST_F(RemoteManyTest, NoRoomForOneFailsAll) {
 
 TEST_F(RemoteManyTest, TooManyAreRefused) {
   const std::string message = MessageOf<manta::InvalidArgumentError>(
-      [] { Task(Split).RemoteMany(256, "p", 256u); });
-  EXPECT_TRUE(Contains(message, "at most 255 results, not 256"));
+      [] { Task(Split).RemoteMany(65536, "p", 65536u); });
+  EXPECT_TRUE(Contains(message, "at most 65535 results, not 65536"));
 }
 
 TEST_F(RemoteManyTest, Methods) {
