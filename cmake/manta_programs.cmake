@@ -275,7 +275,9 @@ function(manta_lint)
   add_custom_target(check_layers ALL DEPENDS ${stamp})
   add_test(NAME lint.layers
            COMMAND ${Python3_EXECUTABLE} ${check_layers} ${PROJECT_SOURCE_DIR})
-  set_tests_properties(lint.layers PROPERTIES LABELS lint)
+  add_test(NAME lint.planted
+           COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/planted.py check)
+  set_tests_properties(lint.layers lint.planted PROPERTIES LABELS lint)
   if(TARGET manta AND NOT MANTA_SANITIZE)
     add_test(NAME lint.exports
              COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_exports.py

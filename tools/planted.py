@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves that the tests catch the bugs in planted/: a test of the tests.
 
-    planted.py [--jobs N] [list|all|rotate|NAME...]
+    planted.py [--jobs N] [list|check|all|rotate|NAME...]
 
 A bug is a file planted/NAME.patch (unified diff, -p1) with header lines
     # what: one line on what is broken
@@ -10,7 +10,8 @@ A bug is a file planted/NAME.patch (unified diff, -p1) with header lines
     # preset: release (the default), debug, asan or tsan
 The tree (tracked files, and untracked ones that git does not ignore) is copied to
 build/planted/tree. There the named tests must pass as the tree is, and fail once the patch is
-applied. `rotate`, the default, takes three by the day of the year. Logs: build/planted/NAME.log.
+applied. `rotate`, the default, takes three by the day of the year. `check` only says
+whether all patches still apply to the tree. Logs: build/planted/NAME.log.
 """
 
 import argparse
@@ -101,6 +102,16 @@ def run_tests(log, bug):
     return run(log, 'ctest', '--preset', bug.preset, '-R', bug.caught_by, '--timeout', '60') == 0
 
 
+def check(bugs):
+    """Whether each patch still applies; names those that do not."""
+    stale = [bug.name for bug in bugs if subprocess.run(
+        ['git', 'apply', '--check', '-p1', str(bug.path)], cwd=ROOT, capture_output=True).returncode]
+    for name in stale:
+        print(f'planted/{name}.patch does not apply any more: make it anew with git diff')
+    print(f'planted: {len(bugs) - len(stale)} of {len(bugs)} patches apply')
+    return 1 if stale else 0
+
+
 def tail(path, count=25):
     return '\n'.join('    ' + line for line in path.read_text(errors='replace').splitlines()[-count:])
 
@@ -141,7 +152,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
-    parser.add_argument('names', nargs='*', metavar='list|all|rotate|NAME')
+    parser.add_argument('names', nargs='*', metavar='list|check|all|rotate|NAME')
     arguments = parser.parse_args()
     try:
         bugs = [Bug(path) for path in sorted((ROOT / 'planted').glob('*.patch'))]
@@ -151,6 +162,8 @@ def main():
         for bug in bugs:
             print(f'{bug.name:<28} {bug.what}')
         return 0
+    if arguments.names == ['check']:
+        return check(bugs)
     chosen = choose(bugs, [name.removesuffix('.patch') for name in arguments.names])
     print(f'planted: {len(chosen)} of {len(bugs)} bugs')
     TREE.mkdir(parents=True, exist_ok=True)
