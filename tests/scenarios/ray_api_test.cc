@@ -1,4 +1,5 @@
 // <ray/api.h>: programs written for Ray's C++ interface.
+#include <chrono>
 #include <ray/api.h>
 #include <ray/api/metric.h>
 
@@ -100,7 +101,10 @@ TEST_F(RayApi, RunsActors) {
                          .Remote(20, 3);
   EXPECT_EQ(*other.Task(&Counter::Get).Remote().Get(), 23);
   counter.Kill();
-  EXPECT_THROW(counter.Task(&Counter::Get).Remote().Get(), ray::internal::RayActorException);
+  // Kill does not wait: calls that overtake it are still answered.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto call = [&] { return *counter.Task(&Counter::Get).Remote().Get(); };
+  EXPECT_THROW(while (std::chrono::steady_clock::now() < deadline) call(), ray::internal::RayActorException);
 }
 
 TEST_F(RayApi, AnActorLivesWithoutHandles) {
