@@ -48,9 +48,9 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     registration.request = registrations_.NewRequest();
     control_->Queue(wire::RegisterActorT(registration));
     control_->Flush();
-    Result<Found> holder = registrations_.Await(registration.request);
+    Result<ActorId> holder = registrations_.Await(registration.request);
     if (!holder) return holder.error();
-    if (holder->id && holder->id != id) {  // nil: the name was free
+    if (*holder && *holder != id) {  // nil: the name was free
       if (options.get_if_exists == 0) {
         return MakeError(MANTA_ERROR_ACTOR_NAME_TAKEN,
                          "an actor with the name '" + registration.name + "' exists in namespace '" +
@@ -58,7 +58,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
                              "': choose another name, kill it, or set get_if_exists");
       }
       *existed = true;
-      return Import(holder->id);
+      return Import(*holder);
     }
     registration.request = 0;
   }
@@ -151,14 +151,14 @@ Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string
   const uint64_t request = question.request;
   control_->Queue(std::move(question));
   control_->Flush();
-  Result<Found> found = searches_.Await(request);
+  Result<ActorId> found = searches_.Await(request);
   if (!found) return found.error();
-  if (!found->id) {
+  if (!*found) {
     return MakeError(MANTA_ERROR_ACTOR_NOT_FOUND,
                      "there is no actor with the name '" + name + "' in namespace '" + where +
                          "': it was never created there, or has died");
   }
-  return Import(found->id);
+  return Import(*found);
 }
 
 void ActorLinks::Retain(ActorRecord* actor) {
@@ -198,13 +198,13 @@ void ActorLinks::OnRegistered(const wire::ActorRegistered& message) {
   }
   registrations_.Answer(
       message.request(),
-      Found{{{message.existing_creator()}, message.existing_serial()}});
+      ActorId{{message.existing_creator()}, message.existing_serial()});
 }
 
 void ActorLinks::OnFound(const wire::ActorFound& message) {
   const ActorId id{{message.creator()}, message.serial()};
   if (message.request() != 0) {
-    searches_.Answer(message.request(), message.found() ? Found{id} : Found{});
+    searches_.Answer(message.request(), message.found() ? id : ActorId{});
     return;
   }
   if (!message.found()) {

@@ -69,10 +69,6 @@ class ActorLinks {
   size_t in_use() const { return actors_.size(); }
 
  private:
-  struct Found {
-    ActorId id;
-  };
-
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
   void QueueKill(const ActorId& id, bool no_restart);
   void Close(const ActorId& id, const std::string& reason);
@@ -82,8 +78,8 @@ class ActorLinks {
   Dispatcher* const dispatcher_;
   ControlClient* const control_;
   NodeMemory* const memory_;
-  Answers<Found> registrations_;  // the id that holds the name
-  Answers<Found> searches_;
+  Answers<ActorId> registrations_;  // who holds the name already; nil: nobody
+  Answers<ActorId> searches_;       // who has the name; nil: nobody
   // Guarded by the owner's lock:
   std::unordered_map<ActorId, std::unique_ptr<ActorRecord>> actors_;
   // Of actors created here that are not dead: what does not change in what is told of them.

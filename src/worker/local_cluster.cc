@@ -110,9 +110,8 @@ Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
 
 void AwaitLocalCluster(int pid) {
   bool ended = false;
-  for (int turn = 0; turn < 5000 && !ended; ++turn) {
-    ended = waitpid(pid, nullptr, WNOHANG) != 0;
-    if (ended) break;
+  for (int turn = 0; turn < 5000; ++turn) {
+    if ((ended = waitpid(pid, nullptr, WNOHANG) != 0)) break;
     const timespec pause{0, 1'000'000};
     nanosleep(&pause, nullptr);
   }

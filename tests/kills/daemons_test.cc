@@ -110,14 +110,6 @@ class Daemons : public KillTest {
   std::minstd_rand random_{13};
 };
 
-manta::Config OfTwoCpus() {
-  manta::Config config;
-  config.num_cpus = 2;
-  config.log_to_driver = false;
-  config.object_store_bytes = 64 << 20;
-  return config;
-}
-
 TEST_F(Daemons, ResolveEveryReferenceOfTheirDriver) {
   for (const Phase& phase : Phases()) {
     for (int round = 0; round < kKills; ++round) {

@@ -131,14 +131,6 @@ class Drivers : public KillTest {
   std::minstd_rand random_{11};
 };
 
-manta::Config OfTwoCpus() {
-  manta::Config config;
-  config.num_cpus = 2;
-  config.log_to_driver = false;
-  config.object_store_bytes = 64 << 20;
-  return config;
-}
-
 TEST_F(Drivers, LeaveNothingOfTheirLocalCluster) {
   for (const Phase& phase : Phases()) {
     for (int round = 0; round < kKills; ++round) {

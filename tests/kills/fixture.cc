@@ -2,6 +2,14 @@
 
 namespace manta_test {
 
+manta::Config OfTwoCpus() {
+  manta::Config config;
+  config.num_cpus = 2;
+  config.log_to_driver = false;
+  config.object_store_bytes = 64 << 20;
+  return config;
+}
+
 void KillTest::SetUp() {
   LimitTime(100s);
   board_.emplace(root());

@@ -16,6 +16,9 @@ namespace manta_test {
 // How often each phase is hit.
 constexpr int kKills = 20;
 
+// A small cluster of the test's own, whose workers' output goes to the logs only.
+manta::Config OfTwoCpus();
+
 class KillTest : public ClusterTest {
  protected:
   void SetUp() override;

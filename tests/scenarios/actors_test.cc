@@ -48,6 +48,16 @@ class Actors : public ConnectedTest {
     }));
     return pid;
   }
+  static void ExpectItDies(const Handle& actor) {
+    EXPECT_TRUE(Eventually(10s, [&] {
+      try {
+        PidOf(actor);
+        return false;
+      } catch (const manta::ActorDiedError&) {
+        return true;
+      }
+    }));
+  }
   template <class E>
   static std::string MessageOfCall(const Handle& actor) {
     return MessageOf<E>([&] { manta::Get(actor.Task(&Counter::Add).Remote(1)); });
@@ -141,14 +151,7 @@ TEST_F(Actors, KillEndsItWhateverRestartsAreLeft) {
   const Handle actor = manta::Actor<Counter>().SetMaxRestarts(-1).SetMaxTaskRetries(-1).Remote(0);
   PidOf(actor);
   actor.Kill();
-  EXPECT_TRUE(Eventually(10s, [&] {
-    try {
-      PidOf(actor);
-      return false;
-    } catch (const manta::ActorDiedError&) {
-      return true;
-    }
-  }));
+  ExpectItDies(actor);
   EXPECT_NE(MessageOfCall<manta::ActorDiedError>(actor).find("killed by Kill"), std::string::npos);
 }
 
@@ -158,14 +161,7 @@ TEST_F(Actors, KillMayLeaveItsRestarts) {
   actor.Kill(false);
   NewPidOf(actor, pid);
   actor.Kill(false);  // none left
-  EXPECT_TRUE(Eventually(10s, [&] {
-    try {
-      PidOf(actor);
-      return false;
-    } catch (const manta::ActorDiedError&) {
-      return true;
-    }
-  }));
+  ExpectItDies(actor);
 }
 
 TEST_F(Actors, ExitActorIsFinalAndPendingCallsSayWhy) {
