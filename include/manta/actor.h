@@ -61,6 +61,13 @@ inline manta_actor_id ActorIdOf(manta_actor* actor) noexcept {
 template <class T, class Method>
 class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
  public:
+  // Runs on the threads of this group, which the actor was created with (SetConcurrencyGroup); else
+  // the call fails with InvalidArgumentError. Default: the threads of SetMaxConcurrency.
+  ActorTaskCaller& SetConcurrencyGroup(const std::string& name) {
+    this->options_.Change().concurrency_group = name;
+    return *this;
+  }
+
   // Submits the call and returns at once with a reference to its future result. Calls from one
   // process to one actor run in the order in which they were submitted, unless the actor was given
   // more than one thread. Arguments and errors: as for TaskCaller::Remote, and
@@ -397,12 +404,14 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     values_.max_pending_calls = calls;
     return *this;
   }
-  // Threads that run methods. Default 1; with more, calls overlap and have no order.
+  // Threads that run methods. Default 1; with more, calls overlap: those of one caller start in
+  // their order and end in any. The actor has to guard what its methods share.
   ActorCreator& SetMaxConcurrency(int threads) {
     values_.max_concurrency = threads;
     return *this;
   }
-  // A group of threads of its own.
+  // A group of threads of its own, for calls that ask for it by ActorTaskCaller::SetConcurrencyGroup.
+  // Calls wait for others of their group only.
   ActorCreator& SetConcurrencyGroup(const std::string& name, int threads) {
     detail::SetQuantity(values_.concurrency_groups, name, threads);
     return *this;

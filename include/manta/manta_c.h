@@ -224,6 +224,7 @@ typedef struct manta_task_options {
   int32_t retry_exceptions;                  /* 0 no, 1 every exception, 2 the types listed */
   const char* const* retry_exception_types;  /* mangled names */
   size_t num_retry_exception_types;
+  const char* concurrency_group; /* calls of actors: NULL for the default group */
 } manta_task_options;
 
 MANTA_API void manta_task_options_init(manta_task_options* options);

@@ -47,6 +47,7 @@ struct TaskOptionValues {
   int32_t max_retries = MANTA_DEFAULT_INT;
   int32_t retry_exceptions = 0;
   std::vector<const char*> retry_exception_types;
+  std::string concurrency_group;
 };
 
 // The options of one caller object, checked and numbered by the runtime at the first call, so that
@@ -96,6 +97,9 @@ class TaskOptions {
     options.retry_exceptions = values.retry_exceptions;
     options.retry_exception_types = values.retry_exception_types.data();
     options.num_retry_exception_types = values.retry_exception_types.size();
+    if (!values.concurrency_group.empty()) {
+      options.concurrency_group = values.concurrency_group.c_str();
+    }
     uint32_t number = 0;
     Check(manta_task_options_intern(runtime, &options, &number));
     number_.store(number, std::memory_order_relaxed);

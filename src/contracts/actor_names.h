@@ -27,6 +27,7 @@ struct ActorEntry {
   uint32_t restarts = 0;             // so far
   int32_t max_task_retries = 0;      // what its callers have to know
   int32_t max_pending_calls = -1;
+  bool overlapping = false;
   std::string death;                 // why it is dead
 };
 

@@ -444,6 +444,7 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
   actor.restarts = message.restarts();
   actor.max_task_retries = message.max_task_retries();
   actor.max_pending_calls = message.max_pending_calls();
+  actor.overlapping = message.overlapping();
   actor.death = Text(message.death());
   actor.state = message.dead()           ? ActorState::kDead
                 : message.created()      ? ActorState::kAlive
@@ -495,6 +496,7 @@ void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
       found.death = actor->death;
       found.max_task_retries = actor->max_task_retries;
       found.max_pending_calls = actor->max_pending_calls;
+      found.overlapping = actor->overlapping;
     }
     processes_.Send(id, std::move(found));
   };

@@ -66,6 +66,7 @@ inline constexpr uint8_t kPayloadInRing = 1;   // payload_offset counts in the c
 inline constexpr uint8_t kActorCreation = 2;   // the invoker makes the actor
 inline constexpr uint8_t kActorMethod = 4;
 inline constexpr uint8_t kHasReferences = 16;  // the payload ends with a NestedHeader: references inside of the arguments
+inline constexpr uint8_t kActorSetup = 32;     // of a creation: the arguments start with a worker::ActorSetup
 inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worker gracefully
 
 inline constexpr uint32_t kInlinePayload = 80;
@@ -83,7 +84,9 @@ struct TaskBody {
   uint16_t results;
   uint8_t flags;
   uint8_t attempt;   // 0 for the first; stays at 255
-  uint16_t shape;    // a hash of what the task asks of its worker: children of the same shape may run in its place
+  // A hash of what the task asks of its worker: children of the same shape may run in its place. Of an actor's call: the number of the
+  // concurrency group that it asks for, 0 for none.
+  uint16_t shape;
   unsigned char payload[kInlinePayload];
 };
 using TaskSlot = Slot<RealAtomics, TaskBody>;

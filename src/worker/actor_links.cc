@@ -39,6 +39,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
                                                                 : runtime_->welcome().ray_namespace;
   registration.max_task_retries = options.max_task_retries;
   registration.max_pending_calls = options.max_pending_calls;
+  registration.overlapping = options.max_concurrency > 1 || options.num_concurrency_groups > 0;
   {
     std::lock_guard guard(owner_->lock());
     registration.serial = next_serial_++;
@@ -67,6 +68,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   shape.name = registration.name.empty() ? class_name : registration.name;
   TaskTarget* target = dispatcher_->NewActorTarget(id, std::move(shape), options.max_restarts);
   target->max_task_retries = options.max_task_retries;
+  target->overlapping = registration.overlapping;
   if (options.max_pending_calls >= 0) target->max_pending = static_cast<uint32_t>(options.max_pending_calls);
   ActorRecord* record = NewRecord(id, target);
   record->created_here = true;
@@ -219,6 +221,7 @@ void ActorLinks::OnFound(const wire::ActorFound& message) {
   if (const auto known = actors_.find(id); known != actors_.end()) {
     TaskTarget& target = *known->second->target;
     target.max_task_retries = message.max_task_retries();
+    target.overlapping = message.overlapping();
     if (message.max_pending_calls() >= 0) target.max_pending = static_cast<uint32_t>(message.max_pending_calls());
   }
   opening_[message.process()] = id;

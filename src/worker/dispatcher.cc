@@ -51,7 +51,6 @@ ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
 
 void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
   task->target = target;
-  task->body.shape = target->shape;
   task->unready = 0;
   task->cancelled = false;
   if (__builtin_expect(target->unavailable, 0) && (target->closed || RetriesLeft(task) == 0)) {

@@ -35,6 +35,7 @@ void Dispatcher::ConnectActor(TaskTarget* target, const GrantedLease& link) {
     channel = std::make_unique<OwnerChannel>(link.channel, link.worker_page, link.worker);
   }
   channel->target = target;
+  channel->set_overlapping(target->overlapping);
   target->channels.push_back(channel.get());
   target->unavailable = target->closed;
   Dispatch(target);
@@ -101,6 +102,7 @@ void Dispatcher::RetireActor(TaskTarget* target) {
   task->body.flags = shm::kExitWorker;
   task->body.results = 0;
   task->body.attempt = 0;
+  task->body.shape = 0;
   task->nested = nullptr;
   task->retries_left = -1;
   task->retry_rule = nullptr;

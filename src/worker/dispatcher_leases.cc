@@ -42,6 +42,7 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   channel->lease = granted.lease;
   channel->target = target;
   channel->revoked = channel->blocked = false;
+  channel->set_overlapping(target->overlapping);
   leases_[granted.lease] = channel.get();
   target->channels.push_back(channel.get());
   Rebalance(target);

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "model/error_codec.h"
+#include "worker/execution_scope.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
 #include "worker/ticks.h"
@@ -16,23 +17,16 @@ namespace {
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
 
-// Read with every call of the API: a fixed offset instead of a function call.
-[[gnu::tls_model("initial-exec")]] thread_local ExecutionContext* current_context = nullptr;
-[[gnu::tls_model("initial-exec")]] thread_local int current_depth = 0;
-
 bool SameFunction(const manta_function_id& a, const manta_function_id& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
-class ContextScope {
- public:
-  explicit ContextScope(ExecutionContext* context) {
-    context->outer = current_context;
-    current_context = context;
-  }
-  ~ContextScope() { current_context = current_context->outer; }
-};
+}  // namespace
 
+// Read with every call of the API: a fixed offset instead of a function call.
+[[gnu::tls_model("initial-exec")]] thread_local ExecutionContext* current_context = nullptr;
+namespace {
+[[gnu::tls_model("initial-exec")]] thread_local int current_depth = 0;
 }  // namespace
 
 ExecutionContext* Executor::current() { return current_context; }
@@ -58,10 +52,11 @@ bool Executor::IsCancelled(const ObjectId& task) {
 }
 
 Execution& Executor::ExecutionAt(size_t depth) {
-  while (executions_.size() <= depth) {
-    executions_.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_));
+  std::vector<std::unique_ptr<Execution>>& executions = State().executions;
+  while (executions.size() <= depth) {
+    executions.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_));
   }
-  return *executions_[depth];
+  return *executions[depth];
 }
 
 void Executor::RefreshChannels() {
@@ -71,18 +66,18 @@ void Executor::RefreshChannels() {
   version_ = version;
   const uint32_t count = std::min(page.channel_count.load(std::memory_order_acquire),
                                   shm::kMaxChannelsPerProcess);
-  std::vector<std::unique_ptr<Incoming>> kept;
+  std::vector<std::shared_ptr<Incoming>> kept;
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t offset = page.channels[i].load(std::memory_order_acquire);
     if (offset == 0) continue;
     const auto known = std::find_if(channels_.begin(), channels_.end(), [&](const auto& channel) {
-      return channel != nullptr && channel->offset == offset;
+      return channel->offset == offset;
     });
     if (known != channels_.end()) {
-      kept.push_back(std::move(*known));
+      kept.push_back(*known);
       continue;
     }
-    auto channel = std::make_unique<Incoming>();
+    auto channel = std::make_shared<Incoming>();
     channel->offset = offset;
     if (!owner_->memory().View(uint64_t{offset} * shm::kCacheLine, &channel->view)) continue;
     const shm::ChannelHeader& header = *channel->view.header;
@@ -94,23 +89,51 @@ void Executor::RefreshChannels() {
     channel->payload_marks.resize(size_t{1} << header.log2_completions);
     kept.push_back(std::move(channel));
   }
-  channels_ = std::move(kept);
+  std::swap(channels_, kept);
+  if (threads_ != nullptr) {
+    // Before the daemon hears that their memory can be used for something else.
+    for (const std::shared_ptr<Incoming>& former : kept) {
+      std::lock_guard guard(former->completing);
+      former->closed = std::find(channels_.begin(), channels_.end(), former) == channels_.end();
+    }
+  }
   page.channel_version_seen.store(version, std::memory_order_release);
 }
 
-bool Executor::HasWork() const {
-  if (stop_.load(std::memory_order_relaxed)) return true;
+bool Executor::AnyChannelHasWork() const {
   if (owner_->memory().my_page().channel_version.load(std::memory_order_seq_cst) != version_) return true;
   return std::any_of(channels_.begin(), channels_.end(),
                      [](const auto& channel) { return channel->slots.HasWork(); });
 }
 
+bool Executor::HasWork() const {
+  if (stop_.load(std::memory_order_relaxed)) return true;
+  if (threads_ == nullptr) return AnyChannelHasWork();
+  // Not to be had: the main thread is at work and looks again before it waits.
+  std::unique_lock guard(threads_->channels, std::try_to_lock);
+  return guard.owns_lock() && AnyChannelHasWork();
+}
+
+uint32_t Executor::TakeTasks() {
+  RefreshChannels();
+  uint32_t ran = 0;
+  for (size_t i = 0; i < channels_.size() && !stop_.load(std::memory_order_relaxed); ++i) {
+    if (coming_threads_ != nullptr) break;
+    ran += RunFrom(channels_[i], kBurst);
+  }
+  return ran;
+}
+
 void Executor::Run() {
   while (!stop_.load(std::memory_order_relaxed)) {
-    RefreshChannels();
-    uint32_t ran = 0;
-    for (size_t i = 0; i < channels_.size() && !stop_.load(std::memory_order_relaxed); ++i) {
-      ran += RunFrom(*channels_[i], kBurst);
+    // From here on other threads are about, and what is shared with them is guarded.
+    if (coming_threads_ != nullptr) threads_ = std::move(coming_threads_);
+    uint32_t ran;
+    if (threads_ == nullptr) {
+      ran = TakeTasks();
+    } else {
+      std::lock_guard guard(threads_->channels);
+      ran = TakeTasks();
     }
     if (ran > 0) continue;
     auto has_work = [this] { return HasWork(); };
@@ -118,11 +141,16 @@ void Executor::Run() {
     request.done = has_work;
     waiting_->Wait(request);
   }
+  if (threads_ != nullptr) {
+    threads_->calls.Stop();
+    for (Threads::Group& group : threads_->groups) group.calls.Stop();
+  }
   Execution& execution = ExecutionAt(0);
   if (execution.destroy_actor != nullptr) execution.destroy_actor(execution.actor);
 }
 
-uint32_t Executor::RunFrom(Incoming& channel, uint32_t limit) {
+uint32_t Executor::RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit) {
+  Incoming& channel = *shared;
   uint32_t ran = 0;
   uint32_t position;
   task_began_ = 0;
@@ -131,72 +159,96 @@ uint32_t Executor::RunFrom(Incoming& channel, uint32_t limit) {
     if (body == nullptr) break;
     ++ran;
     if (task_began_ == 0) task_began_ = NowTicks();
-    RunTask(channel, *body, position);
+    RunTask(shared, *body);
     channel.slots.Release(position);
-    if (stop_.load(std::memory_order_relaxed)) break;
+    if (stop_.load(std::memory_order_relaxed) || coming_threads_ != nullptr) break;
   }
   return ran;
 }
 
 Result<FunctionRegistry::Code> Executor::Resolve(const manta_function_id& id) {
-  CachedCode& cached = cache_[(id.invoker ^ id.invoker >> 8 ^ id.target ^ id.target >> 6) & 15];
+  CachedCode& cached = State().cache[(id.invoker ^ id.invoker >> 8 ^ id.target ^ id.target >> 6) & 15];
   if (cached.code.invoker != nullptr && SameFunction(cached.id, id)) return cached.code;
   Result<FunctionRegistry::Code> code = FunctionRegistry::OfThisProcess().Resolve(id);
   if (code) cached = {id, code.value()};
   return code;
 }
 
-void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
+void Executor::Refuse(Incoming& channel, const shm::TaskBody& task, const Error& error) {
+  const std::string encoded = model::EncodeError(error);
+  std::vector<unsigned char> list;
+  ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  Outcome outcome;
+  outcome.status = shm::TaskStatus::kNotRunnable;
+  outcome.is_list = true;
+  outcome.bytes = list.data();
+  outcome.size = static_cast<uint32_t>(list.size());
+  if (threads_ == nullptr) {
+    Complete(channel, task, outcome);
+  } else {
+    CompleteFromThread(channel, task, outcome);
+  }
+}
+
+void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot) {
+  Incoming& channel = *shared;
   // Into locals first: what is checked is what is used.
   shm::TaskBody task;
   std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
   if ((task.flags & shm::kExitWorker) != 0) {
-    end_reason_ = "no handle to the actor is left";
-    RequestStop();
+    if (threads_ != nullptr) {
+      threads_->calls.Drain();
+      for (Threads::Group& group : threads_->groups) group.calls.Drain();
+    }
+    EndActor("no handle to the actor is left");
     Complete(channel, task, Outcome{});
     return;
   }
-  const auto refuse = [&](const Error& error) {
-    const std::string encoded = model::EncodeError(error);
-    std::vector<unsigned char> list;
-    ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
-    Outcome outcome;
-    outcome.status = shm::TaskStatus::kNotRunnable;
-    outcome.is_list = true;
-    outcome.bytes = list.data();
-    outcome.size = static_cast<uint32_t>(list.size());
-    Complete(channel, task, outcome);
-  };
   const uint32_t ring = channel.view.header->task_payload_bytes;
   const bool in_ring = (task.flags & shm::kPayloadInRing) != 0;
   const bool fits = in_ring ? task.payload_bytes <= ring && task.payload_offset <= ring - task.payload_bytes
                             : task.payload_bytes <= shm::kInlinePayload;
   if (!fits || task.args_bytes > task.payload_bytes) {
-    refuse(MakeError(MANTA_ERROR_SYSTEM, "the task's descriptor arrived damaged"));
+    Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's descriptor arrived damaged"));
     return;
   }
   Result<FunctionRegistry::Code> code = Resolve(task.function);
   if (!code) {
-    refuse(code.error());
+    Refuse(channel, task, code.error());
     return;
   }
   if ((task.flags & shm::kActorMethod) != 0 && ExecutionAt(0).actor == nullptr) {
-    refuse(no_actor_);
+    Refuse(channel, task, no_actor_);
     return;
   }
   const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
+  const bool is_method = (task.flags & shm::kActorMethod) != 0;
+  if (is_method && __builtin_expect(threads_ != nullptr || task.shape != 0, 0)) {
+    HandOver(shared, task, *code, payload);
+    return;
+  }
   const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
-  ExecutionContext context{
-      nullptr, {{channel.view.header->owner}, task.record, task.generation}, nullptr, task.shape, false};
+  uint32_t setup_bytes = 0;
+  if ((task.flags & shm::kActorCreation) != 0) {
+    actor_shape_ = task.shape;
+    actor_was_restarted_.store(task.attempt > 0, std::memory_order_relaxed);
+    ActorSetup setup;
+    if ((task.flags & shm::kActorSetup) != 0) setup_bytes = ReadSetup(payload, task.args_bytes, &setup);
+    if (!setup.is_ordinary()) coming_threads_ = std::make_unique<Threads>(setup);
+  }
+  ExecutionContext context{nullptr,
+                           {{channel.view.header->owner}, task.record, task.generation},
+                           nullptr,
+                           is_method ? actor_shape_ : task.shape,
+                           false};
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
-  if ((task.flags & shm::kActorCreation) != 0) actor_was_restarted_.store(task.attempt > 0, std::memory_order_relaxed);
   shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
   const Outcome outcome = execution.Run({.invoker = code->invoker,
                                          .target = code->target,
-                                         .args = payload,
-                                         .args_size = task.args_bytes,
+                                         .args = payload + setup_bytes,
+                                         .args_size = task.args_bytes - setup_bytes,
                                          .dependencies = payload + skip,
                                          .dependencies_size = task.payload_bytes - skip,
                                          .num_dependencies = task.dependencies,
@@ -207,10 +259,7 @@ void Executor::RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t) {
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
     no_actor_.message += ": " + execution.error().message;
   }
-  if (context.exit_requested) {
-    end_reason_ = "the actor ended on purpose: it called ExitActor";
-    RequestStop();
-  }
+  if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   Complete(channel, task, outcome);
 }
 
@@ -242,9 +291,13 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
   body->generation = task.generation;
-  const uint64_t now = NowTicks();
-  body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
-  task_began_ = now;
+  if (threads_ == nullptr) {
+    const uint64_t now = NowTicks();
+    body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
+    task_began_ = now;
+  } else {
+    body->run_ticks = 0;  // means nothing where calls overlap
+  }
   body->status = outcome.status;
   body->flags = outcome.has_kept ? shm::kKeptReferences : 0;
   body->inline_bytes = 0;

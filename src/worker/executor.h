@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "shm/channel.h"
+#include "worker/actor_setup.h"
+#include "worker/call_pool.h"
 #include "worker/execution.h"
 #include "worker/function_registry.h"
 #include "worker/owner.h"
@@ -62,29 +65,65 @@ class Executor {
     PayloadRing payload;
     std::vector<uint64_t> payload_marks;  // by completion position
     uint32_t reclaimed = 0;
+    // With threads only:
+    std::mutex completing;  // over all that completions touch, and the flag
+    bool closed = false;    // the memory is not ours any more
   };
   struct CachedCode {
     manta_function_id id{};
     FunctionRegistry::Code code;
   };
+  // What every thread that runs tasks has for itself.
+  struct ThreadState {
+    std::vector<std::unique_ptr<Execution>> executions;  // by depth of in-place runs
+    CachedCode cache[16];
+  };
+  // An actor whose calls run on threads. The main thread takes descriptors and copies what it hands to them.
+  struct Threads {
+    struct Group {
+      explicit Group(const ActorSetup::Group& given) : number(GroupNumber(given.name)), calls(given.threads) {}
+      uint16_t number;
+      CallPool calls;
+    };
+    explicit Threads(const ActorSetup& setup);
+    CallPool* PoolOf(uint16_t group);
+
+    ActorSetup setup;
+    CallPool calls;  // of the default group
+    std::deque<Group> groups;
+    std::mutex channels;  // over the executor's channels: the main thread, unless it waits, and who leads the waiting threads
+  };
 
   void RefreshChannels();
-  uint32_t RunFrom(Incoming& channel, uint32_t limit);
-  void RunTask(Incoming& channel, const shm::TaskBody& slot, uint32_t position);
+  uint32_t RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit);
+  void RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot);
   Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
   void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   bool PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body);
   Execution& ExecutionAt(size_t depth);
+  static thread_local ThreadState* pool_state_;  // of the threads of pools
+  ThreadState& State() { return pool_state_ != nullptr ? *pool_state_ : main_; }
+  uint32_t TakeTasks();
+  bool AnyChannelHasWork() const;
+  void Refuse(Incoming& channel, const shm::TaskBody& task, const Error& error);
+  void HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                const unsigned char* payload);
+  void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                   const unsigned char* payload);
+  void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  void EndActor(const char* reason);
 
   Owner* const owner_;
   References* const references_;
   Waiting* const waiting_;
   SharedObjects* const shared_;
   manta_runtime* const runtime_;
-  std::vector<std::unique_ptr<Incoming>> channels_;
+  std::vector<std::shared_ptr<Incoming>> channels_;
   uint32_t version_ = 0;
-  std::vector<std::unique_ptr<Execution>> executions_;  // by depth of in-place runs
-  CachedCode cache_[16];
+  ThreadState main_;
+  std::unique_ptr<Threads> threads_;  // set by the creation of an actor that has them
+  std::unique_ptr<Threads> coming_threads_;
+  uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
   // The latest interrupts; an entry whose task does not run here (any more) is overwritten in time.
   static constexpr size_t kInterrupts = 64;

@@ -1,5 +1,6 @@
 #include "worker/owner_channel.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstring>
@@ -127,7 +128,11 @@ bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
 void OwnerChannel::RecordPush(uint32_t index, TaskRecord* task, uint32_t position) {
   const uint32_t slot = position & (slots() - 1);
   assert(pushed_[slot] == 0);
-  pushed_[slot] = index;
+  if (__builtin_expect(overlapping_, 0)) {
+    overlapping_tasks_[position] = index;
+  } else {
+    pushed_[slot] = index;
+  }
   // A lap that wrapped over unreclaimed positions has released them: catch up before their marks are overwritten.
   if (position - reclaimed_ >= slots()) ReclaimPayload();
   payload_marks_[slot] = payload_.mark();
@@ -147,6 +152,13 @@ bool OwnerChannel::TakeBack(TaskRecord* task) {
 std::vector<uint32_t> OwnerChannel::InFlight() const {
   std::vector<uint32_t> tasks;
   if (in_flight_ == 0) return tasks;
+  if (overlapping_) {
+    std::vector<std::pair<uint32_t, uint32_t>> by_age;  // positions wrap around: what counts is how long ago
+    for (const auto& [position, task] : overlapping_tasks_) by_age.emplace_back(slots_.position() - position, task);
+    std::sort(by_age.rbegin(), by_age.rend());
+    for (const auto& [age, task] : by_age) tasks.push_back(task);
+    return tasks;
+  }
   const uint32_t window = slots_.position() - oldest_ < slots() ? slots_.position() - oldest_ : slots();
   for (uint32_t position = slots_.position() - window; position != slots_.position(); ++position) {
     if (const uint32_t task = pushed_[position & (slots() - 1)]) tasks.push_back(task);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
@@ -25,6 +26,7 @@ class OwnerChannel {
   // Whether a descriptor can go out now. A slot that the worker has released may still have an unread completion. It stays
   // taken until that is read: otherwise an owner that submits without reading would let completions overwrite each other.
   bool HasRoom() {
+    if (__builtin_expect(overlapping_, 0) && in_flight_ >= kMostOverlapping) return false;
     return pushed_[slots_.position() & (slots() - 1)] == 0 && slots_.Reserve() != nullptr;
   }
   // Writes the task's descriptor and its payload into the ring, which has room, and wakes the worker if need be. The task's
@@ -47,11 +49,16 @@ class OwnerChannel {
   // Bookkeeping for a task that has left: completed, taken back, or lost.
   void Forget(TaskRecord* task) {
     pushed_[task->position & (slots() - 1)] = 0;
+    if (__builtin_expect(overlapping_, 0)) overlapping_tasks_.erase(task->position);
     task->channel = nullptr;
     --in_flight_;
   }
   // Tasks pushed and not forgotten, oldest first.
   std::vector<uint32_t> InFlight() const;
+
+  // For an actor that runs calls beside each other: its descriptors come back at once, so that more tasks than there are slots can be
+  // in flight. While nothing is.
+  void set_overlapping(bool overlapping) { overlapping_ = overlapping; }
 
   ProcessId worker() const { return worker_; }
   uint32_t in_flight() const { return in_flight_; }
@@ -65,6 +72,9 @@ class OwnerChannel {
   uint32_t active_index = 0;     // in the dispatcher's list of channels with tasks in flight, + 1
 
  private:
+  // Of an actor that runs calls beside each other: in flight from one caller.
+  static constexpr uint32_t kMostOverlapping = 8192;
+
   uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;
   void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const;
   void ReclaimPayload();
@@ -81,6 +91,8 @@ class OwnerChannel {
   uint32_t reclaimed_ = 0;               // position up to which payload was reclaimed
   uint32_t oldest_ = 0;                  // no task is in flight before this position
   uint32_t in_flight_ = 0;
+  bool overlapping_ = false;
+  std::unordered_map<uint32_t, uint32_t> overlapping_tasks_;  // by position, instead of pushed_
 };
 
 }  // namespace manta::worker

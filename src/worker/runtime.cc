@@ -47,6 +47,7 @@ std::string KeyOf(const InternedOptions& options) {
   add("");
   add(std::to_string(options.max_retries));
   add(std::to_string(options.method_retries));
+  add(std::to_string(options.group));
   add(std::to_string(static_cast<int>(options.retry_rule.exceptions)));
   for (const std::string& type : options.retry_rule.types) add(type);
   return key;
@@ -292,13 +293,16 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     if ((flags & shm::kActorCreation) != 0) {
       task->retries_left = 0;
       task->retry_rule = nullptr;
+      task->body.shape = target->shape;
       target->creation = index;
     } else {
+      task->body.shape = options.group;
       task->retries_left = options.method_retries;
       task->retry_rule = &options.retry_rule;
     }
   } else {
     target = options.target;
+    task->body.shape = target->shape;
     task->retries_left = options.max_retries;
     task->retry_rule = &options.retry_rule;
   }
@@ -335,6 +339,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   interned.shape.placement = interned.shape.resources;
   if (options.name != nullptr) interned.shape.name = options.name;
   interned.method_retries = options.max_retries;
+  if (options.concurrency_group != nullptr) interned.group = GroupNumber(options.concurrency_group);
   interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
   if (interned.max_retries < -1) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "max_retries must be -1 (without end), 0 or more");
@@ -424,14 +429,21 @@ void Runtime::FetchPending(ObjectRecord* const* objects, size_t count) {
   control_->Flush();
 }
 
+// Several threads of an actor may wait at the same time: the first lends the CPU, the last takes it back.
 void Runtime::Blocked() {
+  std::lock_guard guard(blocked_mutex_);
+  if (++blocked_ > 1) return;
   memory_.my_page().activity.fetch_or(shm::kBlocked);
   control_->Queue(wire::BlockedT{});
 }
 
 void Runtime::Resumed() {
-  memory_.my_page().activity.fetch_and(~shm::kBlocked);
-  control_->Queue(wire::ResumedT{});
+  {
+    std::lock_guard guard(blocked_mutex_);
+    if (--blocked_ > 0) return;
+    memory_.my_page().activity.fetch_and(~shm::kBlocked);
+    control_->Queue(wire::ResumedT{});
+  }
   control_->Flush();
 }
 
@@ -616,9 +628,8 @@ void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* rea
 
 Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
                                           const manta_actor_options& options) {
-  if (options.max_concurrency > 1 || options.num_concurrency_groups > 0) {
-    return MakeError(MANTA_ERROR_NOT_SUPPORTED, "max_concurrency and concurrency groups of actors are not there yet");
-  }
+  Result<ActorSetup> setup = CheckedSetup(options);
+  if (!setup) return setup.error();
   const auto check = [](const char* name, int32_t value, int32_t least) -> Result<> {
     if (value >= least) return {};
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) +
@@ -642,7 +653,15 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   if (!actor || existed) return actor;
   manta_task_spec spec = constructor;
   spec.num_results = 0;
-  if (Result<> submitted = Submit(spec, actor.value(), shm::kActorCreation, nullptr); !submitted) {
+  uint8_t flags = shm::kActorCreation;
+  std::vector<unsigned char> args;
+  if (!setup->is_ordinary()) {
+    args = WithSetup(*setup, spec.args, spec.args_size);
+    spec.args = args.data();
+    spec.args_size = args.size();
+    flags |= shm::kActorSetup;
+  }
+  if (Result<> submitted = Submit(spec, actor.value(), flags, nullptr); !submitted) {
     actors_->Release(actor.value());  // nobody else has it
     return submitted.error();
   }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "manta/manta_c.h"
 #include "worker/actor_links.h"
+#include "worker/actor_setup.h"
 #include "worker/cluster_questions.h"
 #include "worker/control_client.h"
 #include "worker/dispatcher.h"
@@ -31,6 +32,7 @@ struct InternedOptions {
   TargetOptions shape;
   int32_t max_retries = 3;
   int32_t method_retries = MANTA_DEFAULT_INT;  // of calls of actors; the default stands for what the actor says
+  uint16_t group = 0;  // the concurrency group of calls of actors
   RetryRule retry_rule;
 };
 
@@ -120,6 +122,8 @@ class Runtime {
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread
   std::atomic<bool> closed_{false};
+  std::mutex blocked_mutex_;
+  uint32_t blocked_ = 0;  // threads that run tasks and wait
 };
 
 }  // namespace manta::worker

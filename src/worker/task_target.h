@@ -105,6 +105,7 @@ class TaskTarget {
   Error death;
   model::ActorLife life;  // not of a foreign one
   uint32_t creation = 0;  // not of a foreign one: the record of its creation task, until that is not needed any more
+  bool overlapping = false;  // it runs calls beside each other
   int32_t max_task_retries = 0;
   uint32_t max_pending = UINT32_MAX;  // calls that are not finished
 

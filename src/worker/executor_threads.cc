@@ -1,0 +1,116 @@
+// Actors whose calls run on threads.
+
+#include <cstring>
+#include <utility>
+
+#include "worker/clock.h"
+#include "worker/executor.h"
+#include "worker/execution_scope.h"
+#include "worker/result_list.h"
+
+namespace manta::worker {
+thread_local Executor::ThreadState* Executor::pool_state_ = nullptr;
+
+Executor::Threads::Threads(const ActorSetup& given) : setup(given), calls(given.max_concurrency) {
+  for (const ActorSetup::Group& group : setup.groups) groups.emplace_back(group);
+}
+
+CallPool* Executor::Threads::PoolOf(uint16_t group) {
+  if (group == 0) return &calls;
+  for (Group& candidate : groups) {
+    if (candidate.number == group) return &candidate.calls;
+  }
+  return nullptr;
+}
+
+// The descriptor's slot is given back at once, so that a call that takes long does not hold up the ring.
+void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task,
+                        const FunctionRegistry::Code& code, const unsigned char* payload) {
+  CallPool* pool = threads_ == nullptr ? nullptr : threads_->PoolOf(task.shape);
+  if (pool == nullptr) {
+    std::string known;
+    for (const ActorSetup::Group& group : threads_ == nullptr ? std::vector<ActorSetup::Group>() : threads_->setup.groups) {
+      known += (known.empty() ? "'" : ", '") + group.name + "'";
+    }
+    Refuse(*channel, task,
+           MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "the call names a concurrency group that its actor does not have: the actor " +
+                         (known.empty() ? "was created without groups (SetConcurrencyGroup)" : "has " + known)));
+    return;
+  }
+  struct Call {
+    shm::TaskBody task;
+    std::vector<uint64_t> payload;  // aligned as in the ring
+  };
+  auto call = std::make_shared<Call>();
+  std::memcpy(&call->task, &task, offsetof(shm::TaskBody, payload));
+  call->payload.resize(Align8(task.payload_bytes) / 8);
+  std::memcpy(call->payload.data(), payload, task.payload_bytes);
+  pool->Add([this, channel, code, call] {
+    RunOnThread(*channel, call->task, code, reinterpret_cast<const unsigned char*>(call->payload.data()));
+  });
+}
+
+void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                           const unsigned char* payload) {
+  static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
+  pool_state_ = &state;
+  const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
+  if (IsCancelled(id)) {
+    Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
+    return;
+  }
+  ExecutionContext context{nullptr, id, nullptr, actor_shape_, false};
+  ContextScope scope(&context);
+  Execution& execution = ExecutionAt(0);
+  execution.actor = main_.executions.front()->actor;
+  alignas(8) unsigned char inline_result[shm::kInlineResult];
+  const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
+  const Outcome outcome = execution.Run({.invoker = code.invoker,
+                                         .target = code.target,
+                                         .args = payload,
+                                         .args_size = task.args_bytes,
+                                         .dependencies = payload + skip,
+                                         .dependencies_size = task.payload_bytes - skip,
+                                         .num_dependencies = task.dependencies,
+                                         .has_references = (task.flags & shm::kHasReferences) != 0,
+                                         .sender = {channel.view.header->owner},
+                                         .num_results = task.results,
+                                         .inline_result = inline_result});
+  CompleteFromThread(channel, task, outcome);
+  if (!context.exit_requested) return;
+  EndActor("the actor ended on purpose: it called ExitActor");
+  waiting_->WakeAll();
+}
+
+// There may be more calls under way than the completion ring has entries: then the owner has to read first, which it does in time.
+void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
+  constexpr timespec kPause{0, 50'000};
+  for (;;) {
+    {
+      std::lock_guard guard(channel.completing);
+      if (channel.closed) return;
+      const uint32_t unread = channel.completions.position() -
+                              channel.view.header->completions_consumed.load(std::memory_order_acquire);
+      if (unread < channel.payload_marks.size()) {
+        if (!outcome.is_list && outcome.size > 0) {
+          std::memcpy(channel.completions.Next()->inline_result, outcome.bytes, outcome.size);
+        }
+        Complete(channel, task, outcome);
+        return;
+      }
+    }
+    shm::Ring(channel.owner_page->doorbell);
+    nanosleep(&kPause, nullptr);
+  }
+}
+
+void Executor::EndActor(const char* reason) {
+  {
+    std::lock_guard guard(interrupts_mutex_);
+    if (end_reason_.empty()) end_reason_ = reason;
+  }
+  RequestStop();
+}
+
+}  // namespace manta::worker
