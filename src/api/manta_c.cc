@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -60,10 +61,18 @@ ObjectRecord* From(manta_ref* ref) { return reinterpret_cast<ObjectRecord*>(ref)
 ActorRecord* From(manta_actor* actor) { return reinterpret_cast<ActorRecord*>(actor); }
 manta_ref* To(ObjectRecord* object) { return reinterpret_cast<manta_ref*>(object); }
 
+// Writes no more than the caller's version of the struct has.
+template <class T>
+void SetDefaults(T* out, T defaults) {
+  defaults.struct_size = out->struct_size;
+  std::memcpy(static_cast<void*>(out), &defaults, std::min(out->struct_size, sizeof defaults));
+}
+
 // Fields that the caller's version of a struct does not have keep their defaults.
 template <class T>
 T Complete(const T* given, void (*initialize)(T*)) {
   T complete;
+  complete.struct_size = sizeof complete;
   initialize(&complete);
   if (given != nullptr) {
     std::memcpy(static_cast<void*>(&complete), given,
@@ -176,10 +185,10 @@ manta_error* manta_function_find(manta_invoker invoker, const void* target, cons
 }
 
 void manta_config_init(manta_config* config) {
-  *config = {};
-  config->struct_size = sizeof *config;
-  config->num_cpus = config->num_gpus = -1;
-  config->log_to_driver = 1;
+  manta_config defaults{};
+  defaults.num_cpus = defaults.num_gpus = -1;
+  defaults.log_to_driver = 1;
+  SetDefaults(config, defaults);
 }
 
 manta_error* manta_init(const manta_config* given) {
@@ -267,10 +276,10 @@ manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t c
 }
 
 void manta_task_options_init(manta_task_options* options) {
-  *options = {};
-  options->struct_size = sizeof *options;
-  options->num_cpus = options->num_gpus = options->memory = -1;
-  options->max_retries = MANTA_DEFAULT_INT;
+  manta_task_options defaults{};
+  defaults.num_cpus = defaults.num_gpus = defaults.memory = -1;
+  defaults.max_retries = MANTA_DEFAULT_INT;
+  SetDefaults(options, defaults);
 }
 
 manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
@@ -292,10 +301,10 @@ manta_error* manta_cancel(manta_ref* ref, int force, int recursive) {
 }
 
 void manta_actor_options_init(manta_actor_options* options) {
-  *options = {};
-  options->struct_size = sizeof *options;
-  options->max_pending_calls = -1;
-  options->max_concurrency = 1;
+  manta_actor_options defaults{};
+  defaults.max_pending_calls = -1;
+  defaults.max_concurrency = 1;
+  SetDefaults(options, defaults);
 }
 
 manta_error* manta_actor_create(manta_runtime* runtime, const manta_task_spec* constructor,
