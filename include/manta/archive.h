@@ -113,7 +113,11 @@ class SizeArchive {
     size_ += sizeof(manta_object_id);
     if (references_ != nullptr && reference != nullptr) references_->Add(reference);
   }
-  void Actor(manta_actor*) { size_ += sizeof(manta_actor_id); }
+  void Actor(manta_actor* actor) {
+    size_ += sizeof(manta_actor_id);
+    if (references_ == nullptr || actor == nullptr) return;
+    if (manta_ref* life = manta_actor_lifetime(actor)) references_->Add(life);
+  }
 
  private:
   friend class detail::Nesting<SizeArchive>;

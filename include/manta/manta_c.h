@@ -285,6 +285,9 @@ MANTA_API manta_error* manta_actor_submit(manta_actor* actor, const manta_task_s
 MANTA_API void manta_actor_retain(manta_actor* actor);
 MANTA_API void manta_actor_release(manta_actor* actor);
 MANTA_API void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out);
+/* What stands for the actor's life, borrowed from the handle; NULL if handles do not keep it alive (detached, or found by name).
+ * A value that contains a handle lists it among its references: so the actor lives while the value travels. */
+MANTA_API manta_ref* manta_actor_lifetime(const manta_actor* actor);
 MANTA_API manta_actor* manta_actor_import(manta_runtime* runtime, const manta_actor_id* id);
 /* ACTOR_NOT_FOUND when nobody has that name. */
 MANTA_API manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const char* ray_namespace,

@@ -328,6 +328,11 @@ void manta_actor_get_id(const manta_actor* actor, manta_actor_id* out) {
   *out = {record->id.creator.value, record->id.serial};
 }
 
+manta_ref* manta_actor_lifetime(const manta_actor* actor) {
+  const auto* record = reinterpret_cast<const ActorRecord*>(actor);
+  return To(record->runtime->actors().LifeOf(record));
+}
+
 manta_actor* manta_actor_import(manta_runtime* runtime, const manta_actor_id* id) {
   return reinterpret_cast<manta_actor*>(From(runtime).actors().Import({{id->creator}, id->serial}));
 }

@@ -8,13 +8,21 @@
 namespace manta::worker {
 namespace {
 
+// An actor is named by the object that stands for its life.
+uint64_t SerialOf(const ObjectId& life) { return uint64_t{life.index} << 32 | life.generation; }
+ObjectId LifeIdOf(const ActorId& actor) {
+  return {actor.creator, static_cast<uint32_t>(actor.serial >> 32), static_cast<uint32_t>(actor.serial)};
+}
+
 std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
 }  // namespace
 
-ActorLinks::ActorLinks(Runtime* runtime, Owner* owner, Dispatcher* dispatcher, ControlClient* control,
+ActorLinks::ActorLinks(Runtime* runtime, Owner* owner, References* references, Dispatcher* dispatcher, ControlClient* control,
                        NodeMemory* memory)
-    : runtime_(runtime), owner_(owner), dispatcher_(dispatcher), control_(control), memory_(memory) {}
+    : runtime_(runtime), owner_(owner), references_(references), dispatcher_(dispatcher), control_(control), memory_(memory) {
+  references_->set_life_listener([this](const ObjectId& life) { LifeEnded(life); });
+}
 
 ActorLinks::~ActorLinks() = default;
 
@@ -40,9 +48,13 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   registration.max_task_retries = options.max_task_retries;
   registration.max_pending_calls = options.max_pending_calls;
   registration.overlapping = options.max_concurrency > 1 || options.num_concurrency_groups > 0;
+  ObjectRecord* life;
   {
     std::lock_guard guard(owner_->lock());
-    registration.serial = next_serial_++;
+    life = owner_->NewObject();
+    owner_->SetInline(life, "", 0);
+    life->contains = true;
+    registration.serial = SerialOf(owner_->IdOf(*life));
   }
   const ActorId id{owner_->process(), registration.serial};
   if (!registration.name.empty()) {
@@ -50,6 +62,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     control_->Queue(wire::RegisterActorT(registration));
     control_->Flush();
     Result<ActorId> holder = registrations_.Await(registration.request);
+    if (!holder || (*holder && *holder != id)) Owner::Release(life);
     if (!holder) return holder.error();
     if (*holder && *holder != id) {  // nil: the name was free
       if (options.get_if_exists == 0) {
@@ -59,7 +72,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
                              "': choose another name, kill it, or set get_if_exists");
       }
       *existed = true;
-      return Import(*holder);
+      return Import(*holder, true);
     }
     registration.request = 0;
   }
@@ -72,6 +85,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   if (options.max_pending_calls >= 0) target->max_pending = static_cast<uint32_t>(options.max_pending_calls);
   ActorRecord* record = NewRecord(id, target);
   record->created_here = true;
+  record->life = life;
   record->detached = options.detached != 0;
   created_[id] = {target, std::move(registration)};
   Changed(*target, {});
@@ -129,19 +143,34 @@ void ActorLinks::AskFor(const ActorId& id) {
   control_->Queue(std::move(question));
 }
 
-ActorRecord* ActorLinks::Import(const ActorId& id) {
+void ActorLinks::Acquire(ActorRecord* actor, bool weak) {
+  ++actor->references;
+  if (actor->life == nullptr && !weak) actor->life = references_->Import(LifeIdOf(actor->id));
+}
+
+ActorRecord* ActorLinks::Import(const ActorId& id, bool weak) {
   ActorRecord* record;
   {
     std::lock_guard guard(owner_->lock());
-    if (const auto known = actors_.find(id); known != actors_.end()) {
-      ++known->second->references;
+    const auto known = actors_.find(id);
+    if (known != actors_.end()) {
+      Acquire(known->second.get(), weak);
       return known->second.get();
     }
     record = NewRecord(id, dispatcher_->NewForeignActorTarget(id));
+    record->references = 0;
+    Acquire(record, weak);
     AskFor(id);
   }
   control_->Flush();
   return record;
+}
+
+ObjectRecord* ActorLinks::LifeOf(const ActorRecord* actor) {
+  std::lock_guard guard(owner_->lock());
+  if (actor->life == nullptr) return nullptr;
+  // What came without a trace of its life (carried outside of Manta) has none that could be passed on.
+  return (actor->created_here ? !actor->detached : actor->life->borrowed) ? actor->life : nullptr;
 }
 
 Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string& ray_namespace) {
@@ -160,7 +189,7 @@ Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string
                      "there is no actor with the name '" + name + "' in namespace '" + where +
                          "': it was never created there, or has died");
   }
-  return Import(*found);
+  return Import(*found, true);
 }
 
 void ActorLinks::Retain(ActorRecord* actor) {
@@ -171,12 +200,33 @@ void ActorLinks::Retain(ActorRecord* actor) {
 void ActorLinks::Release(ActorRecord* actor) {
   {
     std::lock_guard guard(owner_->lock());
-    if (--actor->references > 0) return;
-    if (actor->created_here && !actor->detached) dispatcher_->RetireActor(actor->target);
-    // The record of an actor that goes on stays: its calls may be in flight, and a later handle keeps their order.
-    if (actor->created_here && !actor->detached) actors_.erase(actor->id);
+    // The record stays: a later handle keeps the order of calls.
+    if (--actor->references > 0 || actor->life == nullptr || actor->detached) return;
+    if (!actor->created_here && actor->target->outstanding() > 0) {
+      lingering_.push_back(actor);
+      return;
+    }
+    owner_->ReleaseLocked(std::exchange(actor->life, nullptr));
+    references_->Flush();
   }
   control_->Flush();
+}
+
+void ActorLinks::Tick() {
+  std::erase_if(lingering_, [this](ActorRecord* actor) {
+    if (actor->references == 0 && actor->target->outstanding() > 0) return false;
+    if (actor->references == 0 && actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));
+    return true;
+  });
+}
+
+// No process has a handle any more.
+void ActorLinks::LifeEnded(const ObjectId& life) {
+  const auto found = actors_.find({life.owner, SerialOf(life)});
+  if (found == actors_.end() || !found->second->created_here) return;
+  dispatcher_->RetireActor(found->second->target);
+  actors_.erase(found);
+  control_->WakeTicker();
 }
 
 Result<> ActorLinks::Kill(ActorRecord* actor, bool no_restart) {

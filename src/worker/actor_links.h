@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -28,12 +29,15 @@ struct ActorRecord {
   TaskTarget* target = nullptr;
   bool created_here = false;
   bool detached = false;
+  // The object whose references are the handles of all processes, one of them held while this process has handles or calls under way.
+  // nullptr: handles do not keep the actor alive.
+  ObjectRecord* life = nullptr;
 };
 
 // Thread-safe, but where [lock] says that the owner's lock must be held.
 class ActorLinks {
  public:
-  ActorLinks(Runtime* runtime, Owner* owner, Dispatcher* dispatcher, ControlClient* control,
+  ActorLinks(Runtime* runtime, Owner* owner, References* references, Dispatcher* dispatcher, ControlClient* control,
              NodeMemory* memory);
   ~ActorLinks();
 
@@ -41,14 +45,18 @@ class ActorLinks {
   // ACTOR_NAME_TAKEN; with get_if_exists the existing actor comes back (`*existed` true: nothing to submit).
   Result<ActorRecord*> Create(const std::string& class_name, TargetOptions shape,
                               const manta_actor_options& options, bool* existed);
-  // The record for an id from a value: found and connected in the background, calls wait meanwhile.
-  ActorRecord* Import(const ActorId& id);
+  // The record for an id from a value: found and connected in the background, calls wait meanwhile. `weak`: an id from elsewhere, whose
+  // handle does not keep the actor alive.
+  ActorRecord* Import(const ActorId& id, bool weak = false);
   // Error ACTOR_NOT_FOUND.
   Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
 
   void Retain(ActorRecord* actor);
-  // The last release of a process that created the actor ends it after the calls that were submitted, unless it is detached.
+  // The last release in all processes ends the actor after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
+  ObjectRecord* LifeOf(const ActorRecord* actor);
+  // [lock] Lets go of actors whose last handle here has gone while calls were under way, and whose calls are done.
+  void Tick();
   Result<> Kill(ActorRecord* actor, bool no_restart);
 
   // [lock] What is to be told of an actor created here: where it is, whether it is alive, or dead.
@@ -70,11 +78,14 @@ class ActorLinks {
 
  private:
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
+  void Acquire(ActorRecord* actor, bool weak);
+  void LifeEnded(const ObjectId& life);
   void QueueKill(const ActorId& id, bool no_restart);
   void Close(const ActorId& id, const std::string& reason);
 
   Runtime* const runtime_;
   Owner* const owner_;
+  References* const references_;
   Dispatcher* const dispatcher_;
   ControlClient* const control_;
   NodeMemory* const memory_;
@@ -89,7 +100,7 @@ class ActorLinks {
   };
   std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
-  uint64_t next_serial_ = 1;
+  std::vector<ActorRecord*> lingering_;  // without handles here, with calls under way
 };
 
 }  // namespace manta::worker

@@ -83,7 +83,10 @@ void References::Contain(ObjectRecord* outer, std::vector<ObjectRecord*> inners)
 
 void References::ValueFreed(ObjectRecord* object) {
   const auto found = contained_.find(object);
-  if (found == contained_.end()) return;
+  if (found == contained_.end()) {
+    if (life_listener_) life_listener_(IdOf(*object));
+    return;
+  }
   std::vector<ObjectRecord*> inners = std::move(found->second);
   contained_.erase(found);
   to_release_.insert(to_release_.end(), inners.begin(), inners.end());

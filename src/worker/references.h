@@ -44,6 +44,8 @@ class References final : public BorderListener {
   using Send = std::function<void(ProcessId to, std::vector<uint8_t> batch)>;
   References(Owner* owner, Send send);
 
+  // Told of objects that stand for the life of an actor of ours (ObjectRecord::contains, but nothing contained) when they go.
+  void set_life_listener(std::function<void(const ObjectId&)> listener) { life_listener_ = std::move(listener); }
   void set_canceller(CancelListener* canceller) { canceller_ = canceller; }
 
   // ---- Names
@@ -127,6 +129,7 @@ class References final : public BorderListener {
   std::unordered_map<ProcessId, wire::PeerBatchT> outgoing_;
   std::vector<ObjectRecord*> to_release_;
   CancelListener* canceller_ = nullptr;
+  std::function<void(const ObjectId&)> life_listener_;
   uint64_t last_task_ = 0;
   bool applying_ = false;
   bool releasing_ = false;

@@ -167,7 +167,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   references_->set_canceller(peers_.get());
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
-  actors_ = std::make_unique<ActorLinks>(this, owner_.get(), dispatcher_.get(), control_.get(), &memory_);
+  actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
   questions_ = std::make_unique<ClusterQuestions>(control_.get());
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };

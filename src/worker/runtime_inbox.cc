@@ -142,6 +142,7 @@ int64_t Runtime::OnTick(int64_t now) {
     std::lock_guard guard(owner_->lock());
     references_->Flush();
     polled = user_polls ? 0 : dispatcher_->Poll();
+    actors_->Tick();
     next = dispatcher_->Tick(now);
   }
   Flush();

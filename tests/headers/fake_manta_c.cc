@@ -627,6 +627,7 @@ manta_error* manta_actor_submit(manta_actor* actor, const manta_task_spec* spec,
   return nullptr;
 }
 
+manta_ref* manta_actor_lifetime(const manta_actor*) { return nullptr; }
 void manta_actor_retain(manta_actor* actor) { ++actor->references; }
 void manta_actor_release(manta_actor* actor) {
   if (actor->references == 0) Die("an actor was released twice");

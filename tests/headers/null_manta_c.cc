@@ -54,6 +54,7 @@ void manta_ref_release(manta_ref*) {}
 void manta_ref_id(const manta_ref*, manta_object_id* out) { *out = {1, 2, 3}; }
 manta_ref* manta_ref_import(manta_runtime*, const manta_object_id*) { return &reference; }
 void manta_actor_retain(manta_actor*) {}
+manta_ref* manta_actor_lifetime(const manta_actor*) { return nullptr; }
 void manta_actor_release(manta_actor*) {}
 void manta_actor_get_id(const manta_actor*, manta_actor_id* out) { *out = {1, 2}; }
 manta_error* manta_put_begin(manta_runtime*, size_t, manta_ref* const*, size_t, void** data,

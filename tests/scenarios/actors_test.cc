@@ -198,6 +198,44 @@ TEST_F(Actors, OtherProcessesWaitForItsPlace) {
   EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(actor, 1)), 3);
 }
 
+// While its only handle travels, nobody holds one.
+TEST_F(Actors, AHandleInsideOfAValueKeepsItAlive) {
+  EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(manta::Actor<Counter>().Remote(1), 1)), 2);
+  const manta::ObjectRef<Handle> kept = manta::Put(manta::Actor<Counter>().Remote(5));
+  EXPECT_EQ(*manta::Get(manta::Task(AddThrough).Remote(kept, 1)), 6);
+  EXPECT_EQ(*manta::Get(manta::Get(kept)->Task(&Counter::Add).Remote(1)), 7);
+}
+
+class Maker {
+ public:
+  Handle Make(int start) { return manta::Actor<Counter>().Remote(start); }
+};
+
+class Holder {
+ public:
+  explicit Holder(Handle held) : held_(held) {}
+  int Pid() { return *manta::Get(held_.Task(&Counter::Pid).Remote()); }
+
+ private:
+  Handle held_;
+};
+
+TEST_F(Actors, AHandleInAResultKeepsItAlive) {
+  const auto holder = manta::Actor<Maker>().Remote();
+  const Handle actor = *manta::Get(holder.Task(&Maker::Make).Remote(3));
+  EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(1)), 4);
+}
+
+TEST_F(Actors, ItEndsWithTheLastHandleAnywhere) {
+  int pid;
+  {
+    const auto holder = manta::Actor<Holder>().Remote(manta::Actor<Counter>().Remote(1));
+    pid = *manta::Get(holder.Task(&Holder::Pid).Remote());
+    EXPECT_EQ(kill(pid, 0), 0);
+  }
+  EXPECT_TRUE(Eventually(10s, [&] { return kill(pid, 0) != 0; }));
+}
+
 TEST_F(Actors, ACallTooManyIsRefusedAtOnce) {
   const Handle actor = manta::Actor<Counter>().SetMaxPendingCalls(2).Remote(0);
   const std::string path = PathOf("go");
