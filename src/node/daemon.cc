@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "contracts/session_files.h"
 
 namespace manta::node {
@@ -595,6 +596,7 @@ void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
 void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   const Process* process = processes_.Find(id);
   if (process == nullptr) return;
+  MANTA_KILL_POINT("daemon.death_seen");
   const std::optional<uint32_t> page = process->page;
   const std::map<ProcessId, SlotList> missed = objects_->ProcessGone(id);
   const auto missed_by = [&](ProcessId owner) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "base/kill_point.h"
 #include "model/resources.h"
 
 namespace manta::node {
@@ -260,6 +261,7 @@ void LeaseService::Do(const model::GrantLease& grant) {
   lease = {grant.lease, grant.owner, grant.worker, grant.key, dedicated, false, EventLoop::Now()};
   by_worker_[grant.worker] = grant.lease;
 
+  MANTA_KILL_POINT("daemon.lease_granted");
   wire::LeaseGrantedT granted;
   granted.key = grant.key;
   granted.lease = grant.lease.value;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/kill_point.h"
+
 namespace manta::node {
 namespace {
 
@@ -75,6 +77,7 @@ void ObjectSpace::Allocate(const Process& lessee, ProcessId owner, uint64_t requ
 bool ObjectSpace::TryAllocate(const Waiting& request) {
   const auto grant = table_->Allocate(request.lessee, request.owner, request.size);
   if (!grant) return false;
+  MANTA_KILL_POINT("daemon.space_granted");
   wire::ObjectAllocatedT allocated;
   allocated.request = request.request;
   allocated.slot = grant->slot;
@@ -139,9 +142,11 @@ void ObjectSpace::ReclaimSoon() {
 }
 
 void ObjectSpace::Reclaim() {
+  MANTA_KILL_POINT("daemon.object_freed");
   table_->MarkDoomed();
   shm::RealAtomics::Fence();
   const bool freed = table_->Reclaim(control_.AllPins());
+  MANTA_KILL_POINT("daemon.space_reclaimed");
   if (freed) ServeWaiting();
   if (!table_->HasDying()) {
     reclaim_.Cancel();

@@ -1,6 +1,7 @@
 // The actors that this process can name: those that it created and those whose handles came to it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -74,7 +75,11 @@ class ActorLinks {
   void OnKill(const ActorId& id, bool no_restart);
   void FailAll(const Error& error);
 
-  size_t in_use() const { return actors_.size(); }
+  // Actors that this process has handles to.
+  size_t in_use() const {
+    return static_cast<size_t>(std::count_if(actors_.begin(), actors_.end(),
+                                             [](const auto& entry) { return entry.second->references > 0; }));
+  }
 
  private:
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "model/error_codec.h"
 #include "worker/clock.h"
 
@@ -204,6 +205,7 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   while (const shm::CompletionBody* completion = channel->Front()) {
     ticks += completion->run_ticks;
     Complete(channel, *completion);
+    MANTA_KILL_POINT("owner.result_read");
     channel->Pop();
     if (++count == 128) break;
   }

@@ -71,7 +71,7 @@ void* Execution::AllocateResult(uint32_t index, size_t size, manta_ref* const* n
     staged.bytes.resize(size);
     return staged.bytes.data();
   }
-  Result<shm::SharedHandle> handle = shared_->Allocate(size);
+  Result<shm::SharedHandle> handle = shared_->Allocate(size, sender_);
   if (!handle) {
     failed_ = true;
     error_ = handle.error();
@@ -133,6 +133,7 @@ bool Execution::ReadReferences(const Input& input) {
 
 Outcome Execution::Run(const Input& input) {
   failed_ = false;
+  sender_ = input.sender;
   task_number_ = 0;
   if (any_staged_) ReleaseStaged();
   if (input.num_dependencies > 0 || input.has_references) {

@@ -88,6 +88,7 @@ class Execution {
   std::vector<Staged> staged_;
   const unsigned char* behind_dependencies_ = nullptr;
   uint32_t behind_dependencies_size_ = 0;
+  ProcessId sender_;               // of the task that runs: owns its results
   uint64_t task_number_ = 0;       // for the reference table; 0: no references came with the task
   bool any_nested_ = false;        // some result contains references
   bool any_staged_ = false;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/kill_point.h"
 #include "model/error_codec.h"
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
@@ -157,9 +158,11 @@ uint32_t Executor::RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t lim
   while (ran < limit) {
     const shm::TaskBody* body = channel.slots.Claim(&position);
     if (body == nullptr) break;
+    MANTA_KILL_POINT("worker.task_claimed");
     ++ran;
     if (task_began_ == 0) task_began_ = NowTicks();
     RunTask(shared, *body);
+    MANTA_KILL_POINT("worker.doorbell_rung");
     channel.slots.Release(position);
     if (stop_.load(std::memory_order_relaxed) || coming_threads_ != nullptr) break;
   }
@@ -278,7 +281,7 @@ bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::Complet
     body->flags |= shm::kResultsInRing;
     return true;
   }
-  Result<shm::SharedHandle> handle = shared_->Allocate(outcome.size);
+  Result<shm::SharedHandle> handle = shared_->Allocate(outcome.size, ProcessId{channel.view.header->owner});
   if (!handle) return false;
   std::memcpy(shared_->Writable(handle.value()), outcome.bytes, outcome.size);
   shared_->Seal(handle.value());
@@ -312,7 +315,9 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   }
   const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
   channel.payload_marks[channel.completions.position() & mask] = channel.payload.mark();
+  MANTA_KILL_POINT("worker.result_written");
   channel.completions.Publish();
+  MANTA_KILL_POINT("worker.result_published");
   if (shm::Ring(channel.owner_page->doorbell)) owner_->WokePeer();
 }
 

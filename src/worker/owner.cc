@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "worker/copy_few.h"
 
 namespace manta::worker {
@@ -235,6 +236,7 @@ bool Owner::Pin(ObjectRecord* object, const shm::SharedHandle& handle) {
     next_pin_ = (next_pin_ + 1) % shm::kPinsPerProcess;
     if (page.pins.entries[entry].load(std::memory_order_relaxed) != 0) continue;
     if (!page.pins.Pin(entry, handle.slot, handle.generation, memory_->Slot(handle.slot))) return false;
+    MANTA_KILL_POINT("object.pinned");
     object->pinned = true;
     object->size = entry;
     SetShared(object, handle, false);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/kill_point.h"
 #include "worker/copy_few.h"
 #include "worker/owner.h"
 
@@ -120,7 +121,9 @@ bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
     body->flags |= shm::kPayloadInRing;
   }
   RecordPush(index, task, slots_.position());
+  MANTA_KILL_POINT("owner.slot_claimed");
   slots_.Publish();
+  MANTA_KILL_POINT("owner.slot_published");
   if (shm::Ring(worker_page_->doorbell)) owner.WokePeer();
   return true;
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "model/gpu_units.h"
 #include "worker/clock.h"
 #include "worker/copy_few.h"
@@ -132,6 +133,7 @@ class Runtime::Peers final : public CancelListener {
 
 Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
   const bool is_driver = hello.role == wire::Role::Driver;
+  if (!is_driver) MANTA_KILL_POINT("worker.before_hello");
   Result<Handshake> handshake = ShakeHands(socket, std::move(hello), kHandshakeNs);
   if (!handshake) {
     close(socket);
@@ -145,6 +147,7 @@ Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello
       NodeMemory::Map(handshake->descriptors[0], welcome.control_bytes, handshake->descriptors[1],
                       welcome.object_bytes, welcome.page);
   if (!memory) return memory.error();
+  if (!is_driver) MANTA_KILL_POINT("worker.attached");
   return std::unique_ptr<Runtime>(
       new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver));
 }
@@ -381,7 +384,7 @@ Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nes
     references_->Contain(*out, std::move(inners));
     return {};
   }
-  Result<shm::SharedHandle> handle = shared_->Allocate(size);
+  Result<shm::SharedHandle> handle = shared_->Allocate(size, owner_->process());
   std::lock_guard guard(owner_->lock());
   if (!handle) {
     for (ObjectRecord* inner : inners) owner_->ReleaseLocked(inner);

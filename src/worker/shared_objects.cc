@@ -2,21 +2,29 @@
 
 #include <utility>
 
+#include "base/kill_point.h"
+
 namespace manta::worker {
 
-Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size) {
+Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner) {
   wire::AllocateObjectT message;
   message.request = answers_.NewRequest();
   message.size = size;
+  message.owner = owner.value;
   const uint64_t request = message.request;
   control_->Queue(std::move(message));
   control_->Flush();
-  return answers_.Await(request);
+  MANTA_KILL_POINT("object.space_asked");
+  Result<shm::SharedHandle> handle = answers_.Await(request);
+  MANTA_KILL_POINT("object.space_given");
+  return handle;
 }
 
 void SharedObjects::Seal(const shm::SharedHandle& handle) {
+  MANTA_KILL_POINT("object.written");
   memory_->Slot(handle.slot).word.store(
       shm::ObjectWord(handle.generation, shm::ObjectState::kSealed), std::memory_order_release);
+  MANTA_KILL_POINT("object.sealed");
 }
 
 void SharedObjects::OnAllocated(const wire::ObjectAllocated& message) {

@@ -19,9 +19,9 @@ class SharedObjects {
  public:
   SharedObjects(ControlClient* control, NodeMemory* memory) : control_(control), memory_(memory) {}
 
-  // Space for `size` bytes that this process may write until Seal. Waits for the daemon, which bounds the wait for space and
+  // Space for `size` bytes that this process may write until Seal, and that goes back when `owner` dies. Waits for the daemon, which bounds the wait for space and
   // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). Not from the service thread.
-  Result<shm::SharedHandle> Allocate(uint64_t size);
+  Result<shm::SharedHandle> Allocate(uint64_t size, ProcessId owner);
   unsigned char* Writable(const shm::SharedHandle& handle) { return memory_->Writable(handle.offset); }
   // From here on nobody writes it.
   void Seal(const shm::SharedHandle& handle);
