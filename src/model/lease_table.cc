@@ -230,16 +230,22 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id) {
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
   PoolWorker* worker = found->second.worker;
-  const bool dedicated = found->second.dedicated();
-  if (dedicated || (!worker->gpus.empty() && !IsBusyOwner(worker->id))) {
+  if (found->second.dedicated()) {
     // Charged until it is dead: what it holds, e.g. memory of a GPU, is not free before.
-    actions_.push_back(StopWorker{worker->id, dedicated});
+    actions_.push_back(StopWorker{worker->id, true});
     EndLease(now, id, false);
     pool_.MakeStopping(worker);
   } else {
+    const bool ends = !worker->gpus.empty() && !IsBusyOwner(worker->id);
     EndLease(now, id, true);
     Release(worker, ResourceSet(worker->charged));
-    pool_.MakeIdle(now, worker);
+    if (ends) {
+      // Not charged meanwhile: how long others hold what it owns has no limit.
+      actions_.push_back(StopWorker{worker->id, false, true});
+      pool_.MakeStopping(worker);
+    } else {
+      pool_.MakeIdle(now, worker);
+    }
   }
   Schedule(now);
 }

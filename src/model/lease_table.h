@@ -12,7 +12,7 @@
 //    goes before granting.
 //  - GPUs are units: a lease gets certain ones (model/gpu_units.h), and what it needs must be there in
 //    that form. A worker that had GPUs is stopped when its lease ends, since what it allocated on
-//    them would stay, unless it owns what would be lost.
+//    them would stay, and CUDA never looks for others; unless its tasks left others running.
 //  - Fairness: a free resource goes to the owner whose job holds the fewest leases, then to the
 //    owner that holds the fewest, then to the one that waits longest. Leases that hold nothing
 //    which they could give back (dedicated ones, blocked ones that have lent all) do not count.
@@ -97,6 +97,7 @@ struct StartWorkers {
 struct StopWorker {
   ProcessId worker;
   bool force;
+  bool keeps_objects = false;  // not force: not before others have let go of the objects that it owns
   bool operator==(const StopWorker&) const = default;
 };
 // The worker of a lease died; the owner decides about retries.

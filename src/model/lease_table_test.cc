@@ -120,17 +120,18 @@ TEST_F(LeaseTableTest, AGrantNamesItsGpus) {
   EXPECT_EQ(OneGrant().gpus, (GpuShares{{0, kResourceUnit / 2}}));
 }
 
-TEST_F(LeaseTableTest, AWorkerThatHadGpusEndsWithItsLeaseAndIsChargedUntilItIsDead) {
+TEST_F(LeaseTableTest, AWorkerThatHadGpusEndsWithItsLease) {
   table().AddOwner(Owner(1), JobId{1});
   Idle(1);
   Declare({Owner(1), 0, kPython, CpusAndGpus(1, 1), CpusAndGpus(1, 1), false, 1});
   const GrantLease grant = OneGrant();
   Declare({Owner(1), 0, kPython, CpusAndGpus(1, 1), CpusAndGpus(1, 1), false, 0});
   Return(grant.lease);
-  EXPECT_EQ(Taken<StopWorker>(), (std::vector<StopWorker>{{grant.worker, false}}));
-  EXPECT_EQ(table().available().Get(kGpu), 0);
-  table().WorkerGone(now_, grant.worker);
+  EXPECT_EQ(Taken<StopWorker>(), (std::vector<StopWorker>{{grant.worker, false, true}}));
   EXPECT_EQ(table().available(), table().total());
+  Declare({Owner(1), 0, kPython, CpusAndGpus(1, 1), CpusAndGpus(1, 1), false, 1});
+  EXPECT_TRUE(Taken<GrantLease>().empty()) << "it is not used again";
+  EXPECT_EQ(Taken<StartWorkers>().size(), 1u);
 }
 
 TEST_F(LeaseTableTest, RefusesMoreThanOneGpuThatAreNoWholeNumber) {
@@ -759,8 +760,11 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
   }
 
   void DeclareSomething(ProcessId owner) {
-    const uint32_t key = Below(6);
-    const ResourceSet resources = key < 2 ? Cpus(1) : key == 2 ? Cpus(3) : CpusAndGpus(key % 2, 1);
+    const uint32_t key = Below(8);
+    const ResourceSet resources = key < 2    ? Cpus(1)
+                                  : key == 2 ? Cpus(3)
+                                  : key > 5  ? CpusAndGpus(0, key == 6 ? 0.4 : 0.7)
+                                             : CpusAndGpus(key % 2, 1);
     const ResourceSet placement = key == 5 ? CpusAndGpus(2, 1) : resources;
     static_cast<void>(table_.SetDemand(now_, {owner, key, ExecutableId{1 + key % 2}, resources,
                                               placement, key == 3, Below(4)}));

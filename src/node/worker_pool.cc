@@ -393,6 +393,16 @@ void WorkerPool::Stop(ProcessId id, bool force, const std::string& reason) {
   if (!worker.timer->armed()) worker.timer->ExpireAfter(kGracefulStop);
 }
 
+void WorkerPool::Retire(ProcessId id, const std::string& reason) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
+  wire::StopT stop;
+  stop.reason = reason;
+  stop.keeps_objects = true;
+  processes_.Send(id, std::move(stop));
+}
+
 void WorkerPool::Kill(Worker& worker) {
   if (worker.pid == 0 || worker.exit_status) return;
   worker.killed = true;

@@ -65,6 +65,8 @@ class WorkerPool {
   void Start(ExecutableId executable, uint32_t count);
   // By force: kills it. Otherwise asks it to end, and kills it if it does not. The reason becomes part of the cause of death.
   void Stop(ProcessId worker, bool force, const std::string& reason);
+  // As a stop without force, but it ends only when nobody refers to the objects that it owns, however long that takes.
+  void Retire(ProcessId id, const std::string& reason);
 
   std::optional<ExecutableId> ExecutableOf(ProcessId worker) const;
 

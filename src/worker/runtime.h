@@ -121,6 +121,7 @@ class Runtime {
   std::unordered_map<std::string, uint32_t> option_numbers_;
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread
+  bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> closed_{false};
   std::mutex blocked_mutex_;
   uint32_t blocked_ = 0;  // threads that run tasks and wait

@@ -109,9 +109,15 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     const std::string lines = Text(output->lines());
     fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
     fflush(output->is_stderr() ? stderr : stdout);
-  } else if (frame.message_as_Stop() != nullptr && executor_ != nullptr) {
-    executor_->RequestStop();
+  } else if (const auto* stop = frame.message_as_Stop(); stop != nullptr && executor_ != nullptr) {
+    if (stop->keeps_objects()) {
+      is_retiring_ = true;
+    } else {
+      executor_->RequestStop();
+    }
   }
+  // What others let go of comes as a frame, too.
+  if (is_retiring_ && owner_->objects_in_use() == 0) executor_->RequestStop();
   Flush();
   waiting_->WakeAll();
 }

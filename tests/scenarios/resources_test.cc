@@ -124,6 +124,15 @@ TEST_F(Resources, AWorkerNeverSeesTwoSetsOfGpus) {
   for (const auto& [worker, sizes] : seen) EXPECT_EQ(sizes.size(), 1u) << worker;
 }
 
+manta::ObjectRef<std::string> PutInside() { return manta::Put(std::string("from a GPU")); }
+
+TEST_F(Resources, WhatATaskWithGpusOwnsOutlivesItsLease) {
+  auto inner = *manta::Task(PutInside).SetNumGpus(2).Remote().Get();
+  // Only another worker can have the GPUs, and only when the lease has ended.
+  EXPECT_EQ(manta::Task(WhereAmI).SetNumGpus(1).Remote().Get()->visible, "0");
+  EXPECT_EQ(*inner.Get(), "from a GPU");
+}
+
 TEST_F(Resources, PartsOfSeveralGpusAreNoWholeOne) {
   auto first = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.6).Remote();
   auto second = manta::Actor<Model>().SetNumCpus(0).SetNumGpus(0.6).Remote();
