@@ -78,7 +78,7 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
       deferred.push_back(std::move(result));
     }
   }
-  if (task->body.results == 0) reader.Next(&entry);
+  if (task->body.results == 0 && failed) reader.Next(&entry);  // the error, that of a constructor
   std::vector<model::KeptReference> kept;
   if (outcome.has_kept) {
     for (const shm::WireReference& reference : reader.Kept()) kept.push_back({reference.object, reference.number});
