@@ -53,6 +53,7 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
 
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            const unsigned char* payload) {
+  if (stop_.load(std::memory_order_acquire)) return;  // its owner learns of it from the end of this process
   static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
   pool_state_ = &state;
   const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
@@ -77,10 +78,10 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
                                          .sender = {channel.view.header->owner},
                                          .num_results = task.results,
                                          .inline_result = inline_result});
+  // First: once its caller knows that the actor ends, no further call starts.
+  if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   CompleteFromThread(channel, task, outcome);
-  if (!context.exit_requested) return;
-  EndActor("the actor ended on purpose: it called ExitActor");
-  waiting_->WakeAll();
+  if (context.exit_requested) waiting_->WakeAll();
 }
 
 // There may be more calls under way than the completion ring has entries: then the owner has to read first, which it does in time.
