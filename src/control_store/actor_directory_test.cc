@@ -92,6 +92,17 @@ TEST_F(ActorDirectoryTest, DeathFreesTheNameAndIsFinal) {
   EXPECT_EQ(Find("a")->id, (ActorId{kDriver, 2}));
 }
 
+TEST_F(ActorDirectoryTest, TheDeathOfAnActorThatNeverGotItsNameLeavesTheHolderAlone) {
+  EXPECT_FALSE(Register(Named("a", 1)));
+  ActorEntry refused = Named("a", 2, kOtherDriver);
+  EXPECT_TRUE(Register(refused));
+  refused.state = ActorState::kDead;
+  EXPECT_FALSE(Register(refused));
+  ASSERT_TRUE(Find("a"));
+  EXPECT_EQ(Find("a")->id, (ActorId{kDriver, 1}));
+  EXPECT_TRUE(Register(Named("a", 3))) << "the name is taken still";
+}
+
 TEST_F(ActorDirectoryTest, ItsProcessDiesWithIt) {
   EXPECT_FALSE(Register(Named("a", 1)));
   ActorEntry restartable = Named("b", 2);

@@ -64,5 +64,12 @@ TEST(ActorLife, WithoutHandlesItIsNotRestarted) {
   EXPECT_FALSE(life.HostEnded(HostEnd::kCrash));
 }
 
+TEST(ActorLife, WithoutHandlesItGetsNoOtherProcessEvenIfItNeverBegan) {
+  ActorLife life(5);
+  life.Retire();
+  EXPECT_FALSE(life.HostEnded(HostEnd::kUnused));
+  EXPECT_EQ(life.phase(), ActorPhase::kDead);
+}
+
 }  // namespace
 }  // namespace manta::model

@@ -17,6 +17,13 @@ TEST(GpuUnits, SharesPackOnOneGpu) {
   EXPECT_EQ(gpus.Take(kOne / 4), (GpuShares{{0, kOne / 4}})) << "the fullest that has room";
 }
 
+TEST(GpuUnits, AShareGoesToTheFullestThatHasRoomWhereverItStands) {
+  GpuUnits gpus(3 * kOne);
+  gpus.Take({{0, kOne / 4}, {1, kOne * 3 / 4}, {2, kOne / 2}});
+  EXPECT_EQ(gpus.Take(kOne / 4), (GpuShares{{1, kOne / 4}}));
+  EXPECT_EQ(gpus.Take(kOne / 4), (GpuShares{{2, kOne / 4}})) << "the fullest has no room";
+}
+
 TEST(GpuUnits, SeveralAreWhole) {
   GpuUnits gpus(4 * kOne);
   EXPECT_EQ(gpus.Take(kOne / 10), (GpuShares{{0, kOne / 10}}));

@@ -94,6 +94,26 @@ TEST_F(ChannelAllocatorTest, ADeadOwnersChannelWaitsForItsWorker) {
   EXPECT_EQ(Open(3, 2), first);
 }
 
+TEST_F(ChannelAllocatorTest, AVersionThatWrapsAroundIsStillLater) {
+  Page(1).channel_version.store(UINT32_MAX - 1);
+  const uint64_t first = Open(0, 1);  // version UINT32_MAX
+  Acknowledge(1);
+  channels->ProcessGone(ends[0].process);  // version 0
+  EXPECT_NE(Open(2, 3), first) << "the worker has not seen that it is gone";
+  Acknowledge(1);
+  EXPECT_EQ(Open(3, 2), first);
+}
+
+TEST_F(ChannelAllocatorTest, AWorkerThatHasSeenALaterVersionHasLetGo) {
+  Page(1).channel_version.store(UINT32_MAX - 2);
+  const uint64_t first = Open(0, 1);
+  Acknowledge(1);
+  channels->ProcessGone(ends[0].process);  // version UINT32_MAX
+  Open(2, 1);                              // version 0
+  Acknowledge(1);
+  EXPECT_EQ(Open(3, 2), first);
+}
+
 TEST_F(ChannelAllocatorTest, BothDeadIsEnough) {
   const uint64_t first = Open(0, 1);
   channels->ProcessGone(ends[0].process);

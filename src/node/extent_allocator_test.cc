@@ -86,6 +86,21 @@ TEST(ExtentAllocatorTest, ARequestMaySpanWarmAndFreshMemory) {
   allocator.CheckInvariants();
 }
 
+TEST(ExtentAllocatorTest, TheLargestFreeExtentIsWhatFits) {
+  ExtentAllocator allocator(Range(0, 10 * kGranule));
+  const auto a = *allocator.Allocate(2 * kGranule);
+  const auto b = *allocator.Allocate(3 * kGranule);
+  EXPECT_EQ(allocator.largest_free(), 5 * kGranule) << "what was never touched";
+  allocator.Free(a);
+  EXPECT_EQ(allocator.largest_free(), 5 * kGranule);
+  allocator.Free(b);
+  EXPECT_EQ(allocator.largest_free(), 10 * kGranule) << "warm and fresh together";
+  const auto c = *allocator.Allocate(10 * kGranule);
+  EXPECT_EQ(allocator.largest_free(), 0u);
+  allocator.Free(c);
+  EXPECT_TRUE(allocator.Allocate(allocator.largest_free()));
+}
+
 TEST(ExtentAllocatorTest, NeighboursBecomeOne) {
   ExtentAllocator allocator(Range(0, 3 * kGranule));
   const auto a = *allocator.Allocate(kGranule);

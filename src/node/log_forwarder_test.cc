@@ -54,6 +54,17 @@ TEST(LogForwarderTest, SaysOnceWhatSeveralSay) {
   EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "loaded 5 rows\n"), "loaded 5 rows\n");
 }
 
+TEST(LogForwarderTest, RepetitionsThatWereNotToldYetStayCounted) {
+  LogForwarder forwarder({});
+  forwarder.Add(0, kFirst, "ready\n");
+  EXPECT_EQ(forwarder.Add(1, kSecond, "ready\n"), "");
+  // The window is over, but nobody has called Expire yet.
+  EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "ready\n"), "");
+  const auto due = forwarder.Expire(6 * kSecondNs);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(due[0].lines, "ready [repeated 2x across workers]\n");
+}
+
 TEST(LogForwarderTest, OneMayRepeatItself) {
   LogForwarder forwarder({});
   EXPECT_EQ(forwarder.Add(0, kFirst, "step 1\nstep 2\nstep 3\n"), "step 1\nstep 2\nstep 3\n");

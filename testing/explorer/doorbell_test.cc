@@ -28,9 +28,12 @@ template <class A>
 void ParkAt(Doorbell<A>& doorbell) {
   Sleep(doorbell.parked, 1u);
 }
+// True: it was this ringer that had to wake.
 template <class A>
-void RingAt(Doorbell<A>& doorbell) {
-  if (doorbell.MustWake()) WakeOne(doorbell.parked);
+bool RingAt(Doorbell<A>& doorbell) {
+  const bool wakes = doorbell.MustWake();
+  if (wakes) WakeOne(doorbell.parked);
+  return wakes;
 }
 
 // ---- One waiter, some ringers with a message ring each ------------------------------------------
@@ -155,6 +158,24 @@ TEST(Doorbell, NoWakeIsLostByTwoRingers) {
                         Scenario<ExplorerAtomics>({.messages = {1, 1}}));
   ExpectHolds("2 ringers, 1 message each", {.model = MemoryModel::kWeak},
               Scenario<ExplorerAtomics>({.messages = {1, 1}, .cancel_after_sleep = false}));
+}
+
+// A wake is a system call: of several ringers that find a waiter parked, one makes it.
+TEST(Doorbell, OneRingerPaysForTheWake) {
+  const auto scenario = [](Execution& run) {
+    auto& rings = run.Make<Rings<ExplorerAtomics>>();
+    auto& wakes = run.Make<uint32_t>(0);
+    rings.doorbell.Announce();
+    for (int ringer = 0; ringer < kMaxRingers; ++ringer) {
+      run.Process("ringer" + std::to_string(ringer), [&rings, &wakes] {
+        if (RingAt(rings.doorbell)) ++wakes;
+      });
+    }
+    run.AtEnd([&wakes] { Check(wakes == 1, "exactly one wakes"); });
+  };
+  for (const MemoryModel model : {MemoryModel::kSequential, MemoryModel::kWeak}) {
+    ExpectHolds("2 ringers, 1 announcement", {.model = model}, scenario);
+  }
 }
 
 TEST(Doorbell, NoWakeIsLostByTwoRingersThatRingMoreThanOnce) {
