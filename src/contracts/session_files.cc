@@ -117,9 +117,12 @@ Result<> WriteSessionAddress(const SessionAddress& address) {
 Result<SessionAddress> ReadSessionAddress(const std::string& directory) {
   Result<std::string> text = ReadOwnFile(directory + "/address", 022);
   if (!text) return text.error();
+  return ParseSessionAddress(directory, *text);
+}
+
+Result<SessionAddress> ParseSessionAddress(const std::string& directory, std::string_view rest) {
   SessionAddress address;
   address.directory = directory;
-  std::string_view rest = *text;
   bool first = true;
   while (!rest.empty()) {
     const size_t end = rest.find('\n');

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -35,6 +36,8 @@ Result<> EnsureSessionRoot(const std::string& root);
 
 Result<> WriteSessionAddress(const SessionAddress& address);
 Result<SessionAddress> ReadSessionAddress(const std::string& directory);
+// The pure part: of the text of that file. Error VERSION_MISMATCH, or SYSTEM when it is damaged.
+Result<SessionAddress> ParseSessionAddress(const std::string& directory, std::string_view text);
 
 // Clusters of this user that answer, oldest first. Looks into files that the user alone can write. Where a daemon was killed, it
 // removes the address and the secret that it could not remove itself.

@@ -254,6 +254,24 @@ TEST_F(LeaseTableTest, TheJobWithFewestLeasesComesFirst) {
   EXPECT_EQ(Grantees(), Owners({Owner(1), Owner(4), Owner(2), Owner(4)}));
 }
 
+TEST_F(LeaseTableTest, AJobDoesNotInheritTheWaitOfADemandThatWasGivenUp) {
+  Restart({.total = Cpus(1), .quantum = 1000 * kQuantum});
+  for (uint32_t owner : {1, 2}) table().AddOwner(Owner(owner), JobId{1});
+  table().AddOwner(Owner(3), JobId{2});
+  table().AddOwner(Owner(4), JobId{3});
+  Idle(1);
+  Want(Owner(4), 1);
+  const LeaseId held = OneGrant().lease;
+  for (uint32_t owner : {1, 3, 2}) {
+    Wait(kMs);
+    Want(Owner(owner), 1);
+  }
+  Want(Owner(1), 0);
+  Want(Owner(4), 0);
+  Return(held);
+  EXPECT_EQ(Grantees(), Owners({Owner(3)})) << "owner 2 of the other job came later";
+}
+
 TEST_F(LeaseTableTest, AmongEqualsTheLongestWaitDecides) {
   Restart({.total = Cpus(1), .quantum = kQuantum});
   for (uint32_t owner : {1, 2, 3}) table().AddOwner(Owner(owner), JobId{1});
@@ -625,6 +643,8 @@ TEST_F(LeaseTableTest, IdleWorkersBeyondTheKeptOnesAreStopped) {
   EXPECT_EQ(Taken<StopWorker>(),
             std::vector({StopWorker{Worker(1), false}, StopWorker{Worker(2), false}}));
   EXPECT_EQ(table().NextDeadline(), kNever);
+  Wait(1000 * kMs);
+  EXPECT_TRUE(Taken<StopWorker>().empty()) << "the one that is kept stays, however long it idles";
 }
 
 TEST_F(LeaseTableTest, TheWarmestWorkerIsLeased) {

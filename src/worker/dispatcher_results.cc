@@ -41,7 +41,8 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
 }
 
 void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker) {
-  if (outcome.is_list) {
+  // Only one result of a task that went well can stand inline; whatever else says so is damaged, and reads as no list either.
+  if (outcome.is_list || outcome.status != shm::TaskStatus::kOk || task->body.results > 1) {
     SetResultsFromList(task, outcome, worker);
     return;
   }
@@ -122,10 +123,10 @@ bool Dispatcher::ShouldRetry(TaskRecord* task, const Outcome& outcome) const {
 }
 
 Error Dispatcher::FirstError(const Outcome& outcome) {
-  shm::ResultHeader header{};
-  if (outcome.size >= sizeof header) std::memcpy(&header, outcome.bytes, sizeof header);
-  const size_t bytes = std::min<size_t>(header.bytes, outcome.size - std::min<size_t>(outcome.size, sizeof header));
-  return model::DecodeError(outcome.bytes + sizeof header, bytes);
+  ResultReader reader(outcome.bytes, outcome.size);
+  ResultReader::Entry entry;
+  if (!reader.Next(&entry)) entry = {};
+  return model::DecodeError(entry.bytes, entry.size);
 }
 
 void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {

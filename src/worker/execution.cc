@@ -124,7 +124,7 @@ bool Execution::ReadReferences(const Input& input) {
   if (header.count > (behind_dependencies_size_ - sizeof header) / sizeof(ObjectId)) return false;
   if (input.sender == owner_->process()) return true;
   std::vector<ObjectId> ids(header.count);
-  std::memcpy(ids.data(), behind_dependencies_ + sizeof header, header.count * sizeof(ObjectId));
+  if (!ids.empty()) std::memcpy(ids.data(), behind_dependencies_ + sizeof header, ids.size() * sizeof(ObjectId));
   task_number_ = header.task_number;
   std::lock_guard guard(owner_->lock());
   references_->TaskReceived(input.sender, task_number_, ids);

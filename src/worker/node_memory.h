@@ -24,9 +24,10 @@ class NodeMemory {
   shm::ProcessPage& my_page() const { return shm::PageAt(control_, page_); }
   uint32_t cores() const { return header()->cores; }
 
-  // Whether [offset, offset + size) lies in the object arena; offsets from other processes are checked before use.
+  // Whether [offset, offset + size) and the slot lie in the object arena; what other processes say is checked before use.
   bool Contains(const shm::SharedHandle& handle) const {
-    return handle.offset <= object_bytes_ && handle.size <= object_bytes_ - handle.offset;
+    return handle.offset <= object_bytes_ && handle.size <= object_bytes_ - handle.offset &&
+           handle.slot < object_bytes_ / sizeof(shm::ObjectSlot<shm::RealAtomics>);
   }
   const unsigned char* Readable(uint64_t offset) const { return object_readable_ + offset; }
   unsigned char* Writable(uint64_t offset) const { return object_writable_ + offset; }

@@ -12,10 +12,24 @@ namespace {
 wire::PeerObject ToWire(const ObjectId& id) { return {id.owner.value, id.index, id.generation}; }
 ObjectId FromWire(const wire::PeerObject& id) { return {{id.owner()}, id.index(), id.generation()}; }
 
-template <class T, class Use>
-void ForEach(const flatbuffers::Vector<T>* list, Use use) {
+// The verifier does not see to it that a struct stands where it is aligned.
+template <class Struct>
+Struct Aligned(const Struct* wire) {
+  Struct aligned;
+  std::memcpy(&aligned, static_cast<const void*>(wire), sizeof aligned);
+  return aligned;
+}
+
+template <class Struct, class Use>
+void ForEach(const flatbuffers::Vector<const Struct*>* list, Use use) {
   if (list == nullptr) return;
-  for (const auto* entry : *list) use(*entry);
+  for (const Struct* entry : *list) use(Aligned(entry));
+}
+
+template <class Table, class Use>
+void ForEach(const flatbuffers::Vector<flatbuffers::Offset<Table>>* list, Use use) {
+  if (list == nullptr) return;
+  for (const Table* entry : *list) use(*entry);
 }
 
 }  // namespace
@@ -205,7 +219,7 @@ void References::GiveValue(ObjectRecord* object, DeferredValue value) {
 
 void References::OnValue(const wire::PeerValue& value) {
   if (value.object() == nullptr) return;
-  const ObjectId id = FromWire(*value.object());
+  const ObjectId id = FromWire(Aligned(value.object()));
   const auto known = borrowed_.find(id);
   if (known == borrowed_.end()) return;  // nobody here wants it any more
   ObjectRecord* object = known->second;
