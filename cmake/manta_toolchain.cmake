@@ -7,6 +7,7 @@ endif()
 
 option(MANTA_KILL_POINTS "Instants at which tests can kill processes (src/base/kill_point.h)" OFF)
 set(MANTA_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, e.g. address,undefined or thread")
+option(MANTA_LIBFUZZER "Make the programs of tests/fuzz libFuzzer's (Clang)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -30,11 +31,20 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/archives)
 
 # Flags of our own code: linked privately into each of our targets.
 add_library(manta_flags INTERFACE)
-target_compile_options(manta_flags INTERFACE -Wall -Wextra -Werror)
+target_compile_options(manta_flags INTERFACE -Wall -Wextra)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(manta_flags INTERFACE -Werror)
+endif()
+if(MANTA_LIBFUZZER)
+  target_compile_options(manta_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(MANTA_SANITIZE)
-  # GCC's manual: with -fsanitize, -Wmaybe-uninitialized warns of variables that are initialized.
-  target_compile_options(manta_flags INTERFACE -fsanitize=${MANTA_SANITIZE} -Wno-maybe-uninitialized)
+  target_compile_options(manta_flags INTERFACE -fsanitize=${MANTA_SANITIZE})
   target_link_options(manta_flags INTERFACE -fsanitize=${MANTA_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC's manual: with -fsanitize, -Wmaybe-uninitialized warns of variables that are initialized.
+    target_compile_options(manta_flags INTERFACE -Wno-maybe-uninitialized)
+  endif()
   if(MANTA_SANITIZE MATCHES "undefined")
     target_compile_options(manta_flags INTERFACE -fno-sanitize-recover=all)
   endif()

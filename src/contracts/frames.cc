@@ -37,8 +37,9 @@ Result<const wire::Frame*> FrameReader::Next() {
                                              std::to_string(max_frame_bytes_));
   }
   if (available < 4 + size_t{length}) return static_cast<const wire::Frame*>(nullptr);
+  // Each frame that is written fills words: after one that does not, the next ones would not stand where numbers are aligned.
   flatbuffers::Verifier verifier(start, 4 + size_t{length});
-  if (!wire::VerifySizePrefixedFrameBuffer(verifier)) {
+  if (length % 4 != 0 || !wire::VerifySizePrefixedFrameBuffer(verifier)) {
     return MakeError(MANTA_ERROR_SYSTEM, "control frame does not verify");
   }
   begin_ += 4 + size_t{length};

@@ -95,6 +95,13 @@ TEST(FrameReader, WhatDoesNotVerifyIsRefused) {
     reader.Append(damaged);
     EXPECT_FALSE(reader.Next());
   }
+  Bytes longer = Lost(1);
+  ++longer[0];
+  longer.push_back(0);
+  FrameReader odd;
+  odd.Append(longer);
+  EXPECT_FALSE(odd.Next()) << "the next frame would not be aligned";
+
   Bytes cut = Lost(1, "a cause");
   cut.resize(cut.size() - 8);
   cut[0] = static_cast<uint8_t>(cut.size() - 4);  // the length is right, the contents are not
