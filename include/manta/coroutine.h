@@ -233,6 +233,11 @@ class CoroutinePromise<void> : public CoroutinePromiseBase {
   }
 };
 
+// Named, since Clang takes no two declarations of a friend that returns `auto` for the same.
+template <class Result>
+using CoroutineResults =
+    std::conditional_t<std::is_void_v<Result>, void, std::vector<Result>>;
+
 }  // namespace detail
 
 // What a coroutine that may co_await references returns. It starts when it is run or awaited. Owns
@@ -260,7 +265,7 @@ class [[nodiscard]] Coroutine {
   template <class Result>
   friend Result RunCoroutine(Coroutine<Result> coroutine);
   template <class Result>
-  friend auto RunCoroutines(std::vector<Coroutine<Result>> coroutines);
+  friend detail::CoroutineResults<Result> RunCoroutines(std::vector<Coroutine<Result>> coroutines);
 
   using Handle = std::coroutine_handle<promise_type>;
   explicit Coroutine(Handle handle) noexcept : handle_(handle) {}
@@ -328,7 +333,7 @@ Result RunCoroutine(Coroutine<Result> coroutine) {
 // void). When some throw, the others still run to their ends; then the first of them, in order,
 // throws.
 template <class Result>
-auto RunCoroutines(std::vector<Coroutine<Result>> coroutines) {
+detail::CoroutineResults<Result> RunCoroutines(std::vector<Coroutine<Result>> coroutines) {
   detail::CoroutineLoop loop("RunCoroutines");
   for (auto& coroutine : coroutines) coroutine.Start(&loop, "RunCoroutines");
   size_t done = 0;

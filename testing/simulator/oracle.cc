@@ -131,8 +131,8 @@ void Oracle::OnReturn(Nanoseconds now, uint32_t index, LeaseId id) {
   }
   const auto worker = std::find_if(node.by_worker.begin(), node.by_worker.end(),
                                    [id](const auto& entry) { return entry.second == id; });
-  const model::Demand& demand = node.demands.at({found->second.owner, found->second.key});
-  if (demand.dedicated || demand.resources.Get(model::kGpu) > 0) {
+  // An actor's process stays charged until it is dead.
+  if (node.demands.at({found->second.owner, found->second.key}).dedicated) {
     node.returned = {worker->first, id, found->second};
   }
   node.by_worker.erase(worker);
