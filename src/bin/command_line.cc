@@ -48,7 +48,15 @@ int RunCommandLine(int argc, char** argv) {
   StartOptions start;
   verb = app.add_subcommand("start", "start a cluster on this machine, or join one");
   verb->add_flag("--head", start.head, "start a new cluster");
-  verb->add_option("--address", start.address, "the cluster to join");
+  verb->add_option("--address", start.node.head, "join the cluster whose head is at HOST:PORT");
+  verb->add_option("--port", start.node.port,
+                   "with --head: where other nodes join (default: nowhere; 0: any free port)")
+      ->check(CLI::Range(0, 65535));
+  verb->add_option("--node-ip-address", start.node.node_address,
+                   "this node's IPv4 address (default: 127.0.0.1 for a head)");
+  verb->add_option("--secret-file", start.node.secret_file,
+                   "with --address: the cluster's secret, a copy of the file \"secret\" of the head's session "
+                   "(default: MANTA_SECRET, or a head on this machine)");
   verb->add_option("--resources", start.resources_json, "custom resources, e.g. '{\"disk\": 2}'");
   verb->add_option("--resource", start.node.resources, "one custom resource: NAME=QUANTITY");
   verb->add_option("--session-dir,--temp-dir", start.node.session_directory,
@@ -72,9 +80,9 @@ int RunCommandLine(int argc, char** argv) {
   ListOptions list;
   verb = app.add_subcommand("list", "list what is in a cluster");
   verb->add_option("what", list.what,
-                   "workers, tasks, actors, objects, leases, demands, resources or processes")
+                   "nodes, workers, tasks, actors, objects, leases, demands, resources or processes")
       ->required()
-      ->check(CLI::IsMember({"workers", "tasks", "actors", "objects", "leases", "demands",
+      ->check(CLI::IsMember({"nodes", "workers", "tasks", "actors", "objects", "leases", "demands",
                              "resources", "processes"}));
   AddClusterChoice(verb, &list.cluster);
   verb->callback([&] { status = RunList(list); });

@@ -16,11 +16,14 @@ struct NodeOptions {
   uint64_t object_store_bytes = 0;     // 0: 30 % of the memory
   int64_t object_wait_ms = 10'000;
   std::string session_directory;       // empty: a new one
+  int port = -1;              // where other nodes join; negative: they cannot, 0: any that is free
+  std::string node_address;   // IPv4; empty: loopback for the head, else what the head is reached by
+  std::string head;           // HOST:PORT to join; empty: this is the head
+  std::string secret_file;    // of that cluster
 };
 
 struct StartOptions {
   bool head = false;
-  std::string address;
   bool block = false;         // stay in the foreground
   bool json = false;
   std::string resources_json;

@@ -22,6 +22,7 @@
 #include "model/resources.h"
 #include "node/daemon.h"
 #include "node/event_loop.h"
+#include "node/join.h"
 #include "node/node_resources.h"
 #include "node/session_directory.h"
 
@@ -31,6 +32,8 @@ namespace {
 constexpr size_t kLogBytes = 10 << 20;
 constexpr size_t kLogFiles = 2;  // beside the current one
 constexpr rlim_t kMostFiles = 65'536;
+constexpr node::Nanoseconds kJoinWithin = 5 * node::kSecond;
+constexpr const char* kLoopback = "127.0.0.1";
 
 std::shared_ptr<spdlog::logger> MakeLog(const node::SessionDirectory& session) {
   auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(session.logs() + "/daemon.log",
@@ -103,9 +106,25 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
     }
     if (Result<> done = set(resource->first, resource->second); !done) return done.error();
   }
-  offer.Set(std::string(model::kNodePrefix) + node::ReadNodeAddress(), model::kResourceUnit);
-  offer.Set(model::kHeadNode, model::kResourceUnit);
+  const std::string address = options.node_address.empty() ? node::ReadNodeAddress() : options.node_address;
+  offer.Set(std::string(model::kNodePrefix) + address, model::kResourceUnit);
+  if (options.head.empty()) offer.Set(model::kHeadNode, model::kResourceUnit);
   return offer;
+}
+
+// Of the cluster to join. Never an argument: those can be seen by everybody.
+Result<std::string> SecretToJoin(const NodeOptions& options) {
+  if (!options.secret_file.empty()) return contracts::ReadSecretFile(options.secret_file);
+  if (const char* secret = std::getenv("MANTA_SECRET"); secret != nullptr && *secret != '\0') {
+    return std::string(secret);
+  }
+  for (const contracts::SessionAddress& session : contracts::FindSessions(contracts::SessionRoot())) {
+    if (session.trunk == options.head) return contracts::ReadSecret(session.directory);
+  }
+  return MakeError(MANTA_ERROR_AUTHENTICATION,
+                   "joining " + options.head +
+                       " takes the cluster's secret: name a copy of the file \"secret\" of the head's "
+                       "session directory with --secret-file (mode 0600), or set MANTA_SECRET");
 }
 
 // From here on nothing of the terminal or of the parent's output is held open.
@@ -138,8 +157,19 @@ uint64_t PrepareProcess(bool embedded) {
 
 }  // namespace
 
-Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
                    const std::function<void(const NodeReady&)>& on_ready) {
+  NodeOptions options = given;
+  node::JoinedCluster joined;
+  if (!options.head.empty()) {
+    Result<std::string> secret = SecretToJoin(options);
+    if (!secret) return secret.error();
+    Result<node::JoinedCluster> cluster =
+        node::JoinCluster(options.head, *secret, kJoinWithin);
+    if (!cluster) return cluster.error();
+    joined = std::move(cluster).value();
+    if (options.node_address.empty()) options.node_address = joined.own_address;
+  }
   const uint64_t files_before = PrepareProcess(static_cast<bool>(driver));
   const node::MachineLimits machine = node::ReadMachineLimits();
   Result<uint64_t> object_bytes =
@@ -161,6 +191,9 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
   daemon_options.embedded = static_cast<bool>(driver);
   daemon_options.workers_file_limit = files_before;
   daemon_options.deduplicate_logs = WantsDeduplication();
+  daemon_options.node_index = joined.socket ? joined.node_index : 1;
+  daemon_options.address = options.node_address.empty() ? kLoopback : options.node_address;
+  daemon_options.joined = options.head;
   control_store::ActorDirectory actors;
   Result<std::unique_ptr<node::Daemon>> made =
       node::Daemon::Create(loop, *log, *session, actors, daemon_options);
@@ -177,11 +210,20 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
     }
   });
   if (driver) daemon.AdoptDriver(std::move(driver));
+  if (options.port >= 0) {
+    Result<> listening =
+        daemon.ListenForNodes(daemon_options.address, static_cast<uint16_t>(options.port));
+    if (!listening) {
+      session->RemoveAllButLogs();
+      return listening.error();
+    }
+  }
   if (Result<> listening = daemon.Listen(); !listening) {
     session->RemoveAllButLogs();
     return listening.error();
   }
-  on_ready({session->path(), getpid()});
+  if (joined.socket) daemon.Adopt(std::move(joined.socket));
+  on_ready({session->path(), getpid(), daemon.trunk_address()});
   LeaveTerminal(*session);
   log->info("daemon serves pid={} resources=\"{}\" object_store_bytes={}", getpid(),
             offer->ToString(), *object_bytes);

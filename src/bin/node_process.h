@@ -13,12 +13,13 @@ namespace manta::bin {
 struct NodeReady {
   std::string session_directory;
   int pid = 0;
+  std::string trunk_address;  // HOST:PORT where other nodes join; empty: nowhere
 };
 
 // Serves until told to stop; nothing that it started remains, nor any file but logs. `driver`: the socket of an embedded cluster,
 // which ends with it; none: a cluster that others join. `on_ready` is called once it serves.
 // Error: it could not start.
-Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
                    const std::function<void(const NodeReady&)>& on_ready);
 
 }  // namespace manta::bin

@@ -26,12 +26,16 @@ bool AddResources(const std::string& text, NodeOptions* node) {
   return true;
 }
 
-void Announce(const NodeReady& ready, bool json) {
-  if (json) {
-    const nlohmann::ordered_json answer = {{"session", ready.session_directory},
-                                           {"address", ready.session_directory},
-                                           {"pid", ready.pid}};
+void Announce(const StartOptions& options, const NodeReady& ready) {
+  if (options.json) {
+    nlohmann::ordered_json answer = {{"session", ready.session_directory},
+                                     {"address", ready.session_directory},
+                                     {"pid", ready.pid}};
+    if (!ready.trunk_address.empty()) answer["node_address"] = ready.trunk_address;
     std::printf("%s\n", answer.dump().c_str());
+  } else if (!options.node.head.empty()) {
+    std::printf("A node of the cluster at %s is running: %s\n  end it                   manta stop\n",
+                options.node.head.c_str(), ready.session_directory.c_str());
   } else {
     std::printf(
         "A cluster is running: %s\n"
@@ -40,6 +44,11 @@ void Announce(const NodeReady& ready, bool json) {
         "  look at it               manta status\n"
         "  end it                   manta stop\n",
         ready.session_directory.c_str());
+    if (!ready.trunk_address.empty()) {
+      std::printf("  add another node         manta start --address=%s --secret-file=SECRET\n"
+                  "                           with a copy of %s/secret\n",
+                  ready.trunk_address.c_str(), ready.session_directory.c_str());
+    }
   }
   std::fflush(stdout);
 }
@@ -67,7 +76,7 @@ int StartInBackground(const StartOptions& options) {
       close(ends[1]);
     };
     const Result<> served = ServeNode(options.node, {}, [&](const NodeReady& ready) {
-      tell("+" + std::to_string(ready.pid) + " " + ready.session_directory);
+      tell("+" + std::to_string(ready.pid) + " " + ready.session_directory + "\n" + ready.trunk_address);
     });
     if (!served) tell(served.error().message);
     _exit(served ? 0 : 1);
@@ -87,8 +96,10 @@ int StartInBackground(const StartOptions& options) {
   const size_t space = outcome.find(' ');
   NodeReady ready;
   ready.pid = std::stoi(outcome.substr(1, space - 1));
-  ready.session_directory = outcome.substr(space + 1);
-  Announce(ready, options.json);
+  const size_t line = outcome.find('\n');
+  ready.session_directory = outcome.substr(space + 1, line - space - 1);
+  ready.trunk_address = outcome.substr(line + 1);
+  Announce(options, ready);
   return 0;
 }
 
@@ -96,14 +107,14 @@ int StartInBackground(const StartOptions& options) {
 
 int RunStart(const StartOptions& given) {
   StartOptions options = given;
-  if (!options.address.empty()) {
+  if (options.head == !options.node.head.empty()) {
     std::fprintf(stderr,
-                 "manta start: joining the cluster of another machine (--address) is not there yet; "
-                 "start one on this machine with --head\n");
+                 "manta start: say either --head to start a new cluster on this machine, or "
+                 "--address=HOST:PORT to join one\n");
     return 2;
   }
-  if (!options.head) {
-    std::fprintf(stderr, "manta start: say --head to start a new cluster on this machine\n");
+  if (!options.head && options.node.port >= 0) {
+    std::fprintf(stderr, "manta start: --port is the head's: other nodes join there\n");
     return 2;
   }
   if (!options.resources_json.empty() && !AddResources(options.resources_json, &options.node)) {
@@ -115,7 +126,7 @@ int RunStart(const StartOptions& given) {
   }
   if (!options.block) return StartInBackground(options);
   const Result<> served = ServeNode(
-      options.node, {}, [&](const NodeReady& ready) { Announce(ready, options.json); });
+      options.node, {}, [&](const NodeReady& ready) { Announce(options, ready); });
   if (served) return 0;
   std::fprintf(stderr, "manta start: %s\n", served.error().message.c_str());
   return 1;

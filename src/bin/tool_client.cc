@@ -25,7 +25,8 @@ Result<contracts::SessionAddress> ChooseCluster(const std::string& session) {
     }
     return address;
   }
-  std::vector<contracts::SessionAddress> sessions = contracts::FindSessions(root);
+  const std::vector<contracts::SessionAddress> sessions =
+      contracts::WithoutJoined(contracts::FindSessions(root));
   if (sessions.empty()) {
     return MakeError(MANTA_ERROR_NOT_INITIALIZED,
                      "no cluster of yours is running on this machine; start one with "

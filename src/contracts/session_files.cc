@@ -102,7 +102,7 @@ Result<> WriteSessionAddress(const SessionAddress& address) {
   const std::string text = std::string(kFirstLine) + "\nsocket=" + address.socket +
                            "\npid=" + std::to_string(address.daemon_pid) +
                            "\nembedded=" + (address.embedded ? "1" : "0") +
-                           "\nnode_id=" + address.node_id + "\n";
+                           "\nnode_id=" + address.node_id + "\ntrunk=" + address.trunk + "\njoined=" + address.joined + "\n";
   const int fd = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return ErrnoError("writing " + unfinished, errno);
   const ssize_t written = write(fd, text.data(), text.size());
@@ -144,6 +144,8 @@ Result<SessionAddress> ParseSessionAddress(const std::string& directory, std::st
     if (key == "pid") address.daemon_pid = static_cast<pid_t>(std::atol(value.c_str()));
     if (key == "embedded") address.embedded = value == "1";
     if (key == "node_id") address.node_id = value;
+    if (key == "trunk") address.trunk = value;
+    if (key == "joined") address.joined = value;
   }
   if (address.socket.empty() || address.daemon_pid <= 0) {
     return MakeError(MANTA_ERROR_SYSTEM, directory + "/address is damaged");
@@ -171,6 +173,18 @@ std::vector<SessionAddress> FindSessions(const std::string& root) {
   return sessions;
 }
 
+std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& sessions) {
+  std::vector<SessionAddress> clusters;
+  for (const SessionAddress& session : sessions) {
+    const bool of_another = !session.joined.empty() &&
+                            std::any_of(sessions.begin(), sessions.end(), [&](const auto& other) {
+                              return other.trunk == session.joined;
+                            });
+    if (!of_another) clusters.push_back(session);
+  }
+  return clusters;
+}
+
 void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
   const std::string suffix = "_" + std::to_string(daemon);
   for (const std::string& directory : SessionsBelow(root)) {
@@ -179,7 +193,11 @@ void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
 }
 
 Result<std::string> ReadSecret(const std::string& session_directory) {
-  Result<std::string> text = ReadOwnFile(session_directory + "/secret", 077);
+  return ReadSecretFile(session_directory + "/secret");
+}
+
+Result<std::string> ReadSecretFile(const std::string& path) {
+  Result<std::string> text = ReadOwnFile(path, 077);
   if (!text) return MakeError(MANTA_ERROR_AUTHENTICATION, text.error().message);
   while (!text->empty() && text->back() == '\n') text->pop_back();
   return text;

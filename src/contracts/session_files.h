@@ -23,12 +23,17 @@ struct SessionAddress {
   pid_t daemon_pid = 0;
   bool embedded = false;      // ends with the driver that started it
   std::string node_id;
+  std::string trunk;          // HOST:PORT where other nodes join; empty: they cannot
+  std::string joined;         // the trunk address of the head, for a node that is not it
 
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
 
 // "/tmp/manta-<uid>", or what MANTA_TMPDIR names instead of /tmp.
 std::string SessionRoot();
+
+// A head and a node that has joined it may be on the same machine: then the node stands for no cluster of its own.
+std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& sessions);
 
 // Makes the root if it is missing. Error SYSTEM when it belongs to somebody else, is a link, or is open to others: then anybody could
 // pose as a cluster.
@@ -48,6 +53,8 @@ std::vector<SessionAddress> FindSessions(const std::string& root);
 void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon);
 
 // Error AUTHENTICATION when it cannot be read or others could read it.
+// The same from a file of its own.
+Result<std::string> ReadSecretFile(const std::string& path);
 Result<std::string> ReadSecret(const std::string& session_directory);
 
 // A connected socket, close-on-exec. Error SYSTEM when nobody listens.

@@ -27,7 +27,7 @@ void Require(bool holds, const char* what) {
 
 LeaseTable::LeaseTable(LeaseOptions options)
     : options_(std::move(options)), available_(options_.total),
-      gpus_(options_.total.Get(kGpu)), pool_(LimitsOf(options_)) {}
+      gpus_(options_.total.Get(kGpu)), pool_(LimitsOf(options_)), next_lease_(options_.first_lease) {}
 
 LeaseTable::~LeaseTable() = default;
 

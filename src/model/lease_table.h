@@ -61,6 +61,7 @@ struct LeaseOptions {
   uint32_t max_workers = 1024;
   uint32_t idle_workers_kept = 2;
   Nanoseconds idle_worker_ttl = 1'000'000'000;
+  uint64_t first_lease = 1;  // so that the leases of a cluster have different numbers
 };
 
 struct Demand {
@@ -243,7 +244,7 @@ class LeaseTable {
   Nanoseconds parked_looked_at_ = 0;
   // Jobs by the leases that they hold and could give back.
   std::set<Holder<JobId>> holding_jobs_;
-  uint64_t next_lease_ = 1;
+  uint64_t next_lease_;
   uint64_t arrivals_ = 0;
   uint64_t revocations_ = 0;
   uint64_t round_ = 0;

@@ -147,7 +147,11 @@ std::vector<ProcessId> ChannelAllocator::ProcessGone(ProcessId process) {
   for (uint64_t offset : offsets) {
     Channel& channel = channels_.at(offset);
     live_.erase({channel.owner.process.value, channel.worker.process.value});
-    if (channel.worker.process == process) channel.worker_done = true;
+    if (channel.worker.process == process) {
+      // The page may outlive the process: it is the daemon's where the worker is on another node.
+      arena_.page(channel.worker.page).channels[channel.table_entry].store(0, std::memory_order_release);
+      channel.worker_done = true;
+    }
     if (channel.owner.process == process) {
       channel.owner_done = true;
       if (!channel.worker_done && !channel.awaits_worker) RemoveFromTable(channel);

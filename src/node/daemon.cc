@@ -17,7 +17,6 @@
 namespace manta::node {
 namespace {
 
-constexpr uint32_t kNodeIndex = 1;
 constexpr uint32_t kMaxPrestarted = 2;
 constexpr int kReapAttempts = 2000;  // of a millisecond each
 
@@ -40,6 +39,9 @@ std::vector<pid_t> ChildrenOfThisProcess() {
   return children;
 }
 
+// Leases and jobs are counted by each daemon, and have different numbers in the whole cluster.
+constexpr uint64_t FirstOfNode(uint32_t index) { return (uint64_t{index - 1} << 40) + 1; }
+
 wire::CauseT LeftCause(const std::string& who, const std::string& reason) {
   wire::CauseT cause;
   cause.message = who + " is gone: " + reason;
@@ -61,7 +63,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->secret_ = *secret;
 
   ControlArenaOptions control;
-  control.node_index = kNodeIndex;
+  control.node_index = options.node_index;
   control.cores = options.cores;
   Result<std::unique_ptr<ControlArena>> arena = ControlArena::Create(control);
   if (!arena) return arena.error();
@@ -81,16 +83,39 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   model::LeaseOptions leases;
   leases.total = options.resources;
   leases.max_starting = std::max(2u, options.cores);
+  leases.first_lease = FirstOfNode(options.node_index);
   daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
                                                    *daemon->channels_, *daemon->control_, leases);
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
   daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
+  NodeInfo self;
+  self.index = options.node_index;
+  self.node_id = daemon->node_id_;
+  self.address = options.address;
+  self.pid = getpid();
+  self.head = options.node_index == 1;
+  self.total = options.resources;
   const NodeFacts facts{daemon->node_id_, session.path(), options.embedded, EventLoop::Now()};
-  daemon->lists_ = std::make_unique<ListService>(
-      loop, daemon->processes_, actors,
-      std::make_unique<Listing>(facts, daemon->processes_, *daemon->workers_, *daemon->leases_,
-                                *daemon->objects_, *daemon->channels_));
+  auto listing = std::make_unique<Listing>(facts, daemon->processes_, *daemon->workers_,
+                                           *daemon->leases_, *daemon->objects_, *daemon->channels_);
+  daemon->cluster_ = std::make_unique<Cluster>(
+      loop, log, daemon->processes_, std::move(self),
+      [listing = listing.get()] { return listing->Available(); }, *daemon);
+  listing->set_nodes([cluster = daemon->cluster_.get()] { return cluster->Nodes(); });
+  daemon->lists_ =
+      std::make_unique<ListService>(loop, daemon->processes_, actors, std::move(listing));
+  daemon->far_demands_ = std::make_unique<FarDemands>(
+      loop, daemon->processes_, *daemon->leases_,
+      [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
+        cluster->SendFrom(owner, contracts::Encode(wire::SetDemandT(demand)));
+      });
+  daemon->processes_.set_far_route([daemon = daemon.get()](ProcessId to, std::vector<uint8_t> frame) {
+    return daemon->SendFar(to, std::move(frame));
+  });
+  daemon->leases_->set_recall([daemon = daemon.get()](ProcessId owner, ProcessId worker, bool on) {
+    if (daemon->far_channels_) daemon->far_channels_->Recall(owner, worker, on);
+  });
   return daemon;
 }
 
@@ -101,7 +126,8 @@ Daemon::Daemon(EventLoop& loop, spdlog::logger& log, const SessionDirectory& ses
       session_(session),
       actors_(actors),
       options_(options),
-      processes_(kNodeIndex) {}
+      last_job_(FirstOfNode(options.node_index) - 1),
+      processes_(options.node_index) {}
 
 Daemon::~Daemon() = default;
 
@@ -119,6 +145,8 @@ Result<> Daemon::Listen() {
   address.daemon_pid = getpid();
   address.embedded = options_.embedded;
   address.node_id = node_id_;
+  address.trunk = trunk_address_;
+  address.joined = options_.joined;
   auto listener = Listener::Open(loop_, address.socket, [this](UniqueFd socket, pid_t pid) {
     Peer peer;
     peer.pid = pid;
@@ -133,7 +161,7 @@ void Daemon::Stop(const std::string& reason) {
   if (std::exchange(stopping_, true)) return;
   log_.info("daemon stops reason=\"{}\"", reason);
   for (const auto& [id, process] : processes_.all()) {
-    if (process.role != wire::Role::Driver) continue;
+    if (process.role != wire::Role::Driver || process.far) continue;
     wire::StopT stop;
     stop.reason = reason;
     processes_.Send(id, std::move(stop));
@@ -234,6 +262,7 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   const int64_t cpus = options_.resources.Get(model::kCpu) / model::kResourceUnit;
   workers_->Prestart(added.executable, static_cast<uint32_t>(std::clamp<int64_t>(
                                            cpus, 1, kMaxPrestarted)));
+  cluster_->Announce(added, &program);
   return id;
 }
 
@@ -266,6 +295,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
   logs_->Watch(added, workers_->LogPath(added.id));
   leases_->AddOwner(added);
+  cluster_->Announce(added, nullptr);
   leases_->WorkerReady(added);
   return added.id;
 }
@@ -289,7 +319,7 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
   welcome.process = process.id.value;
   welcome.job = process.job.value;
   welcome.page = process.page.value_or(0);
-  welcome.node_index = kNodeIndex;
+  welcome.node_index = options_.node_index;
   welcome.node_id = node_id_;
   welcome.session_directory = session_.path();
   welcome.ray_namespace = process.ray_namespace;
@@ -319,9 +349,14 @@ void Daemon::OnMessage(const Peer& peer, const wire::Frame& frame) {
 }
 
 void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
+  if (!sender.far && ForwardIfFar(sender, frame)) return;
   switch (frame.message_type()) {
     case wire::Message::SetDemand:
-      if (sender.page) leases_->SetDemand(sender, *frame.message_as_SetDemand());
+      if (sender.far) {
+        leases_->SetDemand(sender, *frame.message_as_SetDemand());
+      } else if (sender.page) {
+        far_demands_->Set(sender, *frame.message_as_SetDemand());
+      }
       break;
     case wire::Message::ReturnLease:
       leases_->ReturnLease(sender.id, LeaseId{frame.message_as_ReturnLease()->lease()});
@@ -428,6 +463,7 @@ void Daemon::OnFreeObjects(Process& sender, const wire::FreeObjects& message) {
   const uint32_t count = std::min(message.slots()->size(), message.generations()->size());
   for (uint32_t i = 0; i < count; ++i) {
     objects_->Free(sender.id, message.slots()->Get(i), message.generations()->Get(i));
+    if (copies_) copies_->OriginFreed(message.slots()->Get(i), message.generations()->Get(i));
   }
 }
 
@@ -458,7 +494,11 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
     }
     actor.process = {};
   }
-  if (actor.detached && actor.process && actor.state != ActorState::kDead) {
+  if (actor.detached && actor.process && cluster_->IsThere(actor.process)) {
+    wire::DetachActorHostT detach;
+    detach.process = actor.process.value;
+    cluster_->SendToNode(std::move(detach));
+  } else if (actor.detached && actor.process && actor.state != ActorState::kDead) {
     const LeaseService::Lease* lease = leases_->LeaseOf(actor.process);
     if (lease != nullptr && lease->owner == sender.id && lease->dedicated) {
       processes_.Find(actor.process)->detached = true;
@@ -533,6 +573,13 @@ void Daemon::OnKillActor(const wire::KillActor& message) {
       processes_.Send(id.creator, std::move(forwarded));
       return;
     }
+    if (host->far) {
+      wire::EndActorHostT end;
+      end.process = host->id.value;
+      end.for_good = message.no_restart();
+      end.reason = "the actor was killed by Kill";
+      return cluster_->SendToNode(std::move(end));
+    }
     host->ends_for_good = host->ends_for_good || message.no_restart();
     workers_->Stop(host->id, true, "the actor was killed by Kill");
   });
@@ -583,13 +630,28 @@ void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   log_.info("worker dead process={} cause=\"{}\"", SerialOf(id), cause.message);
   const Process* worker = processes_.Find(id);
   if (worker == nullptr) return;
-  const JobId job = worker->job;
   logs_->WorkerGone(id);
   connections_->Drop(worker->connection->id());
   wire::CauseT full = cause;
   full.for_good = worker->ends_for_good;
-  full.actor_restarts = actors_.ProcessGone(id, full.for_good, cause.message);
-  ProcessGone(id, full);
+  if (cluster_->is_head()) {
+    full.actor_restarts = actors_.ProcessGone(id, full.for_good, cause.message);
+  } else if (worker->dedicated && cluster_->up()) {
+    wire::ActorHostGoneT gone;
+    gone.process = id.value;
+    gone.for_good = full.for_good;
+    gone.reason = cause.message;
+    awaiting_verdict_[id] = std::move(full);
+    return cluster_->SendToNode(std::move(gone));
+  }
+  FinishWorkerDead(id, std::move(full));
+}
+
+void Daemon::FinishWorkerDead(ProcessId id, wire::CauseT cause) {
+  const Process* worker = processes_.Find(id);
+  if (worker == nullptr) return;
+  const JobId job = worker->job;
+  ProcessGone(id, cause);
   EndJobIfOver(job);
 }
 
@@ -598,6 +660,9 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   if (process == nullptr) return;
   MANTA_KILL_POINT("daemon.death_seen");
   const std::optional<uint32_t> page = process->page;
+  const bool far = process->far;
+  const bool announced = !far && process->role != wire::Role::Tool;
+  if (far_channels_ && !far) far_channels_->WorkerGone(id);
   const std::map<ProcessId, SlotList> missed = objects_->ProcessGone(id);
   const auto missed_by = [&](ProcessId owner) {
     const auto found = missed.find(owner);
@@ -610,10 +675,18 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   for (ProcessId peer : relay_->ProcessGone(id)) peers.insert(peer);
   for (const auto& [owner, slots] : missed) peers.insert(owner);
   lists_->ProcessGone(id);
+  far_demands_->OwnerGone(id);
+  if (far_channels_) far_channels_->ProcessGone(id);
+  if (copies_) {
+    FreeMissed(missed);
+    copies_->LookAtOrigins();
+  }
   processes_.Remove(id);
-  if (page) control_->ReleasePage(*page);
+  if (page && !far) control_->ReleasePage(*page);
+  if (announced) cluster_->AnnounceGone(id, cause);
   for (ProcessId peer : peers) {
-    if (told.contains(peer)) continue;
+    const Process* known = processes_.Find(peer);
+    if (told.contains(peer) || (known != nullptr && known->far)) continue;
     wire::ProcessGoneT gone;
     gone.process = id.value;
     gone.cause = std::make_unique<wire::CauseT>(cause);

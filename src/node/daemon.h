@@ -12,13 +12,17 @@
 #include "contracts/actor_names.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
+#include "node/cluster.h"
 #include "node/connections.h"
 #include "node/control_arena.h"
 #include "node/event_loop.h"
+#include "node/far_channels.h"
+#include "node/far_demands.h"
 #include "node/lease_service.h"
 #include "node/list_service.h"
 #include "node/listener.h"
 #include "node/log_service.h"
+#include "node/object_copies.h"
 #include "node/object_space.h"
 #include "node/process_table.h"
 #include "node/relay.h"
@@ -39,9 +43,12 @@ struct DaemonOptions {
   bool embedded = false;          // ends with the driver on the inherited socket
   bool deduplicate_logs = true;
   uint64_t workers_file_limit = 1024;  // descriptors, as the user has set it
+  uint32_t node_index = 1;             // 1: the head
+  std::string address;                 // of the node, for people
+  std::string joined;                  // HOST:PORT of the head, when this is another node
 };
 
-class Daemon : public Connections::Observer, public WorkerPool::Observer {
+class Daemon : public Connections::Observer, public WorkerPool::Observer, public Cluster::Observer {
  public:
   // Everything that can fail at the start fails here. All arguments outlive the daemon.
   static Result<std::unique_ptr<Daemon>> Create(EventLoop& loop, spdlog::logger& log,
@@ -51,6 +58,11 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   ~Daemon();
 
   void AdoptDriver(UniqueFd socket);
+  // The head of a cluster: lets the daemon of another node in. Port 0: any; before Listen.
+  Result<> ListenForNodes(const std::string& address, uint16_t port);
+  const std::string& trunk_address() const { return trunk_address_; }  // HOST:PORT; empty: no nodes are let in
+  // A node that is not the head: the trunk to it.
+  void Adopt(UniqueFd trunk);
   // Lets others of this user in, and tells them where.
   Result<> Listen();
   // Ends the loop; drivers are told.
@@ -74,6 +86,28 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   void OnStartFailed(ExecutableId executable) override;
   void OnExecutableBroken(ExecutableId executable, uint32_t starts,
                           const std::string& reason) override;
+
+  // Cluster::Observer, all of it in daemon_far.cc
+  void OnNodeUp(const NodeInfo& node, const std::shared_ptr<TrunkLink>& link) override;
+  void OnNodeDown(const NodeInfo& node, const std::string& reason) override;
+  void OnFarProcess(Process& process) override;
+  void OnFarProcessGone(ProcessId process, const wire::CauseT& cause) override;
+  void OnFarRequest(Process& sender, const wire::Frame& frame) override;
+  void OnDelivery(Process& receiver, trunk::ControlFrame frame) override;
+  void OnNodeMessage(const wire::Frame& frame) override;
+  bool OnData(const trunk::FrameView& frame) override;
+  void OnTrunkDrained() override;
+
+  void MakeFarParts();
+  // What is for the other node to answer goes there: true.
+  bool ForwardIfFar(Process& sender, const wire::Frame& frame);
+  bool SendFar(ProcessId to, std::vector<uint8_t> frame);
+  void FarProcessGone(ProcessId process, wire::CauseT cause);
+  void OnFarGrant(Process& owner, const wire::LeaseGranted& message);
+  void OnFarChannel(Process& owner, const wire::ChannelOpened& message);
+  void OnFarBatch(ProcessId receiver, const wire::Relayed& message);
+  void FreeMissed(const std::map<ProcessId, SlotList>& missed);
+  void FinishWorkerDead(ProcessId worker, wire::CauseT cause);
 
   ProcessId WelcomeDriver(const Peer& peer, const std::shared_ptr<Connection>& connection,
                           const wire::Hello& hello);
@@ -119,6 +153,14 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<ListService> lists_;
   std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<FarDemands> far_demands_;
+  // From the first time that there is another node:
+  uint32_t far_page_ = 0;  // the other ends of channels ring here
+  std::unique_ptr<ObjectCopies> copies_;
+  std::unique_ptr<FarChannels> far_channels_;
+  std::map<ProcessId, wire::CauseT> awaiting_verdict_;  // dead hosts of actors, of a node that is not the head
+  std::string trunk_address_;
   bool stopping_ = false;
 };
 

@@ -146,7 +146,9 @@ void LeaseService::SetBlocked(ProcessId worker, bool blocked) {
   wire::LeaseBlockedT message;
   message.lease = lease->second.value;
   message.blocked = blocked;
-  processes_.Send(leases_.at(lease->second.value).owner, std::move(message));
+  const Lease& held = leases_.at(lease->second.value);
+  processes_.Send(held.owner, std::move(message));
+  if (recall_ && !held.dedicated) recall_(held.owner, worker, blocked || held.revoked);
   if (blocked) {
     table_.WorkerBlocked(EventLoop::Now(), worker);
   } else {
@@ -269,6 +271,7 @@ void LeaseService::Do(const model::GrantLease& grant) {
   granted.worker_page = *worker->page;
   granted.channel = channel.value();
   granted.pid = worker->pid;
+  granted.dedicated = dedicated;
   processes_.Send(owner->id, std::move(granted));
 }
 
@@ -278,6 +281,7 @@ void LeaseService::Do(const model::RevokeLease& revoke) {
   wire::LeaseRevokedT message;
   message.lease = revoke.lease.value;
   processes_.Send(revoke.owner, std::move(message));
+  if (recall_ && found != leases_.end()) recall_(revoke.owner, found->second.worker, true);
 }
 
 void LeaseService::Do(const model::StartWorkers& start) {

@@ -53,6 +53,10 @@ class LeaseService {
   // Its job is over, and so are its starts.
   void ExecutableGone(ExecutableId executable, uint32_t starts);
 
+  // Told what an owner takes back by itself on its own node: `on` while a leased worker is blocked or its lease revoked.
+  using Recall = std::function<void(ProcessId owner, ProcessId worker, bool on)>;
+  void set_recall(Recall recall) { recall_ = std::move(recall); }
+
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   void ReturnLease(ProcessId owner, LeaseId lease);
   void SetBlocked(ProcessId worker, bool blocked);
@@ -101,6 +105,7 @@ class LeaseService {
   std::unordered_map<ProcessId, LeaseId> by_worker_;
   std::map<DemandKey, Nanoseconds> reported_;
   std::set<DemandKey> retry_;  // granted, but no channel could be made
+  Recall recall_;
   bool pumping_ = false;
   // Set during ProcessGone, for the LeaseLost actions that come of it.
   const wire::CauseT* cause_ = nullptr;

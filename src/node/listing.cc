@@ -72,11 +72,30 @@ Json Workers(const WorkerPool& workers, const ProcessTable& processes, const Lea
   return list;
 }
 
+Json NodesOf(const Listing::Nodes& nodes) {
+  Json list = Json::array();
+  if (!nodes) return list;
+  for (const NodeInfo& node : nodes()) {
+    Json entry;
+    entry["node"] = node.index;
+    entry["node_id"] = node.node_id;
+    entry["address"] = node.address;
+    entry["state"] = node.alive ? "ALIVE" : "DEAD";
+    entry["head"] = node.head;
+    entry["pid"] = node.pid;
+    entry["total"] = Amounts(node.total);
+    entry["available"] = Amounts(node.alive ? node.available : model::ResourceSet());
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 Json Processes(const ProcessTable& processes, Nanoseconds now) {
   Json list = Json::array();
   for (const Process* process : Sorted(processes)) {
     Json entry;
     entry["process"] = SerialOf(process->id);
+    entry["node"] = NodeIndexOf(process->id);
     entry["role"] = NameOf(process->role);
     entry["pid"] = process->pid;
     entry["job"] = process->job.value;
@@ -158,6 +177,14 @@ Json Resources(const Listing& listing) {
 
 }  // namespace
 
+std::vector<NodeInfo> Listing::OtherNodes() const {
+  std::vector<NodeInfo> nodes;
+  if (nodes_) nodes = nodes_();
+  if (!nodes.empty()) nodes.erase(nodes.begin());
+  std::erase_if(nodes, [](const NodeInfo& node) { return !node.alive; });
+  return nodes;
+}
+
 model::ResourceSet Listing::Available() const {
   model::ResourceSet available = leases_.table().available();
   // Objects take it without a lease.
@@ -180,6 +207,7 @@ std::string Listing::Of(const std::string& what) const {
   if (what == "processes") return Text(Processes(processes_, now));
   if (what == "objects") return Text(Objects(objects_, processes_));
   if (what == "leases") return Text(Leases(leases_, processes_, now));
+  if (what == "nodes") return Text(NodesOf(nodes_));
   if (what == "demands") return Text(Demands(leases_, processes_, now));
   if (what == "resources") return Text(Resources(*this));
   if (what == "status") {
@@ -188,6 +216,7 @@ std::string Listing::Of(const std::string& what) const {
     json["node_id"] = facts_.node_id;
     json["embedded"] = facts_.embedded;
     json["seconds"] = Seconds(now - facts_.started);
+    json["nodes"] = NodesOf(nodes_);
     json["resources"] = Resources(*this);
     json["object_store"] = {{"capacity_bytes", objects_.table().capacity()},
                             {"used_bytes", objects_.table().used()},

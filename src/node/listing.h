@@ -1,12 +1,14 @@
 // What the daemon knows, as JSON. Reads only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "contracts/actor_names.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
+#include "node/cluster.h"
 #include "node/lease_service.h"
 #include "node/object_space.h"
 #include "node/process_table.h"
@@ -32,6 +34,12 @@ class Listing {
         objects_(objects),
         channels_(channels) {}
 
+  // All nodes of the cluster, this one first.
+  using Nodes = std::function<std::vector<NodeInfo>()>;
+  void set_nodes(Nodes nodes) { nodes_ = std::move(nodes); }
+  // Those that are alive, but for this one.
+  std::vector<NodeInfo> OtherNodes() const;
+
   // Each an array of objects, or for resources and status one object. `what` unknown: {"error": ...}.
   std::string Of(const std::string& what) const;
   // What the node has, and what of it is free now.
@@ -44,6 +52,7 @@ class Listing {
   static std::string Joined(const std::vector<std::string>& answers);
 
  private:
+  Nodes nodes_;
   const NodeFacts facts_;
   const ProcessTable& processes_;
   const WorkerPool& workers_;

@@ -1,6 +1,7 @@
 #include "node/object_space.h"
 
 #include <spdlog/logger.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -55,7 +56,15 @@ Result<std::unique_ptr<ObjectSpace>> ObjectSpace::Create(EventLoop& loop, spdlog
 
 void ObjectSpace::Allocate(const Process& lessee, ProcessId owner, uint64_t request,
                            uint64_t size) {
-  Waiting waiting{lessee.id, owner, request, size, EventLoop::Now() + wait_};
+  Request({lessee.id, owner, request, size, EventLoop::Now() + wait_, {}});
+}
+
+void ObjectSpace::AllocateFor(ProcessId lessee, ProcessId owner, uint64_t size, Answer answer) {
+  Request({lessee, owner, 0, size, EventLoop::Now() + wait_, std::move(answer)});
+}
+
+void ObjectSpace::Request(Waiting waiting) {
+  const uint64_t size = waiting.size;
   if (!table_->CanEverFit(size)) {
     return Refuse(waiting, MANTA_ERROR_OBJECT_TOO_LARGE,
                   "an object of " + Mebibytes(size) + " is larger than the whole object store (" +
@@ -69,7 +78,7 @@ void ObjectSpace::Allocate(const Process& lessee, ProcessId owner, uint64_t requ
   if (wait_ <= 0 || waiting_.size() >= kMaxWaiting) {
     return Refuse(waiting, MANTA_ERROR_OBJECT_STORE_FULL, WhyFull(size));
   }
-  waiting_.push_back(waiting);
+  waiting_.push_back(std::move(waiting));
   if (reclaim_.armed()) reclaim_.ExpireAfter(kFirstRetry);
   if (!expiry_.armed()) expiry_.ExpireAt(waiting_.front().deadline);
 }
@@ -78,6 +87,13 @@ bool ObjectSpace::TryAllocate(const Waiting& request) {
   const auto grant = table_->Allocate(request.lessee, request.owner, request.size);
   if (!grant) return false;
   MANTA_KILL_POINT("daemon.space_granted");
+  if (request.answer) {
+    loop_.Post([answer = request.answer, handle = shm::SharedHandle{grant->slot, grant->generation,
+                                                                    grant->offset, grant->size}] {
+      answer(handle);
+    });
+    return true;
+  }
   wire::ObjectAllocatedT allocated;
   allocated.request = request.request;
   allocated.slot = grant->slot;
@@ -96,11 +112,44 @@ bool ObjectSpace::TryAllocate(const Waiting& request) {
 
 void ObjectSpace::Refuse(const Waiting& request, manta_error_kind kind,
                          const std::string& message) {
+  if (request.answer) {
+    return loop_.Post([answer = request.answer, kind, message] { answer(MakeError(kind, message)); });
+  }
   wire::ObjectRefusedT refused;
   refused.request = request.request;
   refused.kind = kind;
   refused.message = message;
   processes_.Send(request.lessee, std::move(refused));
+}
+
+void ObjectSpace::Seal(const shm::SharedHandle& handle) {
+  table_->Slots()[handle.slot].word.store(
+      shm::ObjectWord(handle.generation, shm::ObjectState::kSealed), std::memory_order_release);
+}
+
+bool ObjectSpace::IsSealed(uint32_t slot, uint32_t generation) const {
+  return slot < slots_ && table_->Slots()[slot].word.load(std::memory_order_acquire) ==
+                              shm::ObjectWord(generation, shm::ObjectState::kSealed);
+}
+
+bool ObjectSpace::IsSealed(const shm::SharedHandle& handle) const {
+  if (!IsSealed(handle.slot, handle.generation)) return false;
+  const ObjectTable::Slot& slot = table_->Slots()[handle.slot];
+  return slot.offset == handle.offset && slot.size == handle.size;
+}
+
+bool ObjectSpace::Read(const shm::SharedHandle& handle, uint64_t offset,
+                       std::span<uint8_t> into) const {
+  if (offset > handle.size || into.size() > handle.size - offset) return false;
+  return pread(file_.fd(), into.data(), into.size(), static_cast<off_t>(handle.offset + offset)) ==
+         static_cast<ssize_t>(into.size());
+}
+
+bool ObjectSpace::Write(const shm::SharedHandle& handle, uint64_t offset,
+                        std::span<const uint8_t> bytes) {
+  if (offset > handle.size || bytes.size() > handle.size - offset) return false;
+  return pwrite(file_.fd(), bytes.data(), bytes.size(),
+                static_cast<off_t>(handle.offset + offset)) == static_cast<ssize_t>(bytes.size());
 }
 
 std::string ObjectSpace::WhyFull(uint64_t size) const {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/ids.h"
@@ -17,6 +18,7 @@
 #include "node/object_table.h"
 #include "node/page_warmer.h"
 #include "node/process_table.h"
+#include "shm/channel.h"
 
 namespace spdlog {
 class logger;
@@ -35,6 +37,17 @@ class ObjectSpace {
                                                      Nanoseconds wait);
 
   void Allocate(const Process& lessee, ProcessId owner, uint64_t request, uint64_t size);
+  // The same for the daemon itself, which writes with Write and then seals. The answer comes in a later turn.
+  using Answer = std::function<void(const Result<shm::SharedHandle>&)>;
+  void AllocateFor(ProcessId lessee, ProcessId owner, uint64_t size, Answer answer);
+  void Seal(const shm::SharedHandle& handle);
+  // Whether it is sealed and still there.
+  bool IsSealed(uint32_t slot, uint32_t generation) const;
+  // And is what the handle says, which came from elsewhere.
+  bool IsSealed(const shm::SharedHandle& handle) const;
+  // Of an object that is there (Read) or that the daemon is writing. False: not within the arena, or the system refuses.
+  bool Read(const shm::SharedHandle& handle, uint64_t offset, std::span<uint8_t> into) const;
+  bool Write(const shm::SharedHandle& handle, uint64_t offset, std::span<const uint8_t> bytes);
   void Free(ProcessId by, uint32_t slot, uint32_t generation);
 
   // It runs no more. Returns what it sealed for other owners. Call before its process page is given back: its pins count until then.
@@ -52,11 +65,13 @@ class ObjectSpace {
     uint64_t request;
     uint64_t size;
     Nanoseconds deadline;
+    Answer answer;  // empty: a message to the lessee
   };
 
   ObjectSpace(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
               ControlArena& control, Nanoseconds wait);
 
+  void Request(Waiting request);
   bool TryAllocate(const Waiting& request);
   void Refuse(const Waiting& request, manta_error_kind kind, const std::string& message);
   std::string WhyFull(uint64_t size) const;

@@ -78,6 +78,7 @@ class ObjectTable {
   // At most `limit` of the objects in use.
   std::vector<Info> List(size_t limit) const;
 
+  std::span<Slot> Slots() const { return slots_; }
   uint64_t capacity() const { return extents_.capacity(); }
   uint64_t used() const { return extents_.used(); }
   uint64_t largest_free() const { return extents_.largest_free(); }

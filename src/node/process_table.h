@@ -1,4 +1,5 @@
-// The processes of the node that have said Hello (workers from the moment they are asked for): who they are and how to reach them.
+// The processes of the node that have said Hello (workers from the moment they are asked for), and those of the other node: who they
+// are and how to reach them.
 #pragma once
 
 #include <sys/types.h>
@@ -10,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "node/connection.h"
@@ -32,6 +34,7 @@ struct Process {
   bool answers_lists = false;
   bool dedicated = false;     // a worker that runs an actor
   bool detached = false;      // which outlives its creator
+  bool far = false;            // of the other node: no connection, messages go over the trunk
   bool ends_for_good = false;  // it was told to end, or said goodbye: its actor does not start again
 };
 
@@ -41,6 +44,10 @@ class ProcessTable {
 
   // A number that no process of this node had before.
   ProcessId NextId() { return MakeProcessId(node_index_, ++last_serial_); }
+
+  // Where frames for processes of the other node go.
+  using FarRoute = std::function<bool(ProcessId to, std::vector<uint8_t> frame)>;
+  void set_far_route(FarRoute route) { far_route_ = std::move(route); }
 
   // The reference is valid until Remove.
   Process& Add(Process process);
@@ -60,6 +67,9 @@ class ProcessTable {
   template <class MessageT>
   bool Send(ProcessId to, MessageT&& message) {
     Process* process = Find(to);
+    if (process != nullptr && process->far) {
+      return far_route_ && far_route_(to, contracts::Encode(std::forward<MessageT>(message)));
+    }
     if (process == nullptr || process->connection == nullptr || !process->connection->open()) {
       return false;
     }
@@ -74,6 +84,7 @@ class ProcessTable {
 
  private:
   uint32_t node_index_;
+  FarRoute far_route_;
   uint32_t last_serial_ = 1;  // serial 1 is the daemon
   std::unordered_map<ProcessId, Process> processes_;
   std::unordered_map<JobId, ProcessId> drivers_;

@@ -9,15 +9,19 @@ void Relay::Forward(ProcessId from, ProcessId to, std::span<const uint8_t> paylo
   relayed.from = from.value;
   relayed.payload.assign(payload.begin(), payload.end());
   const Process* target = processes_.Find(to);
-  if (target != nullptr && target->page && target->connection->open()) {
-    peers_[from].insert(to);
-    peers_[to].insert(from);
+  if (target != nullptr && target->page && (target->far || target->connection->open())) {
+    Met(from, to);
     processes_.Send(to, std::move(relayed));
     return;
   }
   relayed.from = to.value;
   relayed.undeliverable = true;
   processes_.Send(from, std::move(relayed));
+}
+
+void Relay::Met(ProcessId one, ProcessId other) {
+  peers_[one].insert(other);
+  peers_[other].insert(one);
 }
 
 std::vector<ProcessId> Relay::ProcessGone(ProcessId process) {

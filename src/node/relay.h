@@ -19,6 +19,9 @@ class Relay {
   // What cannot be delivered comes back to the sender, marked, as if from the target.
   void Forward(ProcessId from, ProcessId to, std::span<const uint8_t> payload);
 
+  // Something was exchanged otherwise: it came over a trunk.
+  void Met(ProcessId one, ProcessId other);
+
   // Who has exchanged something with `process`: they learn of its death.
   std::vector<ProcessId> ProcessGone(ProcessId process);
 

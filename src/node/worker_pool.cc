@@ -260,6 +260,11 @@ void WorkerPool::GiveUp(ExecutableId id, const std::string& reason) {
   });
 }
 
+const Program* WorkerPool::ProgramOf(ExecutableId id) const {
+  const auto found = executables_.find(id);
+  return found == executables_.end() ? nullptr : &found->second.program;
+}
+
 std::string WorkerPool::BrokenReason(ExecutableId id) const {
   const auto found = executables_.find(id);
   return found == executables_.end() ? std::string() : found->second.broken;

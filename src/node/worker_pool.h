@@ -90,6 +90,7 @@ class WorkerPool {
     std::string log_path;
   };
   std::vector<WorkerInfo> List() const;
+  const Program* ProgramOf(ExecutableId executable) const;
   // "": all is well with this executable.
   std::string BrokenReason(ExecutableId executable) const;
   std::string LogPath(ProcessId worker) const;

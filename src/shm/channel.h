@@ -126,6 +126,7 @@ enum class TaskStatus : uint8_t {
   kFailed = 1,       // user code threw; the payload is one kError value
   kCancelled = 2,    // never ran
   kNotRunnable = 3,  // the descriptor names no code of this executable, or is damaged; the payload is one kError value
+  kReturned = 4,     // not begun: a worker of another node gives it back to its owner (the far form of a slot that is taken back)
 };
 
 inline constexpr uint8_t kResultsInRing = 1;  // not inline: `payload_bytes` at payload_offset of the result payload ring
@@ -186,7 +187,8 @@ struct ChannelHeader {
   uint32_t result_payload_bytes;
   uint64_t bytes;  // of the whole channel
   uint8_t dedicated;  // an actor's: nothing is taken back
-  uint8_t reserved[7];
+  uint8_t remote;     // one end is on another node: its daemon plays it here
+  uint8_t reserved[6];
   // Owner: completions consumed so far. The worker reads it when it needs room in its payload ring.
   alignas(kCacheLine) std::atomic<uint32_t> completions_consumed;
 };

@@ -20,6 +20,7 @@ Result<contracts::SessionAddress> Choose(const std::string& address) {
     return MakeError(MANTA_ERROR_START_FAILED, "no cluster with the address '" + address +
                                                    "' runs here: `manta status` lists those that do");
   }
+  sessions = contracts::WithoutJoined(sessions);
   if (sessions.empty()) {
     return MakeError(MANTA_ERROR_START_FAILED,
                      "no running cluster was found for address 'auto': start one with `manta start --head`, or use "

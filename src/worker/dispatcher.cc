@@ -202,8 +202,10 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   uint32_t count = 0;
   uint64_t ticks = 0;
   TaskTarget* target = channel->target;
+  uint32_t returned = 0;
   while (const shm::CompletionBody* completion = channel->Front()) {
     ticks += completion->run_ticks;
+    if (__builtin_expect(completion->status == shm::TaskStatus::kReturned, 0)) ++returned;
     Complete(channel, *completion);
     MANTA_KILL_POINT("owner.result_read");
     channel->Pop();
@@ -211,7 +213,7 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   }
   if (count == 0) return 0;
   channel->PublishConsumed();
-  if (target != nullptr && !target->ordered) MeasureService(target, ticks, count);
+  if (target != nullptr && !target->ordered && count > returned) MeasureService(target, ticks, count - returned);
   return count;
 }
 
@@ -241,6 +243,10 @@ void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& comp
     owner_->SetInline(task->result, completion.inline_result,
                       std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult));
     ReleaseTask(completion.record, task);
+    return;
+  }
+  if (completion.status == shm::TaskStatus::kReturned) {
+    Returned(completion.record, task);
     return;
   }
   Outcome outcome;
@@ -301,10 +307,26 @@ void Dispatcher::TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep) {
   const std::vector<uint32_t> tasks = channel->InFlight();
   for (size_t i = tasks.size(); i-- > keep;) {
     TaskRecord* task = owner_->Task(tasks[i]);
-    if (!channel->TakeBack(task)) continue;
+    if (!channel->TakeBack(task)) {
+      if (channel->remote()) port_->TakeBack(channel->worker(), tasks[i], task->body.generation);
+      continue;
+    }
     Left(channel, task);
     Renew(task);
     task->target->queue.PushFront(tasks[i]);
+  }
+}
+
+// A worker of another node has not begun it and will not: as if it had been taken back here.
+void Dispatcher::Returned(uint32_t index, TaskRecord* task) {
+  TaskTarget* target = task->target;
+  if (task->cancelled) {
+    Fail(index, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started"));
+  } else if (target->closed) {
+    Fail(index, task, target->death);
+  } else {
+    Renew(task);
+    target->queue.PushFront(index);
   }
 }
 

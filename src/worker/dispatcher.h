@@ -23,6 +23,8 @@ class LeasePort {
  public:
   virtual void SetDemand(const TaskTarget& target) = 0;
   virtual void ReturnLease(LeaseId lease) = 0;
+  // Asks for a task that a worker of another node may not have begun. It comes back as a completion, or runs.
+  virtual void TakeBack(ProcessId worker, uint32_t record, uint32_t generation) = 0;
   // An actor of ours has a new place, was created there, or is dead.
   virtual void ActorChanged(const TaskTarget& target, ProcessId host) = 0;
   // An actor of another process starts again: where?
@@ -126,6 +128,7 @@ class Dispatcher {
   void UpdateDemand(TaskTarget* target, int64_t now);
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
+  void Returned(uint32_t index, TaskRecord* task);
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);

@@ -157,6 +157,7 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
         Fail(index, task, cancelled);
         return true;
       }
+      if (channel->remote() && !target->ordered) port_->TakeBack(channel->worker(), index, task->body.generation);
       references_->SendInterrupt(channel->worker(), index, task->body.generation, recursive);
       if (force && !target->ordered) *kill = channel->worker();
       return false;

@@ -86,7 +86,7 @@ void Executor::RefreshChannels() {
     if (channel->owner_page == nullptr) continue;
     channel->slots = {channel->view.slots, header.log2_slots};
     channel->completions = {channel->view.completions, header.log2_completions};
-    channel->payload = PayloadRing(header.result_payload_bytes);
+    channel->payload = shm::PayloadRing(header.result_payload_bytes);
     channel->payload_marks.resize(size_t{1} << header.log2_completions);
     kept.push_back(std::move(channel));
   }

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "shm/channel.h"
+#include "shm/payload_ring.h"
 #include "worker/actor_setup.h"
 #include "worker/call_pool.h"
 #include "worker/execution.h"
 #include "worker/function_registry.h"
 #include "worker/owner.h"
-#include "worker/payload_ring.h"
 #include "worker/visible_gpus.h"
 #include "worker/waiting.h"
 
@@ -62,7 +62,7 @@ class Executor {
     shm::ProcessPage* owner_page;
     shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> slots;
     shm::MessageProducer<shm::RealAtomics, shm::CompletionBody> completions;
-    PayloadRing payload;
+    shm::PayloadRing payload;
     std::vector<uint64_t> payload_marks;  // by completion position
     uint32_t reclaimed = 0;
     // With threads only:

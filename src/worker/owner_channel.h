@@ -7,7 +7,7 @@
 
 #include "base/ids.h"
 #include "shm/channel.h"
-#include "worker/payload_ring.h"
+#include "shm/payload_ring.h"
 #include "worker/records.h"
 
 namespace manta::worker {
@@ -61,6 +61,8 @@ class OwnerChannel {
   void set_overlapping(bool overlapping) { overlapping_ = overlapping; }
 
   ProcessId worker() const { return worker_; }
+  // The worker is on another node: nothing can be taken back here once the daemon has sent it on.
+  bool remote() const { return view_.header->remote != 0; }
   uint32_t in_flight() const { return in_flight_; }
   uint32_t slots() const { return slots_.size(); }
 
@@ -85,7 +87,7 @@ class OwnerChannel {
   ProcessId worker_;
   shm::SlotProducer<shm::RealAtomics, shm::TaskBody> slots_;
   shm::MessageConsumer<shm::RealAtomics, shm::CompletionBody> completions_;
-  PayloadRing payload_;
+  shm::PayloadRing payload_;
   std::vector<uint32_t> pushed_;         // by slot: the task record, 0 for none
   std::vector<uint64_t> payload_marks_;  // by slot: PayloadRing mark after its payload
   uint32_t reclaimed_ = 0;               // position up to which payload was reclaimed

@@ -97,6 +97,13 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.lease = lease.value;
     runtime_->control_->Queue(std::move(message));
   }
+  void TakeBack(ProcessId worker, uint32_t record, uint32_t generation) override {
+    wire::TakeBackT message;
+    message.worker = worker.value;
+    message.record = record;
+    message.generation = generation;
+    runtime_->control_->Queue(std::move(message));
+  }
   void ActorChanged(const TaskTarget& target, ProcessId host) override {
     runtime_->actors_->Changed(target, host);
   }

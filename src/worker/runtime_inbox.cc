@@ -47,7 +47,11 @@ void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
 
 void Runtime::OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause) {
   Departure departure;
-  departure.cause = MakeError(MANTA_ERROR_WORKER_CRASHED, what + Describe(cause));
+  if (cause != nullptr && cause->node_died()) {
+    departure.cause = MakeError(MANTA_ERROR_NODE_DIED, Text(cause->message()));
+  } else {
+    departure.cause = MakeError(MANTA_ERROR_WORKER_CRASHED, what + Describe(cause));
+  }
   departure.for_good = cause != nullptr && cause->for_good();
   departure.actor_restarts = cause != nullptr && cause->actor_restarts();
   std::lock_guard guard(owner_->lock());

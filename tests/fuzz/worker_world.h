@@ -36,6 +36,7 @@ class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener
   // What this process would tell the daemon comes to nothing.
   void SetDemand(const worker::TaskTarget&) override {}
   void ReturnLease(LeaseId) override {}
+  void TakeBack(ProcessId, uint32_t, uint32_t) override {}
   void ActorChanged(const worker::TaskTarget&, ProcessId) override {}
   void ActorMoved(const worker::TaskTarget&) override {}
   void DependencyReady(uint32_t task) override { dispatcher->DependencyReady(task); }

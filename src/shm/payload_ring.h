@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace manta::worker {
+namespace manta::shm {
 
 // Not thread-safe.
 class PayloadRing {
@@ -39,4 +39,4 @@ class PayloadRing {
   uint64_t tail_ = 0;
 };
 
-}  // namespace manta::worker
+}  // namespace manta::shm

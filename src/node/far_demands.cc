@@ -1,0 +1,153 @@
+#include "node/far_demands.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "model/demand_split.h"
+#include "model/free_resources.h"
+#include "trunk/frames.h"
+
+namespace manta::node {
+namespace {
+
+constexpr uint32_t kMost = 1'000'000;
+
+model::ResourceSet SetOf(const std::vector<std::unique_ptr<wire::AmountT>>& amounts) {
+  model::ResourceSet set;
+  for (const auto& amount : amounts) {
+    if (amount != nullptr && amount->fixed_point > 0) set.Set(amount->name, amount->fixed_point);
+  }
+  return set;
+}
+
+// How many leases of this shape `free` has room for.
+uint32_t Times(const model::ResourceSet& free, const model::ResourceSet& resources,
+               const model::ResourceSet& placement) {
+  if (!free.Contains(placement)) return 0;
+  int64_t times = kMost;
+  for (const auto& [name, amount] : resources.amounts()) {
+    if (amount > 0) times = std::min(times, std::max<int64_t>(0, free.Get(name)) / amount);
+  }
+  return static_cast<uint32_t>(times);
+}
+
+}  // namespace
+
+FarDemands::FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, Send send)
+    : processes_(processes),
+      leases_(leases),
+      send_(std::move(send)),
+      again_(loop, [this] { LookAgain(); }) {}
+
+void FarDemands::NodeUp(const model::ResourceSet& total) {
+  up_ = true;
+  total_there_ = total;
+  LookAgain();
+}
+
+void FarDemands::NodeDown() {
+  up_ = false;
+  total_there_ = {};
+  leases_there_.clear();
+  for (auto& [key, demand] : demands_) {
+    demand.wanted_there = demand.held_there = 0;
+    demand.refused_there = false;
+  }
+  LookAgain();
+}
+
+void FarDemands::Set(const Process& owner, const wire::SetDemand& message) {
+  const Key key{owner.id.value, message.key()};
+  const auto known = demands_.find(key);
+  if (message.wanted() == 0 && known == demands_.end()) return leases_.SetDemand(owner, message);
+  Demand& demand = demands_[key];
+  message.UnPackTo(&demand.message);
+  demand.message.wanted = std::min(demand.message.wanted, kMost);
+  demand.resources = SetOf(demand.message.resources);
+  demand.placement =
+      message.placement() != nullptr ? SetOf(demand.message.placement) : demand.resources;
+  Divide(key, true);
+}
+
+void FarDemands::Divide(Key key, bool changed) {
+  Demand& demand = demands_.at(key);
+  const Process* owner = processes_.Find(ProcessId{key.first});
+  if (owner == nullptr) return;
+  const auto here = leases_.demands().find(key);
+  model::DemandOnTwoNodes input;
+  input.wanted = demand.message.wanted;
+  input.feasible_here = leases_.table().total().Contains(demand.placement);
+  input.held_here = here == leases_.demands().end() ? 0 : here->second.held;
+  input.fit_here = Times(leases_.table().available(), demand.resources, demand.placement);
+  input.capacity_there =
+      up_ && !demand.refused_there ? Times(total_there_, demand.resources, demand.placement) : 0;
+  input.held_there = demand.held_there;
+  const uint32_t there = model::WantedThere(input);
+  if (there != demand.wanted_there || (changed && there > 0)) {
+    demand.wanted_there = there;
+    demand.message.wanted = there;
+    send_(ProcessId{key.first}, demand.message);
+    demand.message.wanted = input.wanted;
+  }
+  const uint32_t wanted_here = input.wanted - std::min(there, input.wanted);
+  // What this node can never serve is refused with a reason, unless the other one takes it.
+  const bool tell_here = input.feasible_here || there == 0;
+  if (tell_here && (changed || wanted_here != demand.wanted_here)) {
+    demand.wanted_here = wanted_here;
+    wire::SetDemandT message = demand.message;
+    message.wanted = wanted_here;
+    const trunk::ControlFrame frame =
+        trunk::ControlFrame::Of(contracts::Encode(std::move(message)));
+    leases_.SetDemand(*owner, *frame.frame().message_as_SetDemand());
+  }
+  const bool unmet = up_ && input.wanted > input.held_here + demand.held_there;
+  if (unmet && !again_.armed()) again_.ExpireAfter(kAgain);
+  if (input.wanted == 0 && demand.held_there == 0) demands_.erase(key);
+}
+
+void FarDemands::LookAgain() {
+  std::vector<Key> keys;
+  for (const auto& [key, demand] : demands_) keys.push_back(key);
+  for (const Key& key : keys) {
+    if (demands_.contains(key)) Divide(key, false);
+  }
+}
+
+void FarDemands::OwnerGone(ProcessId owner) {
+  std::erase_if(demands_, [&](const auto& entry) { return entry.first.first == owner.value; });
+  std::erase_if(leases_there_, [&](const auto& entry) { return entry.second.first == owner.value; });
+}
+
+void FarDemands::Granted(ProcessId owner, uint32_t key, LeaseId lease) {
+  const auto found = demands_.find({owner.value, key});
+  if (found == demands_.end()) return;
+  ++found->second.held_there;
+  leases_there_[lease] = found->first;
+}
+
+bool FarDemands::Ended(LeaseId lease) {
+  const auto found = leases_there_.find(lease);
+  if (found == leases_there_.end()) return false;
+  const auto demand = demands_.find(found->second);
+  leases_there_.erase(found);
+  if (demand == demands_.end()) return true;
+  if (demand->second.held_there > 0) --demand->second.held_there;
+  Divide(demand->first, false);
+  return true;
+}
+
+bool FarDemands::Refused(ProcessId owner, uint32_t key) {
+  const auto found = demands_.find({owner.value, key});
+  if (found == demands_.end()) return true;
+  found->second.refused_there = true;
+  const bool here = leases_.table().total().Contains(found->second.placement);
+  Divide(found->first, false);
+  return here;
+}
+
+bool FarDemands::IsDedicated(ProcessId owner, uint32_t key) const {
+  const auto found = demands_.find({owner.value, key});
+  return found != demands_.end() && found->second.message.dedicated;
+}
+
+}  // namespace manta::node

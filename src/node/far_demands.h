@@ -1,0 +1,69 @@
+// What owners of this node demand, divided between this node's leases and those of the other (model/demand_split.h). Levels, as all
+// demands are: the other node's daemon gets the surplus in the owner's name, and grants to the owner.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/ids.h"
+#include "model/resources.h"
+#include "node/event_loop.h"
+#include "node/lease_service.h"
+#include "node/process_table.h"
+
+namespace manta::node {
+
+class FarDemands {
+ public:
+  // Resources come free without a word to this class: unmet demands are looked at again this often.
+  static constexpr Nanoseconds kAgain = 20 * kMillisecond;
+
+  // `send` passes a SetDemand to the other node in its owner's name.
+  using Send = std::function<void(ProcessId owner, const wire::SetDemandT& demand)>;
+
+  FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, Send send);
+
+  // The other node has come, with so much in all; or it has gone.
+  void NodeUp(const model::ResourceSet& total);
+  void NodeDown();
+
+  // Of an owner of this node.
+  void Set(const Process& owner, const wire::SetDemand& message);
+  void OwnerGone(ProcessId owner);
+  // A lease of the other node for an owner of this one.
+  void Granted(ProcessId owner, uint32_t key, LeaseId lease);
+  // The lease has ended; who held it. False: no lease of the other node.
+  bool Ended(LeaseId lease);
+  // The other node cannot run the owner's program. True: this node serves the demand; false: nobody can.
+  bool Refused(ProcessId owner, uint32_t key);
+  bool IsDedicated(ProcessId owner, uint32_t key) const;
+
+ private:
+  using Key = std::pair<uint64_t, uint32_t>;  // owner, its key
+  struct Demand {
+    wire::SetDemandT message;  // as the owner said it
+    model::ResourceSet resources;
+    model::ResourceSet placement;
+    uint32_t wanted_there = 0;
+    uint32_t held_there = 0;
+    uint32_t wanted_here = UINT32_MAX;  // as told; at first nothing was
+    bool refused_there = false;
+  };
+
+  void Divide(Key key, bool changed);
+  void LookAgain();
+
+  ProcessTable& processes_;
+  LeaseService& leases_;
+  Send send_;
+  bool up_ = false;
+  model::ResourceSet total_there_;
+  std::map<Key, Demand> demands_;
+  std::map<LeaseId, Key> leases_there_;
+  Timer again_;
+};
+
+}  // namespace manta::node

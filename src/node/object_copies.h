@@ -1,0 +1,89 @@
+// Large objects across a trunk. A handle is good on its node only: what arrives with handles of the other node gets local copies of
+// the objects, in chunks of which few are under way at a time, so that tasks do not wait behind them.
+//
+//  - Copy: for arguments and fetched values. One per origin, kept until the origin is freed (its node says so) or its node dies.
+//  - Move: for results, which were made there for an owner here. The origin is freed when the copy is complete.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "node/object_space.h"
+#include "node/trunk_link.h"
+#include "trunk/frames.h"
+
+namespace manta::node {
+
+class ObjectCopies {
+ public:
+  using Answer = std::function<void(const Result<shm::SharedHandle>&)>;
+
+  // `self`: the daemon's own process id, which writes the copies. All arguments outlive this object.
+  ObjectCopies(ObjectSpace& objects, ProcessId self) : objects_(objects), self_(self) {}
+
+  void Connect(std::shared_ptr<TrunkLink> link) { link_ = std::move(link); }
+  // Whatever was under way fails with `error`; copies of the other node's objects are freed.
+  void Disconnect(const Error& error);
+
+  void Copy(const shm::SharedHandle& origin, Answer answer);
+  void Move(const shm::SharedHandle& origin, ProcessId owner, Answer answer);
+  // A new object of this node with these bytes.
+  void Make(ProcessId owner, std::vector<uint8_t> bytes, Answer answer);
+  // The bytes of a small object of this node, which is freed.
+  Result<std::vector<uint8_t>> Consume(const shm::SharedHandle& handle);
+  // A completion with this object goes to the other node: nobody frees it here before it has been moved.
+  void LetMove(const shm::SharedHandle& handle) { moving_.insert({handle.slot, handle.generation}); }
+  bool IsMoving(uint32_t slot, uint32_t generation) const { return moving_.contains({slot, generation}); }
+
+  // An object of this node was freed, or may have been (all).
+  void OriginFreed(uint32_t slot, uint32_t generation);
+  void LookAtOrigins();
+
+  // Frames of the other node. False: it breaks the protocol.
+  bool OnFrame(const trunk::FrameView& frame);
+  // The trunk has room again.
+  void Pump();
+
+ private:
+  using Name = trunk::HandleName;
+  struct Pulling {
+    shm::SharedHandle origin;
+    shm::SharedHandle local;
+    uint64_t received = 0;
+    bool move = false;
+    std::vector<Answer> answers;
+  };
+  struct Serving {
+    uint64_t request;
+    shm::SharedHandle handle;
+    uint64_t sent = 0;
+  };
+
+  uint64_t Start(const shm::SharedHandle& origin, ProcessId owner, bool move, Answer answer);
+  void Finish(uint64_t request, const Result<shm::SharedHandle>& outcome);
+  bool OnPull(std::span<const uint8_t> body);
+  bool OnChunk(std::span<const uint8_t> body);
+  bool OnPullFailed(std::span<const uint8_t> body);
+  void DropCopy(const Name& origin);
+
+  ObjectSpace& objects_;
+  const ProcessId self_;
+  std::shared_ptr<TrunkLink> link_;
+  uint64_t last_request_ = 0;
+  std::unordered_map<uint64_t, Pulling> pulling_;
+  std::map<Name, uint64_t> copying_;             // origin, request
+  std::map<Name, shm::SharedHandle> copies_;     // origin, local
+  std::deque<Serving> serving_;
+  std::set<Name> exposed_;                       // objects of this node that the other one may have copies of
+  std::set<Name> moving_;
+};
+
+}  // namespace manta::node

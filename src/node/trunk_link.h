@@ -1,0 +1,78 @@
+// One TCP connection to another daemon: frames in, frames out, never blocking. What is sent within one turn of the loop goes out in
+// one write.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/event_loop.h"
+#include "node/unique_fd.h"
+#include "trunk/frames.h"
+
+namespace manta::node {
+
+// Lives on the loop's thread. Held by shared_ptr, because callbacks may close it.
+class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
+ public:
+  struct Events {
+    std::function<void(const trunk::FrameView&)> on_frame;  // the view is valid during the call
+    std::function<void(const std::string& reason)> on_closed;  // once, never inside of Send and never after Close
+    std::function<void()> on_drained;  // less than kDrained waits again; may be empty
+  };
+
+  // More bytes than this may wait before bulk data has to pause.
+  static constexpr size_t kDrained = 1u << 20;
+  // A peer that does not read for so long that this much waits is dropped.
+  static constexpr size_t kMostPending = 256u << 20;
+
+  TrunkLink(EventLoop& loop, UniqueFd socket, uint32_t max_body);
+  ~TrunkLink();
+
+  void Start(Events events);
+  void set_events(Events events) { events_ = std::move(events); }
+  void set_max_body(uint32_t bytes) { cutter_.set_max_body(bytes); }
+
+  void Send(trunk::FrameKind kind, std::span<const uint8_t> first, std::span<const uint8_t> rest = {});
+  template <class MessageT>
+  void SendToNode(MessageT&& message) {
+    Send(trunk::FrameKind::kNode, contracts::Encode(std::forward<MessageT>(message)));
+  }
+  void SendWithProcess(trunk::FrameKind kind, ProcessId process, std::span<const uint8_t> frame) {
+    Send(kind, trunk::BytesOf(process.value), frame);
+  }
+
+  // Ends it without a word to the observer.
+  void Close();
+  // The same after what is queued was written, as far as the socket takes it.
+  void FlushAndClose();
+
+  bool open() const { return static_cast<bool>(socket_); }
+  size_t pending() const { return output_.size() - written_; }
+  Nanoseconds heard_at() const { return heard_at_; }
+
+ private:
+  void Read();
+  void Flush();
+  void FlushSoon();
+  void Fail(std::string reason);
+
+  EventLoop& loop_;
+  UniqueFd socket_;
+  Events events_;
+  trunk::FrameCutter cutter_;
+  std::unique_ptr<FdWatch> watch_;
+  std::vector<uint8_t> input_;
+  std::vector<uint8_t> output_;
+  size_t written_ = 0;
+  bool flush_posted_ = false;
+  bool was_full_ = false;
+  bool failed_ = false;
+  Nanoseconds heard_at_ = 0;
+};
+
+}  // namespace manta::node

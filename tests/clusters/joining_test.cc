@@ -1,0 +1,102 @@
+// What `manta start --address` says when it cannot join, and how a head meets strangers.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "tests/clusters/two_nodes.h"
+
+namespace manta_test {
+namespace {
+
+constexpr const char* kSmall = " --object-store-memory=67108864 --num-cpus=1";
+
+class JoiningTest : public ClusterTest {
+ protected:
+  void SetUp() override {
+    ClusterTest::SetUp();
+    head_.emplace(std::string("--head --port=0") + kSmall);
+    ASSERT_TRUE(head_->started());
+  }
+  void TearDown() override {
+    head_.reset();
+    ClusterTest::TearDown();
+  }
+  std::string SecretFile(const std::string& secret, mode_t mode) {
+    const std::string path = root() + "/given-secret";
+    std::ofstream(path) << secret << "\n";
+    chmod(path.c_str(), mode);
+    return path;
+  }
+
+  std::optional<StartedNode> head_;
+};
+
+void ExpectIn(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+TEST_F(JoiningTest, SaysThatTheSecretIsWrong) {
+  const std::string file = SecretFile("0123456789abcdef0123456789abcdef", 0600);
+  ExpectIn(RefusalOf("--address=" + head_->node_address() + " --secret-file=" + file + kSmall),
+           "the secret given is not that of the cluster");
+}
+
+TEST_F(JoiningTest, DoesNotReadASecretThatIsOpenToOthers) {
+  const std::string file = SecretFile("0123456789abcdef0123456789abcdef", 0644);
+  ExpectIn(RefusalOf("--address=" + head_->node_address() + " --secret-file=" + file + kSmall), "open to others");
+}
+
+TEST_F(JoiningTest, AsksForASecretWhenItKnowsNone) {
+  ExpectIn(RefusalOf(std::string("--address=127.0.0.1:1") + kSmall), "--secret-file");
+}
+
+TEST_F(JoiningTest, SaysThatNobodyIsThere) {
+  const Stopwatch watch;
+  ExpectIn(RefusalOf(std::string("--address=127.0.0.1:1") + kSmall, "MANTA_SECRET=abc "), "there is no head at 127.0.0.1:1");
+  ExpectIn(RefusalOf(std::string("--address=nonsense") + kSmall, "MANTA_SECRET=abc "), "HOST:PORT");
+  EXPECT_LT(watch.seconds(), 5);
+}
+
+TEST_F(JoiningTest, SaysThatThePortIsTaken) {
+  const std::string port = head_->node_address().substr(head_->node_address().find(':') + 1);
+  ExpectIn(RefusalOf("--head --port=" + port + kSmall), "in use");
+}
+
+TEST_F(JoiningTest, IsForTwoNodesOnly) {
+  StartedNode node("--address=" + head_->node_address() + kSmall);
+  ASSERT_TRUE(node.started());
+  ExpectIn(RefusalOf("--address=" + head_->node_address() + kSmall), "two nodes already");
+  // Another one may take the place of one that has left.
+  node.Stop();
+  StartedNode next("--address=" + head_->node_address() + kSmall);
+  EXPECT_TRUE(next.started());
+}
+
+TEST_F(JoiningTest, AHeadSurvivesStrangersThatTalkNonsense) {
+  const std::string port = head_->node_address().substr(head_->node_address().find(':') + 1);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(std::stoi(port)));
+  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  for (const std::string& text : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(100'000, '\xff'), std::string(64, '\0')}) {
+    const int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(connect(stranger, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_GT(send(stranger, text.data(), text.size(), MSG_NOSIGNAL), 0);
+    // It is shown the door before the 5 s are over that a silent one has.
+    timeval limit{4, 0};
+    setsockopt(stranger, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    char byte;
+    EXPECT_TRUE(recv(stranger, &byte, 1, 0) == 0 || errno == ECONNRESET) << text.substr(0, 4);
+    close(stranger);
+  }
+  StartedNode node("--address=" + head_->node_address() + kSmall);
+  EXPECT_TRUE(node.started());
+}
+
+}  // namespace
+}  // namespace manta_test

@@ -1,0 +1,221 @@
+// Two nodes: a driver's tasks and actors run on both, arguments and results cross, and the death of one loses no reference.
+#include <signal.h>
+#include <time.h>
+
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/clusters/two_nodes.h"
+
+namespace manta_test {
+namespace {
+
+constexpr size_t kMany = 1 << 20;  // ints
+
+std::string WhereIRun() { return manta::GetRuntimeContext().GetNodeId(); }
+int Twice(int number) { return 2 * number; }
+std::string Echo(const std::string& text) { return text; }
+
+std::string WhereAfter(int milliseconds) {
+  const timespec pause{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
+  nanosleep(&pause, nullptr);
+  return WhereIRun();
+}
+
+std::vector<int> Numbers(int number) { return std::vector<int>(kMany, number); }
+int64_t Sum(const std::vector<int>& numbers) { return std::accumulate(numbers.begin(), numbers.end(), int64_t{0}); }
+int Throw() { throw std::runtime_error("on purpose"); }
+
+class Counter {
+ public:
+  explicit Counter(int start) : count_(start) {}
+  int Add(int number) { return count_ += number; }
+  std::string Where() { return WhereIRun(); }
+  std::string Sleep(int milliseconds) { return WhereAfter(milliseconds); }
+
+ private:
+  int count_;
+};
+
+class Log {
+ public:
+  void Add(const std::string& text) { text_ += text[0]; }
+  std::string All() { return text_; }
+
+ private:
+  std::string text_;
+};
+
+int CallTwice(manta::ActorHandle<Counter> counter) {
+  counter.Task(&Counter::Add).Remote(1).Get();
+  return *counter.Task(&Counter::Add).Remote(1).Get();
+}
+
+int AddToNamed(const std::string& name) {
+  return *manta::GetActor<Counter>(name)->Task(&Counter::Add).Remote(1).Get();
+}
+
+int Fibonacci(int n) {
+  if (n < 2) return n;
+  const auto one = manta::Task(Fibonacci).Remote(n - 1);
+  const auto two = manta::Task(Fibonacci).Remote(n - 2);
+  return *one.Get() + *two.Get();
+}
+
+size_t TotalSize(const std::vector<manta::ObjectRef<std::string>>& references) {
+  size_t size = 0;
+  for (const auto& reference : references) size += reference.Get()->size();
+  return size;
+}
+
+std::vector<manta::ObjectRef<std::string>> MakeReferences() {
+  return {manta::Put(std::string(7, 's')), manta::Put(std::string(300'000, 'l'))};
+}
+
+TEST_F(TwoNodesTest, RunATaskWhereItsResourceIs) {
+  EXPECT_NE(*manta::Task(WhereIRun).SetResource("far", 1).Remote().Get(), head_id_);
+  EXPECT_EQ(*manta::Task(Twice).SetResource("far", 1).Remote(21).Get(), 42);
+}
+
+TEST_F(TwoNodesTest, ShareTheTasksOfOneDriver) {
+  std::vector<manta::ObjectRef<std::string>> tasks;
+  for (int i = 0; i < 60; ++i) tasks.push_back(manta::Task(WhereAfter).Remote(20));
+  std::set<std::string> nodes;
+  for (const auto& task : tasks) nodes.insert(*task.Get());
+  EXPECT_EQ(nodes.size(), 2u);
+}
+
+TEST_F(TwoNodesTest, PassValuesOfAllSizes) {
+  for (const size_t size : {size_t{0}, size_t{30}, size_t{100}, size_t{60'000}, size_t{100'000}, size_t{5'000'000}}) {
+    const std::string text(size, 'x');
+    const auto inside = manta::Task(Echo).SetResource("far", 1).Remote(text);
+    EXPECT_EQ(*inside.Get(), text) << size;
+    const auto by_reference = manta::Task(Echo).SetResource("far", 1).Remote(manta::Put(text));
+    EXPECT_EQ(*by_reference.Get(), text) << size;
+  }
+}
+
+TEST_F(TwoNodesTest, PassLargeResultsOfSeveralTasksAtOnce) {
+  std::vector<manta::ObjectRef<std::vector<int>>> made;
+  for (int i = 0; i < 8; ++i) made.push_back(manta::Task(Numbers).SetResource("far", 0.1).Remote(i));
+  std::vector<manta::ObjectRef<int64_t>> sums;
+  for (const auto& numbers : made) sums.push_back(manta::Task(Sum).Remote(numbers));
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(made[i].Get()->at(kMany - 1), i);
+    EXPECT_EQ(*sums[i].Get(), int64_t{i} * int64_t{kMany});
+  }
+}
+
+TEST_F(TwoNodesTest, GiveTheSpaceOfPassedObjectsBack) {
+  const double before = manta::AvailableResources()["object_store_memory"];
+  for (int i = 0; i < 20; ++i) {
+    const auto numbers = manta::Put(std::vector<int>(kMany, 1));
+    EXPECT_EQ(*manta::Task(Sum).SetResource("far", 1).Remote(numbers).Get(), int64_t{kMany});
+    EXPECT_EQ(manta::Task(Numbers).SetResource("far", 1).Remote(1).Get()->size(), kMany);
+  }
+  EXPECT_TRUE(Eventually(10s, [&] { return manta::AvailableResources()["object_store_memory"] == before; }))
+      << before - manta::AvailableResources()["object_store_memory"] << " bytes are still used";
+}
+
+TEST_F(TwoNodesTest, RunAnActorOnTheOtherNode) {
+  auto counter = manta::Actor<Counter>().SetResource("far", 1).Remote(100);
+  EXPECT_NE(*counter.Task(&Counter::Where).Remote().Get(), head_id_);
+  for (int i = 1; i <= 100; ++i) counter.Task(&Counter::Add).Remote(1);
+  EXPECT_EQ(*counter.Task(&Counter::Add).Remote(0).Get(), 200);
+}
+
+TEST_F(TwoNodesTest, KeepTheOrderOfCallsBehindALargeArgument) {
+  auto log = manta::Actor<Log>().SetResource("far", 1).Remote();
+  const auto large = manta::Put(std::string(8'000'000, 'L'));
+  log.Task(&Log::Add).Remote(large);
+  for (const char* text : {"a", "b", "c"}) log.Task(&Log::Add).Remote(std::string(text));
+  EXPECT_EQ(*log.Task(&Log::All).Remote().Get(), "Labc");
+}
+
+TEST_F(TwoNodesTest, LetTasksOfEitherNodeCallAnActorOfTheOther) {
+  auto far = manta::Actor<Counter>().SetResource("far", 0.5).Remote(0);
+  auto near = manta::Actor<Counter>().SetNumCpus(0).SetResource("node:__internal_head__", 0.1).Remote(0);
+  EXPECT_EQ(*near.Task(&Counter::Where).Remote().Get(), head_id_);
+  EXPECT_EQ(*manta::Task(CallTwice).SetResource("far", 0.5).Remote(near).Get(), 2);
+  EXPECT_EQ(*manta::Task(CallTwice).SetResource("node:__internal_head__", 0.1).Remote(far).Get(), 2);
+}
+
+TEST_F(TwoNodesTest, FindAnActorByItsNameFromTheOtherNode) {
+  auto counter = manta::Actor<Counter>().SetName("counter").SetNumCpus(0).SetResource("node:__internal_head__", 0.1).Remote(5);
+  EXPECT_EQ(*counter.Task(&Counter::Add).Remote(0).Get(), 5);
+  EXPECT_EQ(*manta::Task(AddToNamed).SetResource("far", 1).Remote(std::string("counter")).Get(), 6);
+}
+
+TEST_F(TwoNodesTest, RunTasksOfTasks) {
+  EXPECT_EQ(*manta::Task(Fibonacci).SetResource("far", 1).Remote(10).Get(), 55);
+}
+
+TEST_F(TwoNodesTest, PassReferencesInsideOfValues) {
+  const std::vector<manta::ObjectRef<std::string>> references = {manta::Put(std::string("small")),
+                                                                 manta::Put(std::string(200'000, 'l'))};
+  EXPECT_EQ(*manta::Task(TotalSize).SetResource("far", 1).Remote(references).Get(), 200'005u);
+  const auto made = manta::Task(MakeReferences).SetResource("far", 1).Remote().Get();
+  EXPECT_EQ(made->at(0).Get()->size(), 7u);
+  EXPECT_EQ(made->at(1).Get()->size(), 300'000u);
+}
+
+TEST_F(TwoNodesTest, ThrowWhatATaskThrewThere) {
+  const auto failing = manta::Task(Throw).SetResource("far", 1).Remote();
+  EXPECT_NE(MessageOf<manta::TaskError>([&] { failing.Get(); }).find("on purpose"), std::string::npos);
+}
+
+TEST_F(TwoNodesTest, CancelATaskThatWaitsThere) {
+  const auto running = manta::Task(WhereAfter).SetResource("far", 1).Remote(300);
+  std::vector<manta::ObjectRef<std::string>> waiting;
+  for (int i = 0; i < 5; ++i) waiting.push_back(manta::Task(WhereAfter).SetResource("far", 1).Remote(300));
+  for (const auto& task : waiting) manta::Cancel(task);
+  for (size_t i = 1; i < waiting.size(); ++i) {
+    EXPECT_THROW(waiting[i].Get(), manta::TaskCancelledError) << i;
+  }
+  EXPECT_NE(*running.Get(), head_id_);
+}
+
+TEST_F(TwoNodesTest, SurviveTheDeathOfTheOtherNode) {
+  std::vector<manta::ObjectRef<std::string>> tasks;
+  for (int i = 0; i < 1000; ++i) tasks.push_back(manta::Task(WhereAfter).Remote(2));
+  const auto only_there = manta::Task(WhereAfter).SetResource("far", 1).SetMaxRetries(0).Remote(60'000);
+  ASSERT_TRUE(Eventually(20s, [&] { return manta::AvailableResources()["far"] == 0; }));
+  node_->Kill();
+  for (const auto& task : tasks) EXPECT_FALSE(task.Get()->empty());
+  const std::string message = MessageOf<manta::NodeDiedError>([&] { only_there.Get(); });
+  EXPECT_NE(message.find("node 2"), std::string::npos) << message;
+  EXPECT_TRUE(Eventually(5s, [] { return manta::ClusterResources()["CPU"] == 1; }));
+}
+
+TEST_F(TwoNodesTest, EndTheCallsOfAnActorWhoseNodeHasDied) {
+  auto counter = manta::Actor<Counter>().SetResource("far", 1).Remote(0);
+  EXPECT_EQ(*counter.Task(&Counter::Add).Remote(1).Get(), 1);
+  std::vector<manta::ObjectRef<std::string>> calls;
+  for (int i = 0; i < 10; ++i) calls.push_back(counter.Task(&Counter::Sleep).Remote(1000));
+  node_->Kill();
+  for (const auto& call : calls) EXPECT_THROW(call.Get(), manta::ActorDiedError);
+}
+
+TEST_F(TwoNodesTest, StartAnActorAgainWhenItsNodeHasDied) {
+  // The head has one CPU: while a task holds it, an actor finds its place on the node.
+  const auto holder = manta::Task(WhereAfter).SetResource("node:__internal_head__", 0.1).Remote(1000);
+  ASSERT_TRUE(Eventually(5s, [] { return manta::AvailableResources()["node:__internal_head__"] < 1; }));
+  auto counter = manta::Actor<Counter>().SetMaxRestarts(1).SetMaxTaskRetries(1).Remote(7);
+  EXPECT_NE(*counter.Task(&Counter::Where).Remote().Get(), head_id_);
+  node_->Kill();
+  EXPECT_EQ(*counter.Task(&Counter::Where).Remote().Get(), head_id_);
+  EXPECT_EQ(*holder.Get(), head_id_);
+}
+
+TEST_F(TwoNodesTest, EndTheNodeWithItsHead) {
+  EXPECT_EQ(*manta::Task(Twice).SetResource("far", 1).Remote(1).Get(), 2);
+  manta::Shutdown();
+  head_->Kill();
+  EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(node_->pid()); }));
+}
+
+}  // namespace
+}  // namespace manta_test
