@@ -1,5 +1,6 @@
 #include "raw_pair.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -53,6 +54,10 @@ void RawPair::WorkerMain(Shared* shared, WhenIdle when_idle) {
       if (shared->stop.load(std::memory_order_relaxed) != 0) _exit(0);
       if (when_idle == WhenIdle::kSpin) {
         Relax();
+        continue;
+      }
+      if (when_idle == WhenIdle::kYield) {
+        sched_yield();
         continue;
       }
       shared->worker_doorbell.Announce();

@@ -15,7 +15,7 @@
 namespace manta::bench {
 
 // What the worker of a RawPair does while there is nothing for it.
-enum class WhenIdle { kSpin, kPark };
+enum class WhenIdle { kSpin, kPark, kYield };
 
 // The other process takes tasks, applies Scramble to the 8 bytes of each and answers, until this
 // object ends it. Slots and completions have the sizes that the runtime's have.

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "bin/command_line.h"
@@ -40,6 +41,9 @@ int RunStop(const StopOptions& options) {
   std::vector<contracts::SessionAddress> sessions;
   if (options.all) {
     sessions = contracts::FindSessions(contracts::SessionRoot());
+    // Nodes before their heads, with which they would end anyhow.
+    std::stable_partition(sessions.begin(), sessions.end(),
+                          [](const auto& session) { return !session.joined.empty(); });
   } else {
     Result<contracts::SessionAddress> chosen = ChooseCluster(options.cluster.session);
     if (!chosen) {

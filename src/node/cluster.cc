@@ -145,6 +145,7 @@ void Cluster::OnClosed(const std::string& reason) {
   programs_.clear();
   dead_.push_back(gone);
   dead_.back().alive = false;
+  if (dead_.size() > kDeadRemembered) dead_.erase(dead_.begin());
 }
 
 std::vector<NodeInfo> Cluster::Nodes() const {

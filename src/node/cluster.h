@@ -62,6 +62,7 @@ class Cluster {
     virtual void OnTrunkDrained() = 0;
   };
 
+  static constexpr size_t kDeadRemembered = 32;  // for listings
   static constexpr Nanoseconds kSignOfLife = 250 * kMillisecond;
   // So long without any: dead. A connection that breaks says it at once.
   static constexpr Nanoseconds kSilence = 10 * kSecond;

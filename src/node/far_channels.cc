@@ -272,8 +272,10 @@ void FarChannels::AfterCompletions(ProcessId owner, ProcessId worker, std::funct
 }
 
 void FarChannels::AfterCompletionsOf(ProcessId worker, std::function<void()> deliver) {
-  // Runs when the last copy of it goes.
-  const std::shared_ptr<void> last(nullptr, [deliver = std::move(deliver)](void*) { deliver(); });
+  // When the last copy of it goes; in a turn of its own, because channels that end let go of theirs, too.
+  const std::shared_ptr<void> last(nullptr, [this, deliver = std::move(deliver)](void*) {
+    loop_.Post(deliver);
+  });
   for (auto& [name, channel] : at_owner_) {
     if (name.worker != worker || channel.held.empty()) continue;
     auto held = std::make_shared<Held>();

@@ -1,6 +1,7 @@
 // What `manta start --address` says when it cannot join, and how a head meets strangers.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,6 +76,13 @@ TEST_F(JoiningTest, IsForTwoNodesOnly) {
   node.Stop();
   StartedNode next("--address=" + head_->node_address() + kSmall);
   EXPECT_TRUE(next.started());
+}
+
+TEST_F(JoiningTest, StopAllEndsTheNodeAndItsHead) {
+  StartedNode node("--address=" + head_->node_address() + kSmall);
+  ASSERT_TRUE(node.started());
+  EXPECT_EQ(system((std::string(getenv("MANTA_EXECUTABLE")) + " stop --all > /dev/null").c_str()), 0);
+  EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(node.pid()) && !IsAlive(head_->pid()); }));
 }
 
 TEST_F(JoiningTest, AHeadSurvivesStrangersThatTalkNonsense) {

@@ -1,0 +1,37 @@
+// Four processes in a row without any runtime: driver, ring, relay, TCP, relay, ring, worker. The yardstick for a task on another
+// node. Whoever waits polls and lets others run: there are more processes than cores.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "harness.h"
+#include "shm/channel.h"
+
+namespace manta::bench {
+
+class RawRelay {
+ public:
+  RawRelay();
+  ~RawRelay();
+  RawRelay(const RawRelay&) = delete;
+  RawRelay& operator=(const RawRelay&) = delete;
+
+  // One call, there and back: Scramble of the argument.
+  uint64_t Call(uint64_t argument);
+
+ private:
+  struct Rings;
+  [[noreturn]] static void NearRelay(Rings* rings, int socket);
+  [[noreturn]] static void FarRelay(int socket);
+
+  Rings* rings_;
+  pid_t near_ = -1;
+  pid_t far_ = -1;
+  shm::SlotProducer<shm::RealAtomics, shm::TaskBody> tasks_;
+  shm::MessageConsumer<shm::RealAtomics, shm::CompletionBody> results_;
+};
+
+}  // namespace manta::bench
