@@ -49,11 +49,12 @@ Session& TheSession() {
   return *session;
 }
 
-manta_error* Own(Error error) { return new manta_error{std::move(error)}; }
+[[gnu::noinline]] manta_error* Own(Error error) { return new manta_error{std::move(error)}; }
 
 template <class T>
 manta_error* Own(const Result<T>& result) {
-  return result ? nullptr : Own(result.error());
+  if (__builtin_expect(static_cast<bool>(result), 1)) return nullptr;
+  return Own(Error(result.error()));
 }
 
 Runtime& From(manta_runtime* runtime) { return *reinterpret_cast<Runtime*>(runtime); }

@@ -51,8 +51,7 @@ void ControlClient::QueueBytes(std::vector<uint8_t> bytes) {
   has_output_.store(true, std::memory_order_release);
 }
 
-void ControlClient::Flush() {
-  if (!has_output_.load(std::memory_order_acquire)) return;
+void ControlClient::Send() {
   std::lock_guard sending(send_mutex_);
   std::vector<uint8_t> bytes;
   {
@@ -64,8 +63,8 @@ void ControlClient::Flush() {
   if (!bytes.empty()) (void)contracts::WriteAll(socket_, bytes);
 }
 
-void ControlClient::WakeTicker() {
-  if (ticking_.load(std::memory_order_relaxed) || ticking_.exchange(true)) return;
+void ControlClient::StartTicking() {
+  if (ticking_.exchange(true)) return;
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof one);
 }

@@ -36,13 +36,19 @@ class ControlClient {
   void Queue(MessageT&& message) {
     QueueBytes(contracts::Encode(std::forward<MessageT>(message)));
   }
-  void Flush();
+  void Flush() {
+    if (__builtin_expect(has_output_.load(std::memory_order_acquire), 0)) Send();
+  }
 
   // Makes the service thread tick soon. Cheap when it is ticking already.
-  void WakeTicker();
+  void WakeTicker() {
+    if (__builtin_expect(!ticking_.load(std::memory_order_relaxed), 0)) StartTicking();
+  }
 
  private:
   void QueueBytes(std::vector<uint8_t> bytes);
+  void Send();
+  void StartTicking();
   void Run();
   bool ReadFrames();
 

@@ -50,10 +50,7 @@ ObjectRecord* Dispatcher::FailedDependency(const TaskRecord& task) const {
   return nullptr;
 }
 
-void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
-  task->target = target;
-  task->unready = 0;
-  task->cancelled = false;
+void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* target) {
   if (__builtin_expect(target->unavailable, 0) && (target->closed || RetriesLeft(task) == 0)) {
     Fail(index, task, target->death);
     return;
@@ -78,14 +75,11 @@ void Dispatcher::Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
       return;
     }
   }
-  // The common case: nothing is ahead of it, and a worker has room.
   if (target->queue.empty() && task->unready == 0) {
-    if (OwnerChannel* channel = Choose(target); channel != nullptr) {
-      if (channel->Push(*owner_, index, task)) {
-        ++target->in_flight;
-        Activate(channel);
-        return;
-      }
+    if (OwnerChannel* channel = Choose(target); channel != nullptr && channel->Push(*owner_, index, task)) {
+      ++target->in_flight;
+      Activate(channel);
+      return;
     }
   }
   target->queue.PushBack(index);
@@ -119,17 +113,6 @@ void Dispatcher::DependencyReady(uint32_t index) {
   if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
     UpdateDemand(target, NowNs());
   }
-}
-
-OwnerChannel* Dispatcher::Choose(TaskTarget* target) const {
-  OwnerChannel* best = nullptr;
-  uint32_t least = target->window;
-  for (OwnerChannel* channel : target->channels) {
-    if (channel->in_flight() >= least || channel->revoked || channel->blocked || !channel->HasRoom()) continue;
-    best = channel;
-    least = channel->in_flight();
-  }
-  return best;
 }
 
 void Dispatcher::Dispatch(TaskTarget* target) {
@@ -181,9 +164,8 @@ void Dispatcher::Deactivate(OwnerChannel* channel) {
   channel->active_index = 0;
 }
 
-void Dispatcher::Left(OwnerChannel* channel, TaskRecord* task) {
-  --task->target->in_flight;
-  if (channel->in_flight() > 0) return;
+// Its last task in flight has left.
+void Dispatcher::ChannelEmptied(OwnerChannel* channel) {
   Deactivate(channel);
   if (channel->revoked && channel->lease) ReturnLease(channel);
 }
@@ -196,6 +178,23 @@ void Dispatcher::ReturnLease(OwnerChannel* channel) {
   channel->lease = {};
   channel->target = nullptr;
   channel->revoked = channel->blocked = false;
+}
+
+inline void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& completion) {
+  TaskRecord* task = owner_->FindTask(completion.record, completion.generation);
+  // Garbage, or an answer that comes after the task was settled otherwise: nobody waits for it.
+  if (task == nullptr || task->channel != channel) return;
+  channel->Forget(task);
+  Left(channel, task);
+  // The common case: one small value, and nothing to tell anybody.
+  if (completion.status == shm::TaskStatus::kOk && completion.flags == 0 && task->body.results == 1 &&
+      task->nested == nullptr) {
+    owner_->SetInline(task->result, completion.inline_result,
+                      std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult));
+    ReleaseTask(completion.record, task);
+    return;
+  }
+  CompleteSlowly(channel, completion, task);
 }
 
 uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
@@ -231,20 +230,8 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
   target->progressed = true;
 }
 
-void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& completion) {
-  TaskRecord* task = owner_->FindTask(completion.record, completion.generation);
-  // Garbage, or an answer that comes after the task was settled otherwise: nobody waits for it.
-  if (task == nullptr || task->channel != channel) return;
-  channel->Forget(task);
-  Left(channel, task);
-  // The common case: one small value, and nothing to tell anybody.
-  if (completion.status == shm::TaskStatus::kOk && completion.flags == 0 && task->body.results == 1 &&
-      task->nested == nullptr) {
-    owner_->SetInline(task->result, completion.inline_result,
-                      std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult));
-    ReleaseTask(completion.record, task);
-    return;
-  }
+// `task` is off the channel.
+void Dispatcher::CompleteSlowly(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task) {
   if (completion.status == shm::TaskStatus::kReturned) {
     Returned(completion.record, task);
     return;

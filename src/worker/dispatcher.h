@@ -86,7 +86,21 @@ class Dispatcher {
   // ---- Tasks
 
   // A record that is filled in (body, args, dependencies, results, retries): waits for its dependencies, then goes out.
-  void Submit(uint32_t index, TaskRecord* task, TaskTarget* target);
+  void Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
+    task->target = target;
+    task->unready = 0;
+    task->cancelled = false;
+    // The common case: nothing to wait for, nothing ahead of it, and a worker that is at work has room.
+    if (target->in_flight != 0 && target->queue.empty() && task->body.dependencies == 0 && task->nested == nullptr &&
+        !target->unavailable) {
+      if (OwnerChannel* channel = Choose(target); channel != nullptr && channel->Push(*owner_, index, task)) {
+        ++target->in_flight;
+        if (__builtin_expect(channel->active_index == 0, 0)) Activate(channel);
+        return;
+      }
+    }
+    SubmitSlowly(index, task, target);
+  }
   void DependencyReady(uint32_t index);
   // Takes a task that has not started out of the machinery, for running it in place: false if it has started.
   bool Withdraw(uint32_t index, TaskRecord* task);
@@ -124,11 +138,23 @@ class Dispatcher {
 
  private:
   void Dispatch(TaskTarget* target);
-  OwnerChannel* Choose(TaskTarget* target) const;
+  // The channel with the fewest tasks in flight among those that take more, or nullptr.
+  static OwnerChannel* Choose(TaskTarget* target) {
+    OwnerChannel* best = nullptr;
+    uint32_t least = target->window;
+    for (OwnerChannel* channel : target->channels) {
+      if (channel->in_flight() >= least || channel->revoked || channel->blocked || !channel->HasRoom()) continue;
+      best = channel;
+      least = channel->in_flight();
+    }
+    return best;
+  }
+  void SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* target);
   void UpdateDemand(TaskTarget* target, int64_t now);
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
   void Returned(uint32_t index, TaskRecord* task);
+  void CompleteSlowly(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);
@@ -140,8 +166,20 @@ class Dispatcher {
   void SetResults(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void SetResultsFromList(TaskRecord* task, const Outcome& outcome, ProcessId worker);
   void FailForDependency(uint32_t index, TaskRecord* task, Error error);
-  void ReleaseTask(uint32_t index, TaskRecord* task);
-  void Left(OwnerChannel* channel, TaskRecord* task);
+  void ReleaseTask(uint32_t index, TaskRecord* task) {
+    if (task->nested != nullptr || task->body.dependencies != 0 || task->has_args_block() || task->body.results > 1) {
+      ReleaseHoldings(task);
+    }
+    TaskTarget* target = task->target;
+    owner_->FreeTask(index, task);
+    if (target != nullptr && target->outstanding() == 0) target->idle_since = 0;  // set by the next tick
+  }
+  void ReleaseHoldings(TaskRecord* task);
+  void Left(OwnerChannel* channel, TaskRecord* task) {
+    --task->target->in_flight;
+    if (__builtin_expect(channel->in_flight() == 0, 0)) ChannelEmptied(channel);
+  }
+  void ChannelEmptied(OwnerChannel* channel);
   void Requeue(uint32_t index, TaskRecord* task);
   void MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count);
   void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);

@@ -195,7 +195,8 @@ void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error
   Fail(index, task, error);
 }
 
-void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
+// What a task has beyond its record.
+void Dispatcher::ReleaseHoldings(TaskRecord* task) {
   if (task->nested != nullptr) {
     references_->UnpinTask(task->nested);
     for (ObjectRecord* object : task->nested->objects) owner_->ReleaseLocked(object);
@@ -212,9 +213,6 @@ void Dispatcher::ReleaseTask(uint32_t index, TaskRecord* task) {
   if (task->body.results > 1) {
     owner_->heap().Free(task->results, sizeof(ObjectRecord*) * task->body.results);
   }
-  TaskTarget* target = task->target;
-  owner_->FreeTask(index);
-  if (target != nullptr && target->outstanding() == 0) target->idle_since = 0;  // set by the next tick
 }
 
 // Another attempt needs a number of its own in the reference table.

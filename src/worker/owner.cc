@@ -13,19 +13,6 @@ Owner::Owner(ProcessId process, NodeMemory* memory) : process_(process), memory_
 
 Owner::~Owner() = default;
 
-void Owner::MarkReady(ObjectRecord* object, ValueState state) {
-  assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
-  object->task = 0;
-  object->state.store(state, std::memory_order_release);
-  if (state == ValueState::kError) failures_.fetch_add(1, std::memory_order_release);
-  if (object->dependents != nullptr) {
-    // What depends on it holds it, and frees it when it was the last.
-    NotifyDependents(object, std::exchange(object->dependents, nullptr));
-  } else if (object->references.load(std::memory_order_relaxed) == 0 && !object->listed) {
-    FreeObject(object);
-  }
-}
-
 void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
   while (dependents != nullptr) {
     Dependent* dependent = dependents;
@@ -55,13 +42,6 @@ void Owner::NotifyDependents(ObjectRecord* object, Dependent* dependents) {
     listener_->DependencyReady(task);
   }
   notifying_ = false;
-}
-
-void Owner::SetInline(ObjectRecord* object, const void* bytes, uint32_t size) {
-  assert(size <= sizeof object->bytes);
-  CopyFew(object->bytes, bytes, size);
-  object->size = size;
-  MarkReady(object, ValueState::kInline);
 }
 
 void Owner::SetHeap(ObjectRecord* object, void* block, uint32_t size) {
@@ -152,6 +132,13 @@ void Owner::Release(ObjectRecord* object) {
   // The only reference is the caller's: nobody else can add one.
   Owner& owner = Of(object);
   owner.lock_.lock();
+  if (object->IsPlain()) {  // nothing to tell anybody
+    object->references.store(0, std::memory_order_relaxed);
+    object->in_use = false;
+    owner.objects_.Free(object->index, object);
+    owner.lock_.unlock();
+    return;
+  }
   owner.ReleaseLocked(object);
   const bool freed = owner.has_freed() || owner.border_->HasMessages();
   owner.lock_.unlock();
@@ -190,7 +177,7 @@ void Owner::FreeObject(ObjectRecord* object) {
   }
   if (object->state.load(std::memory_order_relaxed) != ValueState::kInline) FreeValue(object);
   object->in_use = false;
-  objects_.Free(object->index);
+  objects_.Free(object->index, object);
 }
 
 void Owner::FreeValue(ObjectRecord* object) {

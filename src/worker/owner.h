@@ -3,13 +3,16 @@
 #pragma once
 
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "worker/copy_few.h"
 #include "worker/node_memory.h"
 #include "worker/records.h"
 #include "worker/slab.h"
@@ -75,9 +78,9 @@ class Owner {
   // ---- Objects
 
   // [lock] A pending object with one reference.
-  ObjectRecord* NewObject() {
-    const uint32_t index = objects_.Allocate();
-    ObjectRecord* object = objects_.At(index);
+  [[gnu::always_inline]] ObjectRecord* NewObject() {
+    uint32_t index;
+    ObjectRecord* object = objects_.Allocate(&index);
     object->references.store(1, std::memory_order_relaxed);
     object->state.store(ValueState::kPending, std::memory_order_relaxed);
     object->arena_owned = object->pinned = object->sealing = object->borrowed = object->listed =
@@ -90,7 +93,12 @@ class Owner {
     return object;
   }
   // [lock] Gives a pending object its value. An object that nobody refers to any more is freed instead.
-  void SetInline(ObjectRecord* object, const void* bytes, uint32_t size);  // size <= kInlineResult
+  void SetInline(ObjectRecord* object, const void* bytes, uint32_t size) {  // size <= kInlineResult
+    assert(size <= sizeof object->bytes);
+    CopyFew(object->bytes, bytes, size);
+    object->size = size;
+    MarkReady(object, ValueState::kInline);
+  }
   void SetHeap(ObjectRecord* object, void* block, uint32_t size);          // takes the block of heap()
   void SetBytes(ObjectRecord* object, const void* bytes, uint32_t size);   // copies
   void SetShared(ObjectRecord* object, const shm::SharedHandle& handle, bool arena_owned);
@@ -141,15 +149,14 @@ class Owner {
 
   // [lock] A fresh record with a new generation.
   TaskRecord* NewTask(uint32_t* index) {
-    *index = tasks_.Allocate();
-    TaskRecord* task = tasks_.At(*index);
+    TaskRecord* task = tasks_.Allocate(index);
     task->body.record = *index;
     ++task->body.generation;
     return task;
   }
-  void FreeTask(uint32_t index) {
-    tasks_.At(index)->state = TaskState::kFree;
-    tasks_.Free(index);
+  void FreeTask(uint32_t index, TaskRecord* task) {
+    task->state = TaskState::kFree;
+    tasks_.Free(index, task);
   }
   TaskRecord* Task(uint32_t index) { return tasks_.At(index); }
   // The record, if a message's (index, generation) names one in use.
@@ -174,7 +181,18 @@ class Owner {
   using Objects = Slab<ObjectRecord, Owner>;
   using Tasks = Slab<TaskRecord, Owner>;
 
-  void MarkReady(ObjectRecord* object, ValueState state);
+  void MarkReady(ObjectRecord* object, ValueState state) {
+    assert(object->state.load(std::memory_order_relaxed) == ValueState::kPending);
+    object->task = 0;
+    object->state.store(state, std::memory_order_release);
+    if (state == ValueState::kError) failures_.fetch_add(1, std::memory_order_release);
+    if (__builtin_expect(object->dependents != nullptr, 0)) {
+      // What depends on it holds it, and frees it when it was the last.
+      NotifyDependents(object, std::exchange(object->dependents, nullptr));
+    } else if (__builtin_expect(object->references.load(std::memory_order_relaxed) == 0, 0) && !object->listed) {
+      FreeObject(object);
+    }
+  }
   void NotifyDependents(ObjectRecord* object, Dependent* dependents);
   void FreeObject(ObjectRecord* object);
   void FreeValue(ObjectRecord* object);

@@ -1,13 +1,9 @@
 #include "worker/owner_channel.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstddef>
 #include <cstring>
 
-#include "base/kill_point.h"
-#include "worker/copy_few.h"
-#include "worker/owner.h"
 
 namespace manta::worker {
 namespace {
@@ -61,7 +57,6 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
       payload_marks_(size_t{1} << view.header->log2_slots) {}
 
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
-  if (task.body.dependencies == 0 && task.nested == nullptr) return task.body.args_bytes;
   uint32_t bytes = Align8(task.body.args_bytes);
   if (task.nested != nullptr) {
     bytes += static_cast<uint32_t>(sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size());
@@ -98,52 +93,25 @@ void OwnerChannel::ReclaimPayload() {
   }
 }
 
-bool OwnerChannel::Push(Owner& owner, uint32_t index, TaskRecord* task) {
-  assert(HasRoom());
+// The descriptor of a task that has more than small arguments. False: no room for its payload just now.
+bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
   shm::TaskBody* body = slots_.Reserve();
-  const uint32_t bytes = PayloadBytes(owner, *task);
+  const uint32_t bytes = PayloadBytes(owner, task);
   if (bytes <= shm::kInlinePayload) {
-    std::memcpy(body, &task->body, kHeaderBytes);
-    if (task->body.dependencies == 0 && task->nested == nullptr) {
-      CopyFew(body->payload, task->body.payload, bytes);
-    } else {
-      WritePayload(owner, *task, body->payload);
-    }
+    std::memcpy(body, &task.body, kHeaderBytes);
+    WritePayload(owner, task, body->payload);
     body->payload_bytes = bytes;
-  } else {
-    ReclaimPayload();
-    const std::optional<uint32_t> offset = payload_.Allocate(bytes);
-    if (!offset) return false;
-    std::memcpy(body, &task->body, kHeaderBytes);
-    WritePayload(owner, *task, view_.task_payload + *offset);
-    body->payload_bytes = bytes;
-    body->payload_offset = *offset;
-    body->flags |= shm::kPayloadInRing;
+    return true;
   }
-  RecordPush(index, task, slots_.position());
-  MANTA_KILL_POINT("owner.slot_claimed");
-  slots_.Publish();
-  MANTA_KILL_POINT("owner.slot_published");
-  if (shm::Ring(worker_page_->doorbell)) owner.WokePeer();
+  ReclaimPayload();
+  const std::optional<uint32_t> offset = payload_.Allocate(bytes);
+  if (!offset) return false;
+  std::memcpy(body, &task.body, kHeaderBytes);
+  WritePayload(owner, task, view_.task_payload + *offset);
+  body->payload_bytes = bytes;
+  body->payload_offset = *offset;
+  body->flags |= shm::kPayloadInRing;
   return true;
-}
-
-void OwnerChannel::RecordPush(uint32_t index, TaskRecord* task, uint32_t position) {
-  const uint32_t slot = position & (slots() - 1);
-  assert(pushed_[slot] == 0);
-  if (__builtin_expect(overlapping_, 0)) {
-    overlapping_tasks_[position] = index;
-  } else {
-    pushed_[slot] = index;
-  }
-  // A lap that wrapped over unreclaimed positions has released them: catch up before their marks are overwritten.
-  if (position - reclaimed_ >= slots()) ReclaimPayload();
-  payload_marks_[slot] = payload_.mark();
-  if (in_flight_ == 0) oldest_ = position;
-  ++in_flight_;
-  task->state = TaskState::kPushed;
-  task->channel = this;
-  task->position = position;
 }
 
 bool OwnerChannel::TakeBack(TaskRecord* task) {

@@ -1,18 +1,23 @@
 // The owner's end of a channel: tasks go out through slots, completions come in through messages.
 #pragma once
 
+#include <cassert>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/kill_point.h"
 #include "shm/channel.h"
 #include "shm/payload_ring.h"
+#include "worker/copy_few.h"
+#include "worker/owner.h"
 #include "worker/records.h"
 
 namespace manta::worker {
 
-class Owner;
 class TaskTarget;
 
 // The dependency sections of a task whose dependencies all have values, as they stand in its payload.
@@ -31,7 +36,24 @@ class OwnerChannel {
   }
   // Writes the task's descriptor and its payload into the ring, which has room, and wakes the worker if need be. The task's
   // dependencies have values, none of them an error. False: no room for the payload just now.
-  bool Push(Owner& owner, uint32_t index, TaskRecord* task);
+  bool Push(Owner& owner, uint32_t index, TaskRecord* task) {
+    assert(HasRoom());
+    const uint32_t args = task->body.args_bytes;
+    if (args <= shm::kInlinePayload && task->body.dependencies == 0 && task->nested == nullptr) {
+      shm::TaskBody* body = slots_.Reserve();
+      std::memcpy(body, &task->body, offsetof(shm::TaskBody, payload));
+      CopyFew(body->payload, task->body.payload, args);
+      body->payload_bytes = args;
+    } else if (!WriteSlot(owner, *task)) {
+      return false;
+    }
+    RecordPush(index, task, slots_.position());
+    MANTA_KILL_POINT("owner.slot_claimed");
+    slots_.Publish();
+    MANTA_KILL_POINT("owner.slot_published");
+    if (shm::Ring(worker_page_->doorbell)) owner.WokePeer();
+    return true;
+  }
   // The task will not run there. False: it was claimed.
   bool TakeBack(TaskRecord* task);
 
@@ -80,7 +102,24 @@ class OwnerChannel {
   uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;
   void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const;
   void ReclaimPayload();
-  void RecordPush(uint32_t index, TaskRecord* task, uint32_t position);
+  bool WriteSlot(const Owner& owner, const TaskRecord& task);
+  void RecordPush(uint32_t index, TaskRecord* task, uint32_t position) {
+    const uint32_t slot = position & (slots() - 1);
+    assert(pushed_[slot] == 0);
+    if (__builtin_expect(overlapping_, 0)) {
+      overlapping_tasks_[position] = index;
+    } else {
+      pushed_[slot] = index;
+    }
+    // A lap that wrapped over unreclaimed positions has released them: catch up before their marks are overwritten.
+    if (__builtin_expect(position - reclaimed_ >= slots(), 0)) ReclaimPayload();
+    payload_marks_[slot] = payload_.mark();
+    if (in_flight_ == 0) oldest_ = position;
+    ++in_flight_;
+    task->state = TaskState::kPushed;
+    task->channel = this;
+    task->position = position;
+  }
 
   shm::ChannelView view_;
   shm::ProcessPage* worker_page_;

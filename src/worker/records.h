@@ -64,6 +64,11 @@ struct alignas(64) ObjectRecord {
   };
 
   ObjectRecord() : bytes{} {}
+
+  // A value in the record, which no other process knows and which holds nothing else.
+  bool IsPlain() const {
+    return state.load(std::memory_order_relaxed) == ValueState::kInline && !borrowed && !listed && !contains;
+  }
 };
 static_assert(sizeof(ObjectRecord) == 64);
 

@@ -347,8 +347,7 @@ void References::OnProcessGone(ProcessId process) {
   outgoing_.erase(process);
 }
 
-void References::Flush() {
-  if (outgoing_.empty()) return;
+void References::SendOutgoing() {
   for (auto& [process, batch] : outgoing_) {
     flatbuffers::FlatBufferBuilder builder(1024);
     builder.Finish(wire::PeerBatch::Pack(builder, &batch));

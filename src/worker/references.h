@@ -104,7 +104,9 @@ class References final : public BorderListener {
   bool HasMessages() const override { return !outgoing_.empty(); }
 
   // Queues what has gathered: after each input from outside, and with the ticks of the service thread.
-  void Flush();
+  void Flush() {
+    if (__builtin_expect(!outgoing_.empty(), 0)) SendOutgoing();
+  }
 
  private:
   void Apply();
@@ -116,6 +118,7 @@ class References final : public BorderListener {
   void AnswerFetch(ProcessId to, ObjectRecord* object);
   void OnValue(const wire::PeerValue& value);
   ObjectRecord* FindOwn(const ObjectId& id);
+  void SendOutgoing();
   wire::PeerBatchT& BatchFor(ProcessId process);
 
   Owner* const owner_;

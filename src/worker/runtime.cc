@@ -193,7 +193,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   InternedOptions first;
   first.target = dispatcher_->TargetFor(defaults);
   first.shape = defaults;
-  options_.push_back(std::move(first));
+  options_.push_back(std::make_unique<InternedOptions>(std::move(first)));
   control_->Start({.on_frame = [this](const wire::Frame& frame) { OnFrame(frame); },
                    .on_closed = [this] { OnClosed(); },
                    .on_tick = [this](int64_t now) { return OnTick(now); }});
@@ -223,7 +223,7 @@ bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actor
 
 // ---- Tasks
 
-void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
+inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   shm::TaskBody& body = task->body;
   body.function = spec.function;
   body.args_bytes = static_cast<uint32_t>(spec.args_size);
@@ -297,7 +297,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   const ExecutionContext* context = Executor::current();
   task->parent = context != nullptr ? context->task : ObjectId{};
   TaskTarget* target;
-  const InternedOptions& options = options_[spec.options < options_.size() ? spec.options : 0];
+  const InternedOptions& options = *options_[spec.options < options_.size() ? spec.options : 0];
   if (actor != nullptr) {
     target = actor->target;
     if ((flags & shm::kActorCreation) != 0) {
@@ -366,7 +366,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   const auto [known, is_new] = option_numbers_.try_emplace(std::move(text), options_.size());
   if (is_new) {
     interned.target = dispatcher_->TargetFor(interned.shape);
-    options_.push_back(std::move(interned));
+    options_.push_back(std::make_unique<InternedOptions>(std::move(interned)));
   }
   return known->second;
 }
@@ -401,12 +401,6 @@ Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nes
   references_->Contain(*out, std::move(inners));
   *data = shared_->Writable(handle.value());
   return {};
-}
-
-// What happened under the owner's lock may have left something for the daemon.
-void Runtime::Flush() {
-  if (owner_->has_freed()) SendFreed();
-  control_->Flush();
 }
 
 void Runtime::SendFreed() {
@@ -654,7 +648,7 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   TargetOptions shape;
   {
     std::lock_guard guard(owner_->lock());
-    shape = options_[constructor.options < options_.size() ? constructor.options : 0].shape;
+    shape = options_[constructor.options < options_.size() ? constructor.options : 0]->shape;
   }
   // As in Ray: by default an actor takes a CPU to be placed and none to run.
   if (constructor.options == 0) shape.resources = {};

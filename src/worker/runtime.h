@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -93,7 +92,11 @@ class Runtime {
   int64_t OnTick(int64_t now);
   void OnRelayed(const wire::Relayed& message);
   void OnLeaseGranted(const wire::LeaseGranted& message);
-  void Flush();
+  // What happened under the owner's lock may have left something for the daemon.
+  void Flush() {
+    if (__builtin_expect(owner_->has_freed(), 0)) SendFreed();
+    control_->Flush();
+  }
   void SendFreed();
   void RunInPlace(ObjectRecord* object);
   void FetchPending(ObjectRecord* const* objects, size_t count);
@@ -117,7 +120,7 @@ class Runtime {
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;
   // Guarded by the owner's lock:
-  std::deque<InternedOptions> options_;
+  std::vector<std::unique_ptr<InternedOptions>> options_;  // by number; they never move
   std::unordered_map<std::string, uint32_t> option_numbers_;
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread

@@ -29,16 +29,18 @@ class Slab {
   }
 
   // Index 0 is never handed out. Throws std::bad_alloc.
-  uint32_t Allocate() {
-    if (free_ == 0) Grow();
-    const uint32_t index = free_;
-    free_ = At(index)->slab_next;
+  T* Allocate(uint32_t* index) {
+    if (__builtin_expect(free_ == 0, 0)) Grow();
+    *index = free_;
+    T* record = At(free_);
+    free_ = record->slab_next;
     ++used_;
-    return index;
+    return record;
   }
 
-  void Free(uint32_t index) {
-    At(index)->slab_next = free_;
+  // `record` is At(index).
+  void Free(uint32_t index, T* record) {
+    record->slab_next = free_;
     free_ = index;
     --used_;
   }
