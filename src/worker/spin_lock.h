@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <cstdint>
 
 namespace manta::worker {
 
@@ -15,7 +16,9 @@ inline void CpuRelax() {
 #endif
 }
 
-// Meets the standard's Lockable. A waiter spins briefly, then yields its core, since the holder may have been preempted.
+// Meets the standard's Lockable. A waiter looks again after a pause that grows, without touching the lock meanwhile: so a thread that
+// takes the lock again and again keeps it and what it guards in its cache for some dozens of turns, where handing over at each turn would
+// cost more than the work. It yields its core in the end, since the holder may have been preempted.
 class SpinLock {
  public:
   void lock() {
@@ -29,9 +32,12 @@ class SpinLock {
 
  private:
   void Wait() {
-    for (int spins = 0; locked_.load(std::memory_order_relaxed);) {
-      if (++spins < 200) {
-        CpuRelax();
+    constexpr uint32_t kFirstPause = 16;  // instructions of some tens of nanoseconds each
+    constexpr uint32_t kLongestPause = 256;
+    for (uint32_t pause = kFirstPause; locked_.load(std::memory_order_relaxed);) {
+      for (uint32_t i = 0; i < pause; ++i) CpuRelax();
+      if (pause < kLongestPause) {
+        pause *= 2;
       } else {
         sched_yield();
       }
