@@ -15,8 +15,6 @@ namespace {
 constexpr Nanoseconds kFirstRetry = kMillisecond;
 constexpr Nanoseconds kSlowestRetry = kSecond;  // for pins that are held for long
 constexpr Nanoseconds kSlowestWhileWaiting = 10 * kMillisecond;
-constexpr uint64_t kWarmFrom = 1 << 20;         // smaller objects come with little to wait for
-constexpr uint64_t kWarmAtMost = 64 << 20;
 
 std::string Mebibytes(uint64_t bytes) {
   const uint64_t tenths = bytes * 10 >> 20;
@@ -50,7 +48,6 @@ Result<std::unique_ptr<ObjectSpace>> ObjectSpace::Create(EventLoop& loop, spdlog
   if (!slots) return slots.error();
   space->table_ = std::make_unique<ObjectTable>(
       std::span(reinterpret_cast<ObjectTable::Slot*>(slots.value()), space->slots_), bytes);
-  space->warmer_ = std::make_unique<PageWarmer>(space->file_.fd());
   return space;
 }
 
@@ -101,12 +98,6 @@ bool ObjectSpace::TryAllocate(const Waiting& request) {
   allocated.offset = grant->offset;
   allocated.size = grant->size;
   processes_.Send(request.lessee, std::move(allocated));
-  if (grant->cold && request.size >= kWarmFrom) {
-    const uint64_t from = table_->cold_from();
-    const uint64_t left = file_.bytes() - std::min(from, file_.bytes());
-    const uint64_t bytes = std::min({request.size, kWarmAtMost, left}) >> 16 << 16;
-    if (bytes > 0) warmer_->Warm(from, bytes);
-  }
   return true;
 }
 

@@ -16,7 +16,6 @@
 #include "node/event_loop.h"
 #include "node/memory_file.h"
 #include "node/object_table.h"
-#include "node/page_warmer.h"
 #include "node/process_table.h"
 #include "shm/channel.h"
 
@@ -88,7 +87,6 @@ class ObjectSpace {
   MemoryFile file_;
   uint32_t slots_ = 0;
   std::unique_ptr<ObjectTable> table_;
-  std::unique_ptr<PageWarmer> warmer_;
   std::deque<Waiting> waiting_;  // by deadline, which is by arrival
   Timer reclaim_;
   Nanoseconds reclaim_delay_ = 0;

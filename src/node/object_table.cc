@@ -32,7 +32,6 @@ ObjectTable::ObjectTable(std::span<Slot> slots, uint64_t arena_bytes)
 std::optional<ObjectTable::Grant> ObjectTable::Allocate(ProcessId lessee, ProcessId owner,
                                                         uint64_t size) {
   if (free_slots_.empty() && records_.size() == slots_.size()) return std::nullopt;
-  const uint64_t cold_from = extents_.cold_from();
   const auto extent = extents_.Allocate(size);
   if (!extent) return std::nullopt;
   uint32_t index;
@@ -57,8 +56,7 @@ std::optional<ObjectTable::Grant> ObjectTable::Allocate(ProcessId lessee, Proces
   slot.size = size;
   slot.owner = owner.value;
   slot.word.store(ObjectWord(record.generation, ObjectState::kWriting), std::memory_order_seq_cst);
-  return Grant{index, record.generation, extent->offset, size,
-               extent->offset + extent->size > cold_from};
+  return Grant{index, record.generation, extent->offset, size};
 }
 
 bool ObjectTable::IsWriting(uint32_t slot) const {

@@ -40,7 +40,6 @@ class ObjectTable {
     uint32_t generation = 0;
     uint64_t offset = 0;
     uint64_t size = 0;   // as asked for
-    bool cold = false;   // some of its pages were never touched
   };
   // Nothing: no extent long enough, or no slot, at the moment.
   std::optional<Grant> Allocate(ProcessId lessee, ProcessId owner, uint64_t size);
@@ -82,7 +81,6 @@ class ObjectTable {
   uint64_t capacity() const { return extents_.capacity(); }
   uint64_t used() const { return extents_.used(); }
   uint64_t largest_free() const { return extents_.largest_free(); }
-  uint64_t cold_from() const { return extents_.cold_from(); }
   uint32_t objects() const { return in_use_; }
 
   void CheckInvariants() const;

@@ -23,6 +23,7 @@ class NodeMemory {
 
   shm::ProcessPage& my_page() const { return shm::PageAt(control_, page_); }
   uint32_t cores() const { return header()->cores; }
+  uint64_t object_bytes() const { return object_bytes_; }
 
   // Whether [offset, offset + size) and the slot lie in the object arena; what other processes say is checked before use.
   bool Contains(const shm::SharedHandle& handle) const {

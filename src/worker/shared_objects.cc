@@ -17,6 +17,7 @@ Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner
   MANTA_KILL_POINT("object.space_asked");
   Result<shm::SharedHandle> handle = answers_.Await(request);
   MANTA_KILL_POINT("object.space_given");
+  if (handle) populator_.Populate(handle->offset, size);
   return handle;
 }
 

@@ -8,6 +8,7 @@
 #include "worker/answers.h"
 #include "worker/control_client.h"
 #include "worker/node_memory.h"
+#include "worker/page_populator.h"
 
 namespace manta::worker {
 
@@ -17,7 +18,10 @@ inline constexpr size_t kLargeValueBytes = 64 * 1024;
 // Thread-safe.
 class SharedObjects {
  public:
-  SharedObjects(ControlClient* control, NodeMemory* memory) : control_(control), memory_(memory) {}
+  SharedObjects(ControlClient* control, NodeMemory* memory)
+      : control_(control),
+        memory_(memory),
+        populator_(memory->Writable(0), memory->object_bytes(), memory->cores()) {}
 
   // Space for `size` bytes that this process may write until Seal, and that goes back when `owner` dies. Waits for the daemon, which bounds the wait for space and
   // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). Not from the service thread.
@@ -34,6 +38,7 @@ class SharedObjects {
  private:
   ControlClient* const control_;
   NodeMemory* const memory_;
+  PagePopulator populator_;
   Answers<shm::SharedHandle> answers_;
 };
 
