@@ -232,7 +232,7 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
 
 // `task` is off the channel.
 void Dispatcher::CompleteSlowly(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task) {
-  if (completion.status == shm::TaskStatus::kReturned) {
+  if (completion.status == shm::TaskStatus::kReturned && channel->remote()) {
     Returned(completion.record, task);
     return;
   }

@@ -101,7 +101,7 @@ TEST_F(CommandLine, MistakesAreExplained) {
   EXPECT_NE(Run("start"), 0);
   EXPECT_TRUE(Says("--head")) << output;
   EXPECT_NE(Run("start --address 10.0.0.1:6379"), 0);
-  EXPECT_TRUE(Says("not there yet")) << output;
+  EXPECT_TRUE(Says("--secret-file")) << output;
   EXPECT_NE(Run("list nonsense"), 0);
   EXPECT_NE(Run("status --session nothing"), 0);
   EXPECT_TRUE(Says("no running cluster 'nothing'")) << output;
