@@ -162,6 +162,35 @@ TEST_F(TwoNodesTest, PassReferencesInsideOfValues) {
   EXPECT_EQ(made->at(1).Get()->size(), 300'000u);
 }
 
+TEST_F(TwoNodesTest, LetNothingWaitBehindATaskThatWaits) {
+  // Values come late: the tasks that wait for them are at the far workers before those that make them.
+  const auto late = manta::Task(WhereAfter).SetResource("node:__internal_head__", 0.1).Remote(300);
+  std::vector<manta::ObjectRef<std::string>> made;
+  std::vector<manta::ObjectRef<size_t>> waiting;
+  for (int i = 0; i < 8; ++i) {
+    made.push_back(manta::Task(Echo).SetResource("far", 0.01).Remote(late));
+    waiting.push_back(manta::Task(TotalSize).SetResource("far", 0.01).Remote(std::vector{made.back()}));
+  }
+  for (const auto& size : waiting) EXPECT_EQ(*size.Get(), head_id_.size());
+}
+
+TEST_F(TwoNodesTest, SurviveTheDeathOfTheOtherNodeAmidLargeObjects) {
+  constexpr int kPairs = 8;  // all of them fit into a store
+  const auto argument = manta::Put(std::vector<int>(kMany, 1));
+  std::vector<manta::ObjectRef<int64_t>> sums;
+  for (int i = 0; i < kPairs; ++i) {
+    const auto numbers = manta::Task(Numbers).Remote(i);
+    sums.push_back(manta::Task(Sum).Remote(numbers));
+    for (int j = 0; j < 10; ++j) sums.push_back(manta::Task(Sum).Remote(argument));
+  }
+  sums.front().Get();
+  node_->Kill();
+  for (int i = 0; i < kPairs; ++i) {
+    EXPECT_EQ(*sums[11 * i].Get(), int64_t{i} * int64_t{kMany});
+    for (int j = 1; j <= 10; ++j) EXPECT_EQ(*sums[11 * i + j].Get(), int64_t{kMany});
+  }
+}
+
 TEST_F(TwoNodesTest, ThrowWhatATaskThrewThere) {
   const auto failing = manta::Task(Throw).SetResource("far", 1).Remote();
   EXPECT_NE(MessageOf<manta::TaskError>([&] { failing.Get(); }).find("on purpose"), std::string::npos);
