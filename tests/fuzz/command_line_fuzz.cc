@@ -42,6 +42,7 @@ std::vector<std::string> Seeds() {
           Line({"stop", "--session", "session_1", "--all"}),
           Line({"status", "--json"}),
           Line({"list", "tasks", "--address=x"}),
+          Line({"start", "--head", "--object-wait-ms=-5"}),
           Line({"list", "--help"}),
           Line({"--version"}),
           Line({})};
