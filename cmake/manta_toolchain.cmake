@@ -42,8 +42,8 @@ if(MANTA_SANITIZE)
   target_compile_options(manta_flags INTERFACE -fsanitize=${MANTA_SANITIZE})
   target_link_options(manta_flags INTERFACE -fsanitize=${MANTA_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # GCC's manual: with -fsanitize, these warn of what does not happen, e.g. of variables that are initialized.
-    target_compile_options(manta_flags INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+    # GCC's manual: with -fsanitize, -Wmaybe-uninitialized warns of variables that are initialized.
+    target_compile_options(manta_flags INTERFACE -Wno-maybe-uninitialized)
   endif()
   if(MANTA_SANITIZE MATCHES "undefined")
     target_compile_options(manta_flags INTERFACE -fno-sanitize-recover=all)

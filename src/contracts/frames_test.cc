@@ -103,7 +103,7 @@ TEST(FrameReader, WhatDoesNotVerifyIsRefused) {
   EXPECT_FALSE(odd.Next()) << "the next frame would not be aligned";
 
   Bytes cut = Lost(1, "a cause");
-  cut.resize(cut.size() - 8);
+  cut.erase(cut.end() - 8, cut.end());
   cut[0] = static_cast<uint8_t>(cut.size() - 4);  // the length is right, the contents are not
   FrameReader reader;
   reader.Append(cut);
