@@ -29,7 +29,7 @@ constexpr const char* kUsage =
 std::vector<Row> AllRows() {
   std::vector<Row> all;
   for (auto* rows : {RawRows, TaskRows, CostRows, ActorRows, DriverRows, ObjectRows, ManyRows,
-                     FibonacciRows, StartRows, MainJobRows, TwoNodesRows, LaterRows}) {
+                     FibonacciRows, StartRows, MainJobRows, TwoNodesRows}) {
     for (Row& row : rows()) all.push_back(std::move(row));
   }
   return all;

@@ -18,6 +18,5 @@ std::vector<Row> FibonacciRows();
 std::vector<Row> StartRows();  // starting, idling
 std::vector<Row> MainJobRows();
 std::vector<Row> TwoNodesRows();
-std::vector<Row> LaterRows();  // what needs more than the runtime has
 
 }  // namespace manta::bench
