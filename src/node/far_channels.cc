@@ -51,7 +51,6 @@ void FarChannels::OpenAtOwner(ProcessId owner, ProcessId worker, uint64_t offset
   channel.slots = {channel.view.slots, header.log2_slots};
   channel.completions = {channel.view.completions, header.log2_completions};
   channel.payload = shm::PayloadRing(header.result_payload_bytes);
-  channel.payload_marks.resize(size_t{1} << header.log2_completions);
 }
 
 void FarChannels::OpenAtWorker(ProcessId owner, ProcessId worker, uint64_t offset) {
@@ -68,7 +67,6 @@ void FarChannels::OpenAtWorker(ProcessId owner, ProcessId worker, uint64_t offse
   channel.slots = {channel.view.slots, header.log2_slots};
   channel.completions = {channel.view.completions, header.log2_completions};
   channel.payload = shm::PayloadRing(header.task_payload_bytes);
-  channel.payload_marks.resize(size_t{1} << header.log2_slots);
 }
 
 // ---- The loop -----------------------------------------------------------------------------------------
@@ -224,14 +222,10 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
   std::memcpy(body, &held->body, sizeof *body);
   body->payload_bytes = body->payload_offset = 0;
   if ((held->body.flags & shm::kResultsInRing) != 0) {
-    const uint32_t consumed = channel.view.header->completions_consumed.load(std::memory_order_acquire);
-    const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
-    if (channel.payload.empty()) channel.reclaimed = consumed;
-    while (channel.reclaimed != consumed) {
-      channel.payload.FreeUpTo(channel.payload_marks[channel.reclaimed++ & mask]);
-    }
+    channel.ReclaimPayload();
     const auto size = static_cast<uint32_t>(held->payload.size());
-    const std::optional<uint32_t> offset = channel.payload.Allocate(size);
+    const std::optional<uint32_t> offset =
+        channel.payload.Allocate(size, channel.completions.position());
     if (!offset) {
       held->awaited = 1;
       copies_.Make(channel.name.owner, held->payload,
@@ -256,8 +250,7 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
     body->payload_offset = *offset;
     body->payload_bytes = size;
   }
-  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
-  channel.payload_marks[channel.completions.position() & mask] = channel.payload.mark();
+  if ((channel.completions.position() & (channel.completions.size() - 1)) == 0) channel.ReclaimPayload();
   channel.completions.Publish();
   shm::Ring(channel.owner_page->doorbell);
   return true;
@@ -344,34 +337,19 @@ bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
   shm::TaskBody* body = channel.slots.Reserve();
   if (body == nullptr) return false;
   const auto bytes = static_cast<uint32_t>(task.payload.size());
-  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
-  uint32_t offset = 0;
-  if (bytes > shm::kInlinePayload) {
-    const uint32_t position = channel.slots.position();
-    if (channel.payload.empty()) channel.reclaimed = position;
-    while (channel.reclaimed != position && channel.slots.IsReleased(channel.reclaimed)) {
-      channel.payload.FreeUpTo(channel.payload_marks[channel.reclaimed++ & mask]);
-    }
-    const std::optional<uint32_t> place = channel.payload.Allocate(bytes);
-    if (!place) return false;
-    offset = *place;
-  }
+  const uint32_t position = channel.slots.position();
   std::memcpy(body, &task.frame.body, kBodyHeader);
   if (bytes > shm::kInlinePayload) {
-    std::memcpy(channel.view.task_payload + offset, task.payload.data(), bytes);
-    body->payload_offset = offset;
+    channel.ReclaimPayload();
+    const std::optional<uint32_t> offset = channel.payload.Allocate(bytes, position);
+    if (!offset) return false;
+    std::memcpy(channel.view.task_payload + *offset, task.payload.data(), bytes);
+    body->payload_offset = *offset;
     body->flags |= shm::kPayloadInRing;
   } else if (bytes > 0) {
     std::memcpy(body->payload, task.payload.data(), bytes);
   }
-  const uint32_t position = channel.slots.position();
-  if (position - channel.reclaimed >= channel.slots.size()) {
-    // A lap without large payloads: what is overwritten below was released long ago.
-    while (channel.reclaimed != position && channel.slots.IsReleased(channel.reclaimed)) {
-      channel.payload.FreeUpTo(channel.payload_marks[channel.reclaimed++ & mask]);
-    }
-  }
-  channel.payload_marks[position & mask] = channel.payload.mark();
+  if ((position & (channel.slots.size() - 1)) == 0) channel.ReclaimPayload();
   channel.in_ring[task.frame.body.record] = {position, task.frame.body.generation,
                                              task.frame.body.results};
   channel.slots.Publish();

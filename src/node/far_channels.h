@@ -80,8 +80,9 @@ class FarChannels {
     shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> slots;
     shm::MessageProducer<shm::RealAtomics, shm::CompletionBody> completions;
     shm::PayloadRing payload;
-    std::vector<uint64_t> payload_marks;  // by completion position
-    uint32_t reclaimed = 0;
+    void ReclaimPayload() {
+      payload.Reclaim(shm::Before{view.header->completions_consumed.load(std::memory_order_acquire)});
+    }
     bool closing = false;  // claims nothing more
     std::deque<std::shared_ptr<Held>> held;
   };
@@ -103,8 +104,9 @@ class FarChannels {
     shm::SlotProducer<shm::RealAtomics, shm::TaskBody> slots;
     shm::MessageConsumer<shm::RealAtomics, shm::CompletionBody> completions;
     shm::PayloadRing payload;
-    std::vector<uint64_t> payload_marks;  // by slot
-    uint32_t reclaimed = 0;
+    void ReclaimPayload() {
+      payload.Reclaim([this](uint32_t position) { return slots.IsReleased(position); });
+    }
     bool recalled = false;
     std::unordered_map<uint32_t, Begun> in_ring;  // by the owner's record
     std::deque<std::shared_ptr<Arriving>> arriving;

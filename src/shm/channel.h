@@ -71,6 +71,12 @@ inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worke
 
 inline constexpr uint32_t kInlinePayload = 80;
 
+// Sections of a payload start at multiples of 8.
+template <class T>
+constexpr T Align8(T bytes) {
+  return (bytes + 7) & ~T{7};
+}
+
 // What the owner writes into a slot. Payload: the encoded arguments (args_bytes), padding to 8, then `dependencies` sections, each a
 // DependencyHeader followed by its value if that is inline.
 struct TaskBody {

@@ -37,6 +37,7 @@ class MessageProducer {
   }
 
   uint32_t position() const { return position_; }
+  uint32_t size() const { return 1u << log2_size_; }
 
  private:
   Message<A, Body>& At(uint32_t position) const {

@@ -9,7 +9,7 @@
 namespace manta::trunk {
 namespace {
 
-constexpr uint64_t Align8(uint64_t bytes) { return (bytes + 7) & ~uint64_t{7}; }
+using shm::Align8;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ std::optional<std::vector<uint32_t>> HandlesInTask(const shm::TaskBody& body,
                                                    std::span<const uint8_t> payload) {
   std::vector<uint32_t> handles;
   if (body.args_bytes > payload.size()) return std::nullopt;
-  uint64_t at = Align8(body.args_bytes);
+  uint64_t at = Align8(uint64_t{body.args_bytes});
   for (uint32_t i = 0; i < body.dependencies; ++i) {
     shm::DependencyHeader header;
     if (at + sizeof header > payload.size()) return std::nullopt;
@@ -28,7 +28,7 @@ std::optional<std::vector<uint32_t>> HandlesInTask(const shm::TaskBody& body,
       if (header.bytes != sizeof(shm::SharedHandle)) return std::nullopt;
       handles.push_back(static_cast<uint32_t>(at));
     }
-    at += Align8(header.bytes);
+    at += Align8(uint64_t{header.bytes});
   }
   return handles;
 }
@@ -47,7 +47,7 @@ std::optional<std::vector<uint32_t>> HandlesInResults(std::span<const uint8_t> l
       if (header.bytes != sizeof(shm::SharedHandle)) return std::nullopt;
       handles.push_back(static_cast<uint32_t>(at));
     }
-    at += Align8(header.bytes) + uint64_t{header.nested} * sizeof(shm::WireReference);
+    at += Align8(uint64_t{header.bytes}) + uint64_t{header.nested} * sizeof(shm::WireReference);
   }
   return handles;
 }

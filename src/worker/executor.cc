@@ -87,7 +87,6 @@ void Executor::RefreshChannels() {
     channel->slots = {channel->view.slots, header.log2_slots};
     channel->completions = {channel->view.completions, header.log2_completions};
     channel->payload = shm::PayloadRing(header.result_payload_bytes);
-    channel->payload_marks.resize(size_t{1} << header.log2_completions);
     kept.push_back(std::move(channel));
   }
   std::swap(channels_, kept);
@@ -193,6 +192,22 @@ void Executor::Refuse(Incoming& channel, const shm::TaskBody& task, const Error&
   }
 }
 
+Execution::Input Executor::InputOf(const Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                                   const unsigned char* payload, void* inline_result) {
+  const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
+  return {.invoker = code.invoker,
+          .target = code.target,
+          .args = payload,
+          .args_size = task.args_bytes,
+          .dependencies = payload + skip,
+          .dependencies_size = task.payload_bytes - skip,
+          .num_dependencies = task.dependencies,
+          .has_references = (task.flags & shm::kHasReferences) != 0,
+          .sender = {channel.view.header->owner},
+          .num_results = task.results,
+          .inline_result = inline_result};
+}
+
 void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot) {
   Incoming& channel = *shared;
   // Into locals first: what is checked is what is used.
@@ -230,7 +245,6 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     HandOver(shared, task, *code, payload);
     return;
   }
-  const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
   uint32_t setup_bytes = 0;
   if ((task.flags & shm::kActorCreation) != 0) {
     actor_shape_ = task.shape;
@@ -248,17 +262,10 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
   shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
-  const Outcome outcome = execution.Run({.invoker = code->invoker,
-                                         .target = code->target,
-                                         .args = payload + setup_bytes,
-                                         .args_size = task.args_bytes - setup_bytes,
-                                         .dependencies = payload + skip,
-                                         .dependencies_size = task.payload_bytes - skip,
-                                         .num_dependencies = task.dependencies,
-                                         .has_references = (task.flags & shm::kHasReferences) != 0,
-                                         .sender = {channel.view.header->owner},
-                                         .num_results = task.results,
-                                         .inline_result = body->inline_result});
+  Execution::Input input = InputOf(channel, task, *code, payload, body->inline_result);
+  input.args += setup_bytes;
+  input.args_size -= setup_bytes;
+  const Outcome outcome = execution.Run(input);
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
     no_actor_.message += ": " + execution.error().message;
   }
@@ -267,13 +274,9 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
 }
 
 bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body) {
-  const uint32_t consumed = channel.view.header->completions_consumed.load(std::memory_order_acquire);
-  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
-  if (channel.payload.empty()) channel.reclaimed = consumed;
-  while (channel.reclaimed != consumed) {
-    channel.payload.FreeUpTo(channel.payload_marks[channel.reclaimed++ & mask]);
-  }
-  const std::optional<uint32_t> offset = channel.payload.Allocate(outcome.size);
+  channel.ReclaimPayload();
+  const std::optional<uint32_t> offset =
+      channel.payload.Allocate(outcome.size, channel.completions.position());
   if (offset) {
     std::memcpy(channel.view.result_payload + *offset, outcome.bytes, outcome.size);
     body->payload_offset = *offset;
@@ -313,8 +316,7 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   } else {
     body->inline_bytes = static_cast<uint16_t>(outcome.size);
   }
-  const uint32_t mask = static_cast<uint32_t>(channel.payload_marks.size()) - 1;
-  channel.payload_marks[channel.completions.position() & mask] = channel.payload.mark();
+  if ((channel.completions.position() & (channel.completions.size() - 1)) == 0) channel.ReclaimPayload();
   MANTA_KILL_POINT("worker.result_written");
   channel.completions.Publish();
   MANTA_KILL_POINT("worker.result_published");

@@ -63,8 +63,9 @@ class Executor {
     shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> slots;
     shm::MessageProducer<shm::RealAtomics, shm::CompletionBody> completions;
     shm::PayloadRing payload;
-    std::vector<uint64_t> payload_marks;  // by completion position
-    uint32_t reclaimed = 0;
+    void ReclaimPayload() {
+      payload.Reclaim(shm::Before{view.header->completions_consumed.load(std::memory_order_acquire)});
+    }
     // With threads only:
     std::mutex completing;  // over all that completions touch, and the flag
     bool closed = false;    // the memory is not ours any more
@@ -105,6 +106,9 @@ class Executor {
   ThreadState& State() { return pool_state_ != nullptr ? *pool_state_ : main_; }
   uint32_t TakeTasks();
   bool AnyChannelHasWork() const;
+  // Of a descriptor whose sizes have been checked.
+  static Execution::Input InputOf(const Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                                  const unsigned char* payload, void* inline_result);
   void Refuse(Incoming& channel, const shm::TaskBody& task, const Error& error);
   void HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                 const unsigned char* payload);

@@ -66,18 +66,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;
   alignas(8) unsigned char inline_result[shm::kInlineResult];
-  const uint32_t skip = std::min(Align8(task.args_bytes), task.payload_bytes);
-  const Outcome outcome = execution.Run({.invoker = code.invoker,
-                                         .target = code.target,
-                                         .args = payload,
-                                         .args_size = task.args_bytes,
-                                         .dependencies = payload + skip,
-                                         .dependencies_size = task.payload_bytes - skip,
-                                         .num_dependencies = task.dependencies,
-                                         .has_references = (task.flags & shm::kHasReferences) != 0,
-                                         .sender = {channel.view.header->owner},
-                                         .num_results = task.results,
-                                         .inline_result = inline_result});
+  const Outcome outcome = execution.Run(InputOf(channel, task, code, payload, inline_result));
   // First: once its caller knows that the actor ends, no further call starts.
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   CompleteFromThread(channel, task, outcome);
@@ -93,7 +82,7 @@ void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, 
       if (channel.closed) return;
       const uint32_t unread = channel.completions.position() -
                               channel.view.header->completions_consumed.load(std::memory_order_acquire);
-      if (unread < channel.payload_marks.size()) {
+      if (unread < channel.completions.size()) {
         if (!outcome.is_list && outcome.size > 0) {
           std::memcpy(channel.completions.Next()->inline_result, outcome.bytes, outcome.size);
         }

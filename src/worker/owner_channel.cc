@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint32_t kHeaderBytes = offsetof(shm::TaskBody, payload);
 
-constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
+using shm::Align8;
 
 // Small values travel with the task; shared ones by handle.
 uint32_t DependencyBytes(const Owner& owner, const ObjectRecord& object) {
@@ -53,8 +53,7 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
       slots_(view.slots, view.header->log2_slots),
       completions_(view.completions, view.header->log2_completions),
       payload_(view.header->task_payload_bytes),
-      pushed_(size_t{1} << view.header->log2_slots),
-      payload_marks_(size_t{1} << view.header->log2_slots) {}
+      pushed_(size_t{1} << view.header->log2_slots) {}
 
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
   uint32_t bytes = Align8(task.body.args_bytes);
@@ -85,14 +84,6 @@ void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<
   WriteDependencies(owner, task, out->data());
 }
 
-void OwnerChannel::ReclaimPayload() {
-  if (payload_.empty()) reclaimed_ = slots_.position();
-  while (reclaimed_ != slots_.position() && slots_.IsReleased(reclaimed_)) {
-    payload_.FreeUpTo(payload_marks_[reclaimed_ & (slots() - 1)]);
-    ++reclaimed_;
-  }
-}
-
 // The descriptor of a task that has more than small arguments. False: no room for its payload just now.
 bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
   shm::TaskBody* body = slots_.Reserve();
@@ -104,7 +95,7 @@ bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
     return true;
   }
   ReclaimPayload();
-  const std::optional<uint32_t> offset = payload_.Allocate(bytes);
+  const std::optional<uint32_t> offset = payload_.Allocate(bytes, slots_.position());
   if (!offset) return false;
   std::memcpy(body, &task.body, kHeaderBytes);
   WritePayload(owner, task, view_.task_payload + *offset);

@@ -101,7 +101,9 @@ class OwnerChannel {
 
   uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;
   void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const;
-  void ReclaimPayload();
+  void ReclaimPayload() {
+    payload_.Reclaim([this](uint32_t position) { return slots_.IsReleased(position); });
+  }
   bool WriteSlot(const Owner& owner, const TaskRecord& task);
   void RecordPush(uint32_t index, TaskRecord* task, uint32_t position) {
     const uint32_t slot = position & (slots() - 1);
@@ -111,9 +113,7 @@ class OwnerChannel {
     } else {
       pushed_[slot] = index;
     }
-    // A lap that wrapped over unreclaimed positions has released them: catch up before their marks are overwritten.
-    if (__builtin_expect(position - reclaimed_ >= slots(), 0)) ReclaimPayload();
-    payload_marks_[slot] = payload_.mark();
+    if (__builtin_expect(slot == 0, 0)) ReclaimPayload();
     if (in_flight_ == 0) oldest_ = position;
     ++in_flight_;
     task->state = TaskState::kPushed;
@@ -128,8 +128,6 @@ class OwnerChannel {
   shm::MessageConsumer<shm::RealAtomics, shm::CompletionBody> completions_;
   shm::PayloadRing payload_;
   std::vector<uint32_t> pushed_;         // by slot: the task record, 0 for none
-  std::vector<uint64_t> payload_marks_;  // by slot: PayloadRing mark after its payload
-  uint32_t reclaimed_ = 0;               // position up to which payload was reclaimed
   uint32_t oldest_ = 0;                  // no task is in flight before this position
   uint32_t in_flight_ = 0;
   bool overlapping_ = false;

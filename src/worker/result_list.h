@@ -10,7 +10,7 @@
 
 namespace manta::worker {
 
-constexpr uint32_t Align8(uint32_t bytes) { return (bytes + 7) & ~7u; }
+using shm::Align8;
 
 class ResultWriter {
  public:
