@@ -4,30 +4,15 @@
 
 #include <utility>
 
+#include "contracts/fields.h"
+
 namespace manta::node {
+
+using contracts::AmountsOf;
+using contracts::Text;
+using contracts::Texts;
+
 namespace {
-
-std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
-
-std::vector<std::string> Texts(
-    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* texts) {
-  std::vector<std::string> list;
-  if (texts == nullptr) return list;
-  for (const flatbuffers::String* text : *texts) list.push_back(text->str());
-  return list;
-}
-
-}  // namespace
-
-std::vector<std::unique_ptr<wire::AmountT>> AmountsOf(const model::ResourceSet& set) {
-  std::vector<std::unique_ptr<wire::AmountT>> amounts;
-  for (const auto& [name, amount] : set.amounts()) {
-    amounts.push_back(std::make_unique<wire::AmountT>());
-    amounts.back()->name = name;
-    amounts.back()->fixed_point = amount;
-  }
-  return amounts;
-}
 
 model::ResourceSet ResourcesFrom(
     const flatbuffers::Vector<flatbuffers::Offset<wire::Amount>>* amounts) {
@@ -38,6 +23,8 @@ model::ResourceSet ResourcesFrom(
   }
   return set;
 }
+
+}  // namespace
 
 Cluster::Cluster(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, NodeInfo self,
                  std::function<model::ResourceSet()> available, Observer& observer)

@@ -122,9 +122,4 @@ class Cluster {
   Timer beat_;
 };
 
-// For messages.
-std::vector<std::unique_ptr<wire::AmountT>> AmountsOf(const model::ResourceSet& set);
-model::ResourceSet ResourcesFrom(
-    const flatbuffers::Vector<flatbuffers::Offset<wire::Amount>>* amounts);
-
 }  // namespace manta::node

@@ -12,23 +12,17 @@
 #include <utility>
 
 #include "base/kill_point.h"
+#include "contracts/fields.h"
 #include "contracts/session_files.h"
 
 namespace manta::node {
 namespace {
 
+using contracts::Text;
+using contracts::Texts;
+
 constexpr uint32_t kMaxPrestarted = 2;
 constexpr int kReapAttempts = 2000;  // of a millisecond each
-
-std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
-
-std::vector<std::string> Texts(
-    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* texts) {
-  std::vector<std::string> list;
-  if (texts == nullptr) return list;
-  for (const flatbuffers::String* text : *texts) list.push_back(text->str());
-  return list;
-}
 
 std::string FileName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -326,12 +320,7 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
   welcome.control_bytes = control_->file().bytes();
   welcome.object_bytes = objects_->file().bytes();
   welcome.object_slots = objects_->slots();
-  for (const auto& [name, amount] : options_.resources.amounts()) {
-    auto entry = std::make_unique<wire::AmountT>();
-    entry->name = name;
-    entry->fixed_point = amount;
-    welcome.resources.push_back(std::move(entry));
-  }
+  welcome.resources = contracts::AmountsOf(options_.resources);
   std::vector<UniqueFd> arenas;
   if (process.page) {  // tools look from outside
     arenas.push_back(control_->file().Duplicate());

@@ -1,14 +1,12 @@
 // The daemon and the directory of actors: who hosts which, under what name, and its end.
 #include <utility>
 
+#include "contracts/fields.h"
 #include "node/daemon.h"
 
 namespace manta::node {
-namespace {
 
-std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
-
-}  // namespace
+using contracts::Text;
 
 void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message) {
   contracts::ActorEntry actor;

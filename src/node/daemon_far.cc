@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "contracts/fields.h"
 #include "contracts/peer_generated.h"
 #include "model/error_codec.h"
 #include "node/daemon.h"
@@ -11,7 +12,7 @@
 namespace manta::node {
 namespace {
 
-std::string Text(const flatbuffers::String* text) { return text ? text->str() : std::string(); }
+using contracts::Text;
 
 std::vector<uint8_t> BytesOf(const wire::Frame& frame) {
   wire::FrameT unpacked;

@@ -2,17 +2,11 @@
 
 #include <utility>
 
+#include "contracts/fields.h"
+
 namespace manta::node {
-namespace {
 
-std::unique_ptr<wire::AmountT> AmountOf(const std::string& name, int64_t fixed_point) {
-  auto amount = std::make_unique<wire::AmountT>();
-  amount->name = name;
-  amount->fixed_point = fixed_point;
-  return amount;
-}
-
-}  // namespace
+using contracts::AmountOf;
 
 ListService::ListService(EventLoop& loop, ProcessTable& processes, contracts::ActorNames& actors,
                          std::unique_ptr<Listing> listing)

@@ -3,18 +3,19 @@
 #include <mutex>
 #include <utility>
 
+#include "contracts/fields.h"
 #include "worker/runtime.h"
 
 namespace manta::worker {
 namespace {
+
+using contracts::Text;
 
 // An actor is named by the object that stands for its life.
 uint64_t SerialOf(const ObjectId& life) { return uint64_t{life.index} << 32 | life.generation; }
 ObjectId LifeIdOf(const ActorId& actor) {
   return {actor.creator, static_cast<uint32_t>(actor.serial >> 32), static_cast<uint32_t>(actor.serial)};
 }
-
-std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
 
 }  // namespace
 

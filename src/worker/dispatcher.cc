@@ -75,13 +75,7 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
       return;
     }
   }
-  if (target->queue.empty() && task->unready == 0) {
-    if (OwnerChannel* channel = Choose(target); channel != nullptr && channel->Push(*owner_, index, task)) {
-      ++target->in_flight;
-      Activate(channel);
-      return;
-    }
-  }
+  if (target->queue.empty() && task->unready == 0 && PushTo(target, Choose(target), index, task)) return;
   target->queue.PushBack(index);
   if (target->channels.empty()) {
     if (target->wanted == 0) UpdateDemand(target, NowNs());
@@ -123,12 +117,10 @@ void Dispatcher::Dispatch(TaskTarget* target) {
     OwnerChannel* channel = Choose(target);
     if (channel == nullptr) return;
     target->queue.Remove(index);
-    if (!channel->Push(*owner_, index, task)) {
+    if (!PushTo(target, channel, index, task)) {
       target->queue.PushFront(index);
       return;
     }
-    ++target->in_flight;
-    Activate(channel);
   }
 }
 
@@ -151,7 +143,6 @@ bool Dispatcher::Withdraw(uint32_t index, TaskRecord* task) {
 // ---- Channels
 
 void Dispatcher::Activate(OwnerChannel* channel) {
-  if (channel->active_index != 0) return;
   active_.push_back(channel);
   channel->active_index = static_cast<uint32_t>(active_.size());
 }

@@ -92,12 +92,8 @@ class Dispatcher {
     task->cancelled = false;
     // The common case: nothing to wait for, nothing ahead of it, and a worker that is at work has room.
     if (target->in_flight != 0 && target->queue.empty() && task->body.dependencies == 0 && task->nested == nullptr &&
-        !target->unavailable) {
-      if (OwnerChannel* channel = Choose(target); channel != nullptr && channel->Push(*owner_, index, task)) {
-        ++target->in_flight;
-        if (__builtin_expect(channel->active_index == 0, 0)) Activate(channel);
-        return;
-      }
+        !target->unavailable && PushTo(target, Choose(target), index, task)) {
+      return;
     }
     SubmitSlowly(index, task, target);
   }
@@ -148,6 +144,13 @@ class Dispatcher {
       least = channel->in_flight();
     }
     return best;
+  }
+  // False: there is no channel, or no room in it just now.
+  bool PushTo(TaskTarget* target, OwnerChannel* channel, uint32_t index, TaskRecord* task) {
+    if (channel == nullptr || !channel->Push(*owner_, index, task)) return false;
+    ++target->in_flight;
+    if (__builtin_expect(channel->active_index == 0, 0)) Activate(channel);
+    return true;
   }
   void SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* target);
   void UpdateDemand(TaskTarget* target, int64_t now);

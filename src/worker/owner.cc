@@ -134,8 +134,7 @@ void Owner::Release(ObjectRecord* object) {
   owner.lock_.lock();
   if (object->IsPlain()) {  // nothing to tell anybody
     object->references.store(0, std::memory_order_relaxed);
-    object->in_use = false;
-    owner.objects_.Free(object->index, object);
+    owner.FreeObject(object);
     owner.lock_.unlock();
     return;
   }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/kill_point.h"
+#include "contracts/fields.h"
 #include "model/gpu_units.h"
 #include "worker/clock.h"
 #include "worker/copy_few.h"
@@ -19,17 +20,6 @@ namespace {
 
 constexpr int64_t kHandshakeNs = 10'000'000'000;
 constexpr int kDeepestInPlace = 256;
-
-std::vector<std::unique_ptr<wire::AmountT>> Amounts(const model::ResourceSet& resources) {
-  std::vector<std::unique_ptr<wire::AmountT>> amounts;
-  for (const auto& [name, amount] : resources.amounts()) {
-    auto entry = std::make_unique<wire::AmountT>();
-    entry->name = name;
-    entry->fixed_point = amount;
-    amounts.push_back(std::move(entry));
-  }
-  return amounts;
-}
 
 bool NodeHasGpus(const wire::WelcomeT& welcome) {
   return std::any_of(welcome.resources.begin(), welcome.resources.end(), [](const auto& amount) {
@@ -83,8 +73,8 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
   void SetDemand(const TaskTarget& target) override {
     wire::SetDemandT message;
     message.key = target.key;
-    message.resources = Amounts(target.options.resources);
-    message.placement = Amounts(target.options.placement);
+    message.resources = contracts::AmountsOf(target.options.resources);
+    message.placement = contracts::AmountsOf(target.options.placement);
     message.dedicated = target.ordered;
     message.wanted = target.wanted;
     message.actor_name = target.options.name;

@@ -7,12 +7,13 @@
 #include <cstdio>
 #include <utility>
 
+#include "contracts/fields.h"
 #include "worker/runtime.h"
 
 namespace manta::worker {
 namespace {
 
-std::string Text(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+using contracts::Text;
 
 // One paragraph: how the process ended, then its last words.
 std::string Describe(const wire::Cause* cause) {

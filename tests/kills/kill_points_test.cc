@@ -92,14 +92,6 @@ class KillPoints : public KillTest {
   manta::KillOrder* order_ = nullptr;
 };
 
-manta::Config OfTwoCpus() {
-  manta::Config config;
-  config.num_cpus = 2;
-  config.log_to_driver = false;
-  config.object_store_bytes = 64 << 20;
-  return config;
-}
-
 TEST_F(KillPoints, OfWorkers) {
   manta::Init(OfTwoCpus());
   for (const char* point :
