@@ -1,5 +1,7 @@
 #include "node/far_channels.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -12,6 +14,7 @@ namespace {
 
 constexpr uint32_t kBodyHeader = offsetof(shm::TaskBody, payload);
 constexpr uint32_t kBurst = 64;  // of one channel in a row
+constexpr int kLooksPerTurn = 8;  // before other descriptors of the loop get theirs
 
 }  // namespace
 
@@ -34,6 +37,7 @@ FarChannels::FarChannels(EventLoop& loop, ControlArena& arena, ObjectCopies& cop
 FarChannels::~FarChannels() = default;
 
 void FarChannels::Disconnect() {
+  if (link_ != nullptr) link_->set_polled(false);
   link_.reset();
   at_owner_.clear();
   at_worker_.clear();
@@ -62,7 +66,8 @@ void FarChannels::OpenAtWorker(ProcessId owner, ProcessId worker, uint64_t offse
   AtWorker& channel = at_worker_[name];
   channel.name = name;
   channel.view = shm::ViewChannel(arena_.base(), offset);
-  const shm::ChannelHeader& header = *channel.view.header;
+  shm::ChannelHeader& header = *channel.view.header;
+  header.remote = 1;
   channel.worker_page = &arena_.page(header.worker_page);
   channel.slots = {channel.view.slots, header.log2_slots};
   channel.completions = {channel.view.completions, header.log2_completions};
@@ -88,22 +93,44 @@ bool FarChannels::HasWork() const {
                      [](const auto& entry) { return entry.second.completions.HasWork(); });
 }
 
-// Goes on while there is something to do and for a while after; then the doorbell calls.
+// Goes on while there is something to do and for a while after; then the doorbell calls. Between two looks that found nothing it
+// lets others run: a task's way leads through four processes that all wait for each other, mostly on fewer cores.
 void FarChannels::Turn() {
   shm::ProcessPage& page = arena_.page(page_);
   // Channels that have left the table were forgotten before (ProcessGone).
   page.channel_version_seen.store(page.channel_version.load(std::memory_order_acquire),
                                   std::memory_order_release);
+  if (link_ != nullptr) link_->set_polled(true);
+  for (int look = 0; look < kLooksPerTurn; ++look) {
+    const bool any = Look();
+    const Nanoseconds now = EventLoop::Now();
+    if (any) {
+      worked_at_ = now;
+    } else if (spin_ && now - worked_at_ < kSpin) {
+      sched_yield();
+    } else {
+      return Arm();
+    }
+  }
+  TurnSoon();
+}
+
+// One round over the rings and the trunk; whether anything came.
+bool FarChannels::Look() {
   uint32_t count = 0;
   for (auto& [name, channel] : at_owner_) count += SendTasks(channel);
   for (auto& [name, channel] : at_worker_) {
     count += SendCompletions(channel);
     PushArriving(channel);
   }
-  const Nanoseconds now = EventLoop::Now();
-  if (count > 0) worked_at_ = now;
-  if (count > 0 || (spin_ && now - worked_at_ < kSpin)) return TurnSoon();
+  const std::shared_ptr<TrunkLink> link = link_;
+  return (link != nullptr && link->Exchange()) || count > 0;
+}
+
+void FarChannels::Arm() {
+  if (link_ != nullptr) link_->set_polled(false);
   if (armed_) return;
+  shm::ProcessPage& page = arena_.page(page_);
   page.doorbell.Announce();
   if (HasWork()) {
     page.doorbell.Cancel();

@@ -113,6 +113,8 @@ class FarChannels {
   };
 
   void Turn();
+  bool Look();
+  void Arm();
   void TurnSoon();
   bool HasWork() const;
   uint32_t SendTasks(AtOwner& channel);

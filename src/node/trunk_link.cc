@@ -29,33 +29,62 @@ TrunkLink::~TrunkLink() { watch_.reset(); }
 
 void TrunkLink::Start(Events events) {
   events_ = std::move(events);
-  watch_ = std::make_unique<FdWatch>(loop_, socket_.get(), [this] { Read(); }, [this] { Flush(); });
+  watch_ = std::make_unique<FdWatch>(loop_, socket_.get(), [this] { OnReadable(); }, [this] { Flush(); });
   watch_->WantRead();
   if (pending() > 0) FlushSoon();
 }
 
-void TrunkLink::Read() {
+void TrunkLink::OnReadable() {
   const std::shared_ptr<TrunkLink> self = shared_from_this();
+  Read();
+  if (watch_) watch_->WantRead();
+}
+
+void TrunkLink::set_polled(bool polled) {
+  polled_ = polled;
+  if (pending() > 0) FlushSoon();
+}
+
+bool TrunkLink::Exchange() {
+  if (!open() || failed_ || watch_ == nullptr) return false;
+  const std::shared_ptr<TrunkLink> self = shared_from_this();
+  if (pending() > 0) Flush();
+  return Read();
+}
+
+// Whether there was anything. Its caller holds a reference.
+bool TrunkLink::Read() {
+  bool any = false;
   for (int turn = 0; turn < kReadsPerTurn; ++turn) {
     const ssize_t size = recv(socket_.get(), input_.data(), input_.size(), MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (size < 0) return Fail(std::string("reading: ") + std::strerror(errno));
-    if (size == 0) return Fail("closed by the peer");
+    if (size < 0) {
+      Fail(std::string("reading: ") + std::strerror(errno));
+      break;
+    }
+    if (size == 0) {
+      Fail("closed by the peer");
+      break;
+    }
+    any = true;
     heard_at_ = EventLoop::Now();
     cutter_.Append({input_.data(), static_cast<size_t>(size)});
     for (;;) {
       Result<std::optional<trunk::FrameView>> frame = cutter_.Next();
-      if (!frame) return Fail("broke the protocol: " + frame.error().message);
+      if (!frame) {
+        Fail("broke the protocol: " + frame.error().message);
+        return true;
+      }
       if (!frame->has_value()) break;
       // The observer may change or close what it is called by.
       const auto on_frame = events_.on_frame;
       on_frame(**frame);
-      if (!open() || failed_) return;
+      if (!open() || failed_) return true;
     }
     if (static_cast<size_t>(size) < input_.size()) break;
   }
-  watch_->WantRead();
+  return any;
 }
 
 void TrunkLink::Send(trunk::FrameKind kind, std::span<const uint8_t> first,
@@ -70,7 +99,7 @@ void TrunkLink::Send(trunk::FrameKind kind, std::span<const uint8_t> first,
 }
 
 void TrunkLink::FlushSoon() {
-  if (flush_posted_ || watch_ == nullptr) return;
+  if (flush_posted_ || polled_ || watch_ == nullptr) return;
   flush_posted_ = true;
   loop_.Post([self = shared_from_this()] {
     self->flush_posted_ = false;

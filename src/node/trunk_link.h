@@ -46,6 +46,11 @@ class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
     Send(kind, trunk::BytesOf(process.value), frame);
   }
 
+  // While polled, what is sent waits for the next Exchange.
+  void set_polled(bool polled);
+  // For who polls: writes what waits and reads what is there, now. Whether there was anything to read.
+  bool Exchange();
+
   // Ends it without a word to the observer.
   void Close();
   // The same after what is queued was written, as far as the socket takes it.
@@ -56,7 +61,8 @@ class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
   Nanoseconds heard_at() const { return heard_at_; }
 
  private:
-  void Read();
+  void OnReadable();
+  bool Read();
   void Flush();
   void FlushSoon();
   void Fail(std::string reason);
@@ -70,6 +76,7 @@ class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
   std::vector<uint8_t> output_;
   size_t written_ = 0;
   bool flush_posted_ = false;
+  bool polled_ = false;
   bool was_full_ = false;
   bool failed_ = false;
   Nanoseconds heard_at_ = 0;

@@ -320,7 +320,7 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   MANTA_KILL_POINT("worker.result_written");
   channel.completions.Publish();
   MANTA_KILL_POINT("worker.result_published");
-  if (shm::Ring(channel.owner_page->doorbell)) owner_->WokePeer();
+  if (shm::Ring(channel.owner_page->doorbell) || channel.view.header->remote != 0) owner_->WokePeer();
 }
 
 Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result) {

@@ -66,8 +66,8 @@ class Owner {
   // Runs without locks after a Release that left something to tell the daemon or other processes.
   void set_freed_hook(std::function<void()> hook) { freed_hook_ = std::move(hook); }
 
-  // Any thread. A process that sleeps was woken; it may have been put on the core of the caller, who should yield that before
-  // spinning.
+  // Any thread. A process that sleeps was woken, or a daemon has to carry what was written to another node: it may need the core of
+  // the caller, who should yield that before spinning.
   void WokePeer() { woke_peer_.store(true, std::memory_order_relaxed); }
   bool TakeWokePeer() {
     if (!woke_peer_.load(std::memory_order_relaxed)) return false;

@@ -51,7 +51,7 @@ class OwnerChannel {
     MANTA_KILL_POINT("owner.slot_claimed");
     slots_.Publish();
     MANTA_KILL_POINT("owner.slot_published");
-    if (shm::Ring(worker_page_->doorbell)) owner.WokePeer();
+    if (shm::Ring(worker_page_->doorbell) || remote()) owner.WokePeer();
     return true;
   }
   // The task will not run there. False: it was claimed.
