@@ -42,10 +42,20 @@ struct Session {
   std::vector<std::unique_ptr<Runtime>> retired;  // shut down, with references outstanding
   int daemon_pid = 0;
   bool was_initialized = false;
+  pid_t connected_by = 0;  // the process that called Init last
+  bool forked = false;     // this one is a child of it
 };
 
 Session& TheSession() {
   static Session* const session = new Session();
+  if (session->connected_by != 0 && session->connected_by != getpid()) {
+    // In a child of fork(), which starts as a process that has not called Init (see Runtime::SetCurrent).
+    new (&session->mutex) std::mutex;     // another thread of the parent may have held it
+    (void)session->runtime.release();     // the references that the child has a copy of point into it
+    session->daemon_pid = 0;
+    session->connected_by = 0;
+    session->forked = true;
+  }
   return *session;
 }
 
@@ -208,6 +218,7 @@ manta_error* manta_init(const manta_config* given) {
   session.runtime = std::move(joined->runtime);
   session.daemon_pid = joined->daemon_pid;
   session.was_initialized = true;
+  session.connected_by = getpid();
   Runtime::SetCurrent(session.runtime.get());
   return nullptr;
 }
@@ -221,6 +232,7 @@ manta_error* manta_shutdown(void) {
   // The program may hold references beyond Shutdown; releasing them must stay harmless.
   if (session.runtime->has_handles()) session.retired.push_back(std::move(session.runtime));
   session.runtime.reset();
+  std::erase_if(session.retired, [](const auto& runtime) { return !runtime->has_handles(); });
   if (session.daemon_pid > 0) manta::worker::AwaitLocalCluster(session.daemon_pid);
   session.daemon_pid = 0;
   return nullptr;
@@ -234,9 +246,12 @@ manta_error* manta_not_initialized_error(const char* what) {
   Session& session = TheSession();
   std::lock_guard guard(session.mutex);
   return Own(MakeError(MANTA_ERROR_NOT_INITIALIZED,
-                       std::string(what) + (session.was_initialized
-                                                ? " was called after Shutdown: call Init again before it"
-                                                : " was called before Init: call manta::Init() first")));
+                       std::string(what) +
+                           (session.forked
+                                ? " was called in a child made by fork(): the connection to the cluster is its "
+                                  "parent's; call Init in the child to make one of its own"
+                            : session.was_initialized ? " was called after Shutdown: call Init again before it"
+                                                      : " was called before Init: call manta::Init() first")));
 }
 
 void manta_ref_retain(manta_ref* ref) { Owner::Retain(From(ref)); }

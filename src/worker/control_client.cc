@@ -45,7 +45,16 @@ void ControlClient::Stop() {
   thread_.join();
 }
 
+void ControlClient::AbandonAfterFork() {
+  abandoned_ = true;
+  has_output_.store(false, std::memory_order_relaxed);
+  ticking_.store(true, std::memory_order_relaxed);
+  close(socket_);
+  close(wake_fd_);
+}
+
 void ControlClient::QueueBytes(std::vector<uint8_t> bytes) {
+  if (abandoned_) return;
   std::lock_guard guard(queue_mutex_);
   output_.insert(output_.end(), bytes.begin(), bytes.end());
   has_output_.store(true, std::memory_order_release);

@@ -32,6 +32,10 @@ class ControlClient {
   // Ends the service thread; no handler runs afterwards. Not from a handler.
   void Stop();
 
+  // In a child of fork(), where the service thread does not exist: what is queued goes nowhere, and the daemon sees that the
+  // connection ends with the parent.
+  void AbandonAfterFork();
+
   template <class MessageT>
   void Queue(MessageT&& message) {
     QueueBytes(contracts::Encode(std::forward<MessageT>(message)));
@@ -58,6 +62,7 @@ class ControlClient {
   Handlers handlers_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  bool abandoned_ = false;  // written once, in a process of one thread
   std::atomic<bool> ticking_{false};
   std::atomic<bool> has_output_{false};
   std::mutex queue_mutex_;  // over output_; innermost

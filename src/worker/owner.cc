@@ -189,7 +189,7 @@ void Owner::FreeValue(ObjectRecord* object) {
       break;
     case ValueState::kShared:
       if (object->arena_owned) FreeLater(object->shared);
-      if (object->pinned) memory_->my_page().pins.Unpin(object->size);
+      if (object->pinned && !abandoned_) memory_->my_page().pins.Unpin(object->size);
       break;
     case ValueState::kPending:
     case ValueState::kInline:

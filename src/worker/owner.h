@@ -132,6 +132,9 @@ class Owner {
   void AddDependent(ObjectRecord* object, Waiter* waiter, uint32_t task);
   void RemoveWaiter(ObjectRecord* object, Waiter* waiter);
 
+  // In a child of fork(): the pins in shared memory are the parent's.
+  void AbandonAfterFork() { abandoned_ = true; }
+
   // [lock] Pins a shared object of another owner; false when it is gone or no pin is free.
   bool Pin(ObjectRecord* object, const shm::SharedHandle& handle);
 
@@ -201,6 +204,7 @@ class Owner {
   NodeMemory* const memory_;
   SpinLock lock_;
   std::atomic<uint32_t> failures_{0};
+  bool abandoned_ = false;  // written in a process of one thread
   std::atomic<bool> has_freed_{false};
   std::atomic<bool> woke_peer_{false};
   // Guarded by lock_:

@@ -55,15 +55,31 @@ Error Interrupted(const char* what) {
                    std::string("the task was cancelled while it waited in ") + what);
 }
 
-Error ForeignReference(const char* what) {
+ObjectRecord* const* Objects(manta_ref* const* references) {
+  return reinterpret_cast<ObjectRecord* const*>(references);
+}
+
+Error ForeignReference(const std::string& what) {
   return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                   std::string(what) + ": a reference belongs to a runtime that was shut down, or to another one");
+                   what + ": a reference belongs to a runtime that was shut down, or to another one; "
+                   "references do not outlive Shutdown: put the value again");
 }
 
 }  // namespace
 
 Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acquire); }
-void Runtime::SetCurrent(Runtime* runtime) { current_runtime.store(runtime, std::memory_order_release); }
+void Runtime::SetCurrent(Runtime* runtime) {
+  static const int guarded = pthread_atfork([] { if (Current() != nullptr) Current()->PrepareFork(); },
+                                            [] { if (Current() != nullptr) Current()->ResumeAfterFork(); },
+                                            [] {
+                                              Runtime* const parents = Current();
+                                              if (parents == nullptr) return;
+                                              SetCurrent(nullptr);
+                                              parents->AbandonAfterFork();
+                                            });
+  (void)guarded;
+  current_runtime.store(runtime, std::memory_order_release);
+}
 
 // Turns what the dispatcher wants into frames.
 class Runtime::Port final : public LeasePort, public ReadyListener {
@@ -209,6 +225,19 @@ void Runtime::Close() {
   owner_->set_freed_hook([] {});
 }
 
+void Runtime::AbandonAfterFork() {
+  closed_.store(true);
+  control_->AbandonAfterFork();
+  owner_->AbandonAfterFork();
+  owner_->lock().unlock();
+}
+
+bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
+  return std::all_of(objects, objects + count, [this](const ObjectRecord* object) {
+    return &Owner::Of(object) == owner_.get();
+  });
+}
+
 bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actors_->in_use() > 0; }
 
 // ---- Tasks
@@ -256,6 +285,9 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   }
   if (closed_.load(std::memory_order_relaxed)) {
     return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
+  }
+  if (!OwnsAll(Objects(spec.dependencies), spec.num_dependencies) || !OwnsAll(Objects(spec.nested), spec.num_nested)) {
+    return ForeignReference(std::string("an argument of '") + spec.function_name + "'");
   }
   owner_->lock().lock();
   if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
@@ -370,6 +402,7 @@ ObjectRecord* Runtime::Import(const ObjectId& id) {
 
 Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,
                            ObjectRecord** out) {
+  if (!OwnsAll(Objects(nested), num_nested)) return ForeignReference("Put");
   std::vector<ObjectRecord*> inners;
   for (size_t i = 0; i < num_nested; ++i) {
     inners.push_back(reinterpret_cast<ObjectRecord*>(nested[i]));
@@ -462,9 +495,7 @@ void Runtime::RunInPlace(ObjectRecord* object) {
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
                       manta_bytes* values) {
   uint32_t failures = owner_->failures() - 1;  // so that the first look is at all objects
-  for (size_t i = 0; i < count; ++i) {
-    if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Get");
-  }
+  if (!OwnsAll(objects, count)) return ForeignReference("Get");
   size_t next = 0;
   ObjectRecord* failed = nullptr;
   bool cancelled = false;
@@ -535,9 +566,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
                      "Wait: the number of objects to wait for must be between 1 and the " +
                          std::to_string(count) + " given, not " + std::to_string(num_returns));
   }
-  for (size_t i = 0; i < count; ++i) {
-    if (&Owner::Of(objects[i]) != owner_.get()) return ForeignReference("Wait");
-  }
+  if (!OwnsAll(objects, count)) return ForeignReference("Wait");
   bool cancelled = false;
   auto done = [&] {
     if (IsCancelled()) {
@@ -580,7 +609,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
 }
 
 Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
-  if (&Owner::Of(object) != owner_.get()) return ForeignReference("Cancel");
+  if (!OwnsAll(&object, 1)) return ForeignReference("Cancel");
   {
     std::lock_guard guard(owner_->lock());
     if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return {};  // done already

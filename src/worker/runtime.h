@@ -47,7 +47,14 @@ class Runtime {
   void Close();
   bool has_handles() const;
 
-  // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr.
+  // Around fork(), on the thread that calls it. The child keeps what it can read and may release references, but is no member of
+  // the cluster: its runtime is closed, and nothing that it does reaches what it shares with the parent.
+  void PrepareFork() { owner_->lock().lock(); }
+  void ResumeAfterFork() { owner_->lock().unlock(); }
+  void AbandonAfterFork();
+
+  // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr; nullptr
+  // in a child of fork().
   static Runtime* Current();
   static void SetCurrent(Runtime* runtime);
 
@@ -99,6 +106,7 @@ class Runtime {
   }
   void SendFreed();
   void RunInPlace(ObjectRecord* object);
+  bool OwnsAll(ObjectRecord* const* objects, size_t count) const;
   void FetchPending(ObjectRecord* const* objects, size_t count);
   void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
   void Blocked();

@@ -1,0 +1,123 @@
+// What belongs to one connection to a cluster, from Init to Shutdown, and does not leak out of it: references, and the process.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+class Connection : public ClusterTest {};
+
+std::string Echo(std::string text) { return text; }
+std::string First(std::vector<manta::ObjectRef<std::string>> texts) { return *texts[0].Get(); }
+
+TEST_F(Connection, ReferencesOfAnEarlierOneAreRefusedEverywhere) {
+  manta::Init();
+  std::vector<manta::ObjectRef<std::string>> old = {
+      manta::Put(std::string("small")), manta::Put(std::string(5'000, 'm')),
+      manta::Put(std::string(200'000, 'l')), manta::Task(Echo).Remote(std::string("result"))};
+  manta::Get(old);
+  manta::Shutdown();
+
+  manta::Init();
+  // In the places that the old ones had.
+  std::vector<manta::ObjectRef<std::string>> others;
+  for (int i = 0; i < 50; ++i) others.push_back(manta::Put(std::string(i % 2 == 0 ? 20 : 200'000, 'n')));
+  for (const manta::ObjectRef<std::string>& reference : old) {
+    const auto names_the_cause = [](const std::string& message) {
+      EXPECT_NE(message.find("a runtime that was shut down"), std::string::npos) << message;
+    };
+    names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Get(reference); }));
+    names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Task(Echo).Remote(reference); }));
+    names_the_cause(MessageOf<manta::InvalidArgumentError>(
+        [&] { manta::Task(First).Remote(std::vector{reference}); }));
+    names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Put(std::vector{reference}); }));
+    names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Wait(std::vector{reference}, 1, 0); }));
+    names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Cancel(reference); }));
+  }
+  EXPECT_EQ(*manta::Get(others[0]), std::string(20, 'n'));
+  others.clear();
+  old.clear();  // the last of an earlier connection: what it was in goes with the next Shutdown
+}
+
+// Runs `body` in a child made by fork(); the number that it returns is the child's exit status.
+template <class Body>
+int StatusOfChild(Body&& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+template <class Call>
+bool ThrowsNotInitialized(Call&& call) {
+  try {
+    call();
+  } catch (const manta::NotInitializedError& error) {
+    return std::string(error.what()).find("fork()") != std::string::npos;
+  }
+  return false;
+}
+
+TEST_F(Connection, IsNotTheOneOfAChildMadeByFork) {
+  manta::Init();
+  std::optional<manta::ObjectRef<std::string>> shared = manta::Task(Echo).Remote(std::string(200'000, 's'));
+  const std::shared_ptr<std::string> text = manta::Get(*shared);
+  EXPECT_EQ(StatusOfChild([&] {
+              if (manta::IsInitialized()) return 1;
+              if (!ThrowsNotInitialized([] { manta::Put(1); })) return 2;
+              if (!ThrowsNotInitialized([] { manta::Task(Echo).Remote(std::string("x")); })) return 3;
+              if (!ThrowsNotInitialized([&] { manta::Get(*shared); })) return 4;
+              shared.reset();     // the parent still has its own
+              manta::Shutdown();  // ends nobody's cluster
+              return 0;
+            }),
+            0);
+  EXPECT_EQ(*manta::Get(*shared), *text);
+  EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("still here"))), "still here");
+}
+
+TEST_F(Connection, OfAChildMadeByForkIsAnotherCluster) {
+  manta::Init();
+  const pid_t parents = ThePid(Role::kDaemon);
+  EXPECT_EQ(StatusOfChild([&] {
+              manta::Init();
+              if (Pids(Role::kDaemon).size() != 2) return 1;
+              if (*manta::Get(manta::Task(Echo).Remote(std::string("child"))) != "child") return 2;
+              manta::Shutdown();
+              return 0;
+            }),
+            0);
+  EXPECT_EQ(ThePid(Role::kDaemon), parents);
+  EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("parent"))), "parent");
+}
+
+TEST_F(Connection, EndsWithItsProcessEvenWhenAChildLives) {
+  int keep[2];
+  ASSERT_EQ(pipe(keep), 0);
+  const pid_t driver = fork();
+  if (driver == 0) {
+    manta::Init();
+    manta::Get(manta::Task(Echo).Remote(std::string("x")));
+    if (fork() == 0) {  // outlives its parent, until the pipe ends
+      close(keep[1]);
+      char byte;
+      _exit(read(keep[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    _exit(0);  // without Shutdown
+  }
+  close(keep[0]);
+  ASSERT_EQ(waitpid(driver, nullptr, 0), driver);
+  EXPECT_TRUE(Eventually(5s, [&] { return Pids(Role::kDaemon).empty(); })) << "the daemon waits for the grandchild";
+  close(keep[1]);
+}
+
+}  // namespace
+}  // namespace manta_test
