@@ -237,7 +237,11 @@ class MANTA_API TaskError : public Error {
   const char* type_name() const noexcept { return text_->type_name.c_str(); }
   // The what() of the original exception.
   const char* message() const noexcept { return text_->message.c_str(); }
-  // Where it was thrown: function, process and frames, outermost task last.
+  // Where it was thrown, in lines: process and frames (function, file and line if the program has
+  // debug information, module and offset for addr2line), then the same for each task that let it
+  // pass, outermost last. At most 64 frames each and 16 KiB in all. What was caught and thrown again
+  // (with `throw;`, or by a coroutine or a future) shows where it was thrown again. No frames from
+  // code that was compiled without run-time type information.
   const char* stack() const noexcept { return text_->stack.c_str(); }
   // The name by which a task that lets this error pass reports it: type_name(), mangled if known.
   virtual const char* reported_type_name() const noexcept { return type_name(); }

@@ -83,7 +83,8 @@ MANTA_API manta_error_kind manta_error_get_kind(const manta_error* error);
 MANTA_API const char* manta_error_message(const manta_error* error);
 /* For MANTA_ERROR_TASK: the demangled type of the exception, else "". */
 MANTA_API const char* manta_error_type_name(const manta_error* error);
-/* For MANTA_ERROR_TASK: function name, process and frames, outermost task last, else "". */
+/* For MANTA_ERROR_TASK: where the exception was thrown, as lines of text: process, and frames of the user's code; then the
+ * same for each task that let it pass, outermost last. At most 64 frames each and 16 KiB in all. Else "". */
 MANTA_API const char* manta_error_stack(const manta_error* error);
 MANTA_API void manta_error_free(manta_error* error); /* NULL is allowed */
 
@@ -130,6 +131,8 @@ typedef struct manta_call_ops {
   manta_ref* (*retain_dependency)(manta_call* call, uint32_t index);
   /* Creation calls of actors: hands over the instance; `destroy` runs when the actor ends gracefully. */
   void (*set_actor)(manta_call* call, void* instance, void (*destroy)(void* instance));
+  /* As fail, for the failure of another task that this one lets pass: `stack` is what manta_error_stack said of it. */
+  void (*pass_on)(manta_call* call, const manta_failure* failure, const char* stack);
 } manta_call_ops;
 
 /* One execution. The runtime fills it; the invoker reads its inputs and writes `inline_size` or uses `ops`.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/error_codec.h"
+#include "worker/error_stack.h"
 #include "worker/function_registry.h"
 #include "worker/owner.h"
 #include "worker/references.h"
@@ -19,12 +20,7 @@ const manta_call_ops Execution::kOps = {
     },
     .fail =
         [](manta_call* call, const manta_failure* failure) {
-          Execution& execution = *static_cast<Call*>(call)->execution;
-          execution.failed_ = true;
-          execution.error_ = MakeError(failure->kind, failure->message);
-          if (failure->type_name != nullptr) {
-            execution.error_.type_name = FunctionRegistry::Demangle(failure->type_name);
-          }
+          static_cast<Call*>(call)->execution->Fail(*failure, "");
         },
     .retain_dependency = [](manta_call* call, uint32_t index) -> manta_ref* {
       Execution& execution = *static_cast<Call*>(call)->execution;
@@ -50,10 +46,21 @@ const manta_call_ops Execution::kOps = {
           execution.actor = instance;
           execution.destroy_actor = destroy;
         },
+    .pass_on =
+        [](manta_call* call, const manta_failure* failure, const char* stack) {
+          static_cast<Call*>(call)->execution->Fail(*failure, stack);
+        },
 };
 
 Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)
     : owner_(owner), references_(references), shared_(shared), runtime_(runtime) {}
+
+void Execution::Fail(const manta_failure& failure, std::string_view passed_stack) {
+  failed_ = true;
+  error_ = MakeError(failure.kind, failure.message);
+  if (failure.type_name != nullptr) error_.type_name = FunctionRegistry::Demangle(failure.type_name);
+  if (failure.kind == MANTA_ERROR_TASK) error_.stack = StackText(throw_stack_, passed_stack);
+}
 
 void* Execution::AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested) {
   if (index >= staged_.size()) staged_.resize(index + 1);
@@ -154,7 +161,7 @@ Outcome Execution::Run(const Input& input) {
   call.inline_result = input.inline_result;
   call.inline_capacity = shm::kInlineResult;
   call.execution = this;
-  input.invoker(&call);
+  stacks::CallNotingThrows(input.invoker, &call, &throw_stack_);
   return Gather(input, call);
 }
 

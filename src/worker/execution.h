@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
 #include "manta/manta_c.h"
 #include "shm/channel.h"
+#include "stacks/throw_stack.h"
 #include "worker/dispatcher.h"
 
 namespace manta::worker {
@@ -75,6 +77,8 @@ class Execution {
                     const std::vector<std::vector<shm::WireReference>>& references);
   std::vector<std::vector<shm::WireReference>> OwnReferences();
   void FinishReferences(const Input& input, Outcome* outcome, const Call& call);
+  // `passed_stack`: of the failure that this one passes on.
+  void Fail(const manta_failure& failure, std::string_view passed_stack);
   void* AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested);
   void ReleaseStaged();
 
@@ -94,6 +98,7 @@ class Execution {
   bool any_staged_ = false;
   bool failed_ = false;
   Error error_;
+  stacks::ThrowStack throw_stack_;
   std::vector<unsigned char> list_;
 };
 

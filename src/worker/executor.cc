@@ -267,7 +267,11 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   input.args_size -= setup_bytes;
   const Outcome outcome = execution.Run(input);
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
-    no_actor_.message += ": " + execution.error().message;
+    const Error& error = execution.error();
+    no_actor_.message += ": ";
+    if (!error.type_name.empty()) no_actor_.message += error.type_name + ": ";
+    no_actor_.message += error.message;
+    if (!error.stack.empty()) no_actor_.message += "\n" + error.stack;
   }
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   Complete(channel, task, outcome);

@@ -231,7 +231,12 @@ void SetActor(manta_call* call, void* instance, void (*destroy)(void*)) {
   From(call).destroy = destroy;
 }
 
-constexpr manta_call_ops kOps = {AllocateResult, Fail, RetainDependency, SetActor};
+void PassOn(manta_call* call, const manta_failure* failure, const char* stack) {
+  Fail(call, failure);
+  From(call).failure.stack = std::string(stack) + "\n" + From(call).failure.stack;
+}
+
+constexpr manta_call_ops kOps = {AllocateResult, Fail, RetainDependency, SetActor, PassOn};
 
 void FailAll(std::vector<manta_ref*>& results, const manta_error& error) {
   for (manta_ref* result : results) {
@@ -725,3 +730,16 @@ manta_error* manta_cluster_resources(manta_runtime*, int available, manta_resour
 const char* manta_version() { return "fake"; }
 
 }  // extern "C"
+
+// Finds no stacks: the type_info of an ordinary class.
+namespace manta {
+inline namespace v1 {
+namespace detail {
+class MANTA_API ThrowProbe {
+ public:
+  virtual ~ThrowProbe();
+};
+ThrowProbe::~ThrowProbe() = default;
+}  // namespace detail
+}  // namespace v1
+}  // namespace manta

@@ -80,3 +80,16 @@ void manta_error_free(manta_error*) {}
 manta_error* manta_not_initialized_error(const char*) { return nullptr; }
 
 }  // extern "C"
+
+// Finds no stacks: the type_info of an ordinary class.
+namespace manta {
+inline namespace v1 {
+namespace detail {
+class MANTA_API ThrowProbe {
+ public:
+  virtual ~ThrowProbe();
+};
+ThrowProbe::~ThrowProbe() = default;
+}  // namespace detail
+}  // namespace v1
+}  // namespace manta

@@ -413,6 +413,14 @@ inline void Fail(manta_call* call, const char* type_name, const char* message,
   call->ops->fail(call, &failure);
 }
 
+// Takes no exception, but notes the stack of each that looks for a handler here, while it stands.
+// Its type_info comes with libmanta.so (src/stacks/throw_stack.h); without run-time type information
+// it is an ordinary class, and errors come without frames.
+class MANTA_API ThrowProbe {
+ public:
+  virtual ~ThrowProbe();
+};
+
 inline bool IsCancelled(manta_runtime* runtime) {
   manta_context context = {};
   context.struct_size = sizeof(context);
@@ -431,9 +439,8 @@ inline bool IsCancelled(manta_runtime* runtime) {
     throw;
   } catch (const TaskError& error) {
     // A failure of another task passes through: what it was stays visible.
-    std::string message = error.message();
-    if (error.stack()[0] != 0) message += std::string("\n") + error.stack();
-    Fail(call, error.reported_type_name(), message.c_str());
+    const manta_failure failure = {MANTA_ERROR_TASK, error.reported_type_name(), error.message()};
+    call->ops->pass_on(call, &failure, error.stack());
   } catch (const TaskCancelledError& error) {
     // Of this task, or of another one whose value it wanted?
     const bool is_own = IsCancelled(call->runtime);
@@ -453,6 +460,8 @@ template <class Body>
 void Invoke(manta_call* call) {
   try {
     Body::Run(call);
+  } catch (const ThrowProbe&) {
+    throw;  // never happens
   } catch (abi::__forced_unwind&) {
     throw;  // the thread is being cancelled
   } catch (...) {
