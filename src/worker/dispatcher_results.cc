@@ -9,6 +9,7 @@
 
 #include "model/error_codec.h"
 #include "worker/clock.h"
+#include "worker/error_stack.h"
 
 namespace manta::worker {
 
@@ -29,7 +30,7 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
     target->creation = 0;
     Error death = FirstError(outcome);
     death.kind = MANTA_ERROR_ACTOR_DIED;
-    death.message = "the actor died because of an error raised in its creation task: " + death.message;
+    death.message = "the actor died because of an error raised in its creation task: " + Account(death);
     CloseActor(target, death);
   }
   SetResults(task, outcome, worker);

@@ -23,4 +23,10 @@ std::string StackText(const stacks::ThrowStack& thrown, std::string_view passed)
   return stacks::PassedOn(passed, section);
 }
 
+std::string Account(const Error& error) {
+  std::string text = error.type_name.empty() ? error.message : error.type_name + ": " + error.message;
+  if (!error.stack.empty()) text += "\n" + error.stack;
+  return text;
+}
+
 }  // namespace manta::worker

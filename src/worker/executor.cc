@@ -7,6 +7,7 @@
 
 #include "base/kill_point.h"
 #include "model/error_codec.h"
+#include "worker/error_stack.h"
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
@@ -267,11 +268,9 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   input.args_size -= setup_bytes;
   const Outcome outcome = execution.Run(input);
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
-    const Error& error = execution.error();
-    no_actor_.message += ": ";
-    if (!error.type_name.empty()) no_actor_.message += error.type_name + ": ";
-    no_actor_.message += error.message;
-    if (!error.stack.empty()) no_actor_.message += "\n" + error.stack;
+    no_actor_.message += ": " + Account(execution.error());
+    // Nothing else can run here. A detached actor's creator may be gone, and with it who would give the process back.
+    EndActor(no_actor_.message.c_str());
   }
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   Complete(channel, task, outcome);
