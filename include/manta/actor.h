@@ -370,7 +370,9 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     values_.ray_namespace = ray_namespace;
     return *this;
   }
-  // Lives until it is killed, beyond the job; else only as long as there are handles.
+  // Lives until it is killed, beyond the job; else only as long as there are handles. With
+  // SetMaxRestarts it is also restarted then; Remote waits for the values of its references, and
+  // throws if one has failed.
   ActorCreator& SetDetached(bool detached = true) {
     values_.detached = detached;
     return *this;

@@ -31,6 +31,12 @@ struct ActorEntry {
   std::string death;                 // why it is dead
 };
 
+// What becomes of the actor in a process that has ended.
+struct HostVerdict {
+  bool starts_again = false;
+  std::string account;  // of a dead one, for people: how often it had been restarted; "" for none, or never
+};
+
 class ActorNames {
  public:
   virtual ~ActorNames() = default;
@@ -50,8 +56,7 @@ class ActorNames {
   virtual void Await(ActorId id, FindAnswer answer) = 0;
 
   // What it hosted is restarting or dead; what it created, unless detached, is dead. `for_good`: what it hosted does not start again.
-  // Returns whether the actor that it hosted starts again.
-  virtual bool ProcessGone(ProcessId process, bool for_good, const std::string& reason) = 0;
+  virtual HostVerdict ProcessGone(ProcessId process, bool for_good, const std::string& reason) = 0;
 
   virtual void List(std::function<void(const std::vector<ActorEntry>&)> answer) = 0;
 };

@@ -82,9 +82,9 @@ void ActorDirectory::Find(const std::string& name, const std::string& ray_namesp
   answer(found->second);
 }
 
-bool ActorDirectory::ProcessGone(ProcessId process, bool for_good, const std::string& reason) {
+contracts::HostVerdict ActorDirectory::ProcessGone(ProcessId process, bool for_good, const std::string& reason) {
   std::vector<ActorId> ended;
-  bool starts_again = false;
+  contracts::HostVerdict verdict;
   for (auto& [id, actor] : actors_) {
     if (actor.state == ActorState::kDead) continue;
     if (id.creator == process) {
@@ -95,22 +95,27 @@ bool ActorDirectory::ProcessGone(ProcessId process, bool for_good, const std::st
       actor.process = {};
       if (!actor.restartable || for_good) {
         ended.push_back(id);
+        if (actor.restarts > 0 && !for_good) {
+          verdict.account = "the actor had been restarted " + std::to_string(actor.restarts) +
+                            (actor.restarts == 1 ? " time" : " times") + " and may not restart again";
+        }
         continue;
       }
-      starts_again = true;
+      verdict.starts_again = true;
       actor.state = ActorState::kRestarting;
     }
   }
   for (ActorId id : ended) {
     const bool by_creator = id.creator == process;
-    End(&actors_.at(id), by_creator ? "the process that created it has ended: " + reason : reason);
+    const std::string hosts = verdict.account.empty() ? reason : reason + "\n" + verdict.account;
+    End(&actors_.at(id), by_creator ? "the process that created it has ended: " + reason : hosts);
     AnswerWaiting(id);
   }
   for (;;) {  // what it has never registered
     const auto orphan = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& waiting) {
       return waiting.first.creator == process && !actors_.contains(waiting.first);
     });
-    if (orphan == waiting_.end()) return starts_again;
+    if (orphan == waiting_.end()) return verdict;
     AnswerWaiting(orphan->first);
   }
 }

@@ -22,7 +22,7 @@ class ActorDirectory final : public contracts::ActorNames {
   void Find(const std::string& name, const std::string& ray_namespace, ActorId id,
             FindAnswer answer) override;
   void Await(ActorId id, FindAnswer answer) override;
-  bool ProcessGone(ProcessId process, bool for_good, const std::string& reason) override;
+  contracts::HostVerdict ProcessGone(ProcessId process, bool for_good, const std::string& reason) override;
   void List(std::function<void(const std::vector<contracts::ActorEntry>&)> answer) override;
 
  private:

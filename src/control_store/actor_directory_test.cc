@@ -145,11 +145,20 @@ TEST_F(ActorDirectoryTest, NobodyRestartsADetachedOneWithoutItsCreator) {
   EXPECT_FALSE(Find("a"));
 }
 
+TEST_F(ActorDirectoryTest, ItsLastDeathTellsHowOftenItHadBeenRestarted) {
+  ActorEntry actor = Named("a", 1);
+  actor.restarts = 2;
+  EXPECT_FALSE(Register(actor));
+  const std::string account = "the actor had been restarted 2 times and may not restart again";
+  EXPECT_EQ(directory.ProcessGone(kWorker, false, "crashed").account, account);
+  EXPECT_EQ(FindById(actor.id)->death, "crashed\n" + account);
+}
+
 TEST_F(ActorDirectoryTest, AnEndForGoodEndsARestartableOneToo) {
   ActorEntry restartable = Named("a", 1);
   restartable.restartable = true;
   EXPECT_FALSE(Register(restartable));
-  EXPECT_FALSE(directory.ProcessGone(kWorker, true, "killed"));
+  EXPECT_FALSE(directory.ProcessGone(kWorker, true, "killed").starts_again);
   EXPECT_EQ(FindById(restartable.id)->state, ActorState::kDead);
   EXPECT_EQ(FindById(restartable.id)->death, "killed");
 }
@@ -169,7 +178,7 @@ TEST_F(ActorDirectoryTest, WhoAwaitsAnActorIsAnsweredWhenItIsAliveOrDead) {
   actor.state = ActorState::kAlive;
   EXPECT_FALSE(Register(actor));
   EXPECT_EQ(answers, (std::vector{ActorState::kAlive, ActorState::kAlive}));
-  EXPECT_TRUE(directory.ProcessGone(kWorker, false, "crashed"));
+  EXPECT_TRUE(directory.ProcessGone(kWorker, false, "crashed").starts_again);
   await();
   EXPECT_EQ(answers.size(), 2u);
   directory.ProcessGone(kDriver, false, "left");

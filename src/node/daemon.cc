@@ -499,14 +499,16 @@ void Daemon::EndJobIfOver(JobId job) {
 
 void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   log_.info("worker dead process={} cause=\"{}\"", SerialOf(id), cause.message);
-  const Process* worker = processes_.Find(id);
+  Process* worker = processes_.Find(id);
   if (worker == nullptr) return;
   logs_->WorkerGone(id);
   connections_->Drop(worker->connection->id());
   wire::CauseT full = cause;
   full.for_good = worker->ends_for_good;
   if (cluster_->is_head()) {
-    full.actor_restarts = actors_.ProcessGone(id, full.for_good, cause.message);
+    contracts::HostVerdict verdict = actors_.ProcessGone(id, full.for_good, cause.message);
+    full.actor_restarts = verdict.starts_again;
+    worker->actor_account = std::move(verdict.account);
   } else if (worker->dedicated && cluster_->up()) {
     wire::ActorHostGoneT gone;
     gone.process = id.value;
@@ -531,6 +533,9 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   if (process == nullptr) return;
   MANTA_KILL_POINT("daemon.death_seen");
   const std::optional<uint32_t> page = process->page;
+  // The actor's creator knows by itself, and hears of it by LeaseLost.
+  wire::CauseT for_peers = cause;
+  if (!process->actor_account.empty()) for_peers.message += "\n" + process->actor_account;
   const bool far = process->far;
   const bool announced = !far && process->role != wire::Role::Tool;
   if (far_channels_ && !far) far_channels_->WorkerGone(id);
@@ -554,13 +559,13 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   }
   processes_.Remove(id);
   if (page && !far) control_->ReleasePage(*page);
-  if (announced) cluster_->AnnounceGone(id, cause);
+  if (announced) cluster_->AnnounceGone(id, for_peers);
   for (ProcessId peer : peers) {
     const Process* known = processes_.Find(peer);
     if (told.contains(peer) || (known != nullptr && known->far)) continue;
     wire::ProcessGoneT gone;
     gone.process = id.value;
-    gone.cause = std::make_unique<wire::CauseT>(cause);
+    gone.cause = std::make_unique<wire::CauseT>(for_peers);
     for (const auto& [slot, generation] : missed_by(peer)) {
       gone.slots.push_back(slot);
       gone.generations.push_back(generation);

@@ -86,13 +86,14 @@ void Daemon::OnFarProcessGone(ProcessId id, const wire::CauseT& cause) {
 }
 
 void Daemon::FarProcessGone(ProcessId id, wire::CauseT cause) {
-  const Process* process = processes_.Find(id);
+  Process* process = processes_.Find(id);
   if (process == nullptr || !process->far) return;
   const bool driver = process->role == wire::Role::Driver;
   const JobId job = process->job;
   if (cluster_->is_head()) {
-    const bool restarts = actors_.ProcessGone(id, cause.for_good || driver, cause.message);
-    cause.actor_restarts = cause.actor_restarts || restarts;
+    contracts::HostVerdict verdict = actors_.ProcessGone(id, cause.for_good || driver, cause.message);
+    cause.actor_restarts = cause.actor_restarts || verdict.starts_again;
+    process->actor_account = std::move(verdict.account);
   }
   if (driver) logs_->DriverGone(job);
   ProcessGone(id, cause);
@@ -310,7 +311,7 @@ void Daemon::OnNodeMessage(const wire::Frame& frame) {
     if (!cluster_->is_head() || !cluster_->IsThere(host)) return;
     wire::ActorHostVerdictT verdict;
     verdict.process = host.value;
-    verdict.actor_restarts = actors_.ProcessGone(host, gone->for_good(), Text(gone->reason()));
+    verdict.actor_restarts = actors_.ProcessGone(host, gone->for_good(), Text(gone->reason())).starts_again;
     cluster_->SendToNode(std::move(verdict));
   } else if (const auto* verdict = frame.message_as_ActorHostVerdict()) {
     auto waiting = awaiting_verdict_.extract(ProcessId{verdict->process()});

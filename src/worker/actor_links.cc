@@ -107,6 +107,13 @@ void ActorLinks::Changed(const TaskTarget& target, ProcessId host) {
     created_.erase(found);
   }
   control_->Queue(std::move(registration));
+  if (created_.empty() && ends_with_last_actor_) control_->WakeTicker();
+}
+
+void ActorLinks::EndProcessWithLastActor() {
+  std::lock_guard guard(owner_->lock());
+  ends_with_last_actor_ = true;
+  control_->WakeTicker();  // it may be dead already
 }
 
 void ActorLinks::OnUnknown(uint64_t serial) {
@@ -213,12 +220,18 @@ void ActorLinks::Release(ActorRecord* actor) {
   control_->Flush();
 }
 
-void ActorLinks::Tick() {
+bool ActorLinks::Tick() {
   std::erase_if(lingering_, [this](ActorRecord* actor) {
     if (actor->references == 0 && actor->target->outstanding() > 0) return false;
     if (actor->references == 0 && actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));
     return true;
   });
+  if (!ends_with_last_actor_ || !created_.empty()) return false;
+  // A process that hosts a dead actor still, since its constructor failed, is given back first: nobody else could.
+  if (dispatcher_->has_leases()) return true;
+  QueueKill(runtime_->hosted_actor(), true);
+  ends_with_last_actor_ = false;
+  return false;
 }
 
 // No process has a handle any more.

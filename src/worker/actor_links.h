@@ -53,11 +53,14 @@ class ActorLinks {
   Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
 
   void Retain(ActorRecord* actor);
+  // From now on this process, which hosts an actor, ends for good as soon as all actors that it has created are dead.
+  void EndProcessWithLastActor();
   // The last release in all processes ends the actor after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
   ObjectRecord* LifeOf(const ActorRecord* actor);
-  // [lock] Lets go of actors whose last handle here has gone while calls were under way, and whose calls are done.
-  void Tick();
+  // [lock] Lets go of actors whose last handle here has gone while calls were under way, and whose calls are done; ends this process
+  // if it ends with its actors. Returns whether it is to be called again soon.
+  bool Tick();
   Result<> Kill(ActorRecord* actor, bool no_restart);
 
   // [lock] What is to be told of an actor created here: where it is, whether it is alive, or dead.
@@ -105,6 +108,7 @@ class ActorLinks {
   };
   std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
+  bool ends_with_last_actor_ = false;
   std::vector<ActorRecord*> lingering_;  // without handles here, with calls under way
 };
 

@@ -130,6 +130,7 @@ class Dispatcher {
   void FailAll(const Error& error);
 
   uint64_t outstanding() const;
+  bool has_leases() const { return !leases_.empty(); }
   bool has_active() const { return !active_.empty(); }
 
  private:

@@ -184,6 +184,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
+  steward_ = std::make_unique<Steward>(this);
   questions_ = std::make_unique<ClusterQuestions>(control_.get());
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
@@ -651,8 +652,7 @@ void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* rea
 
 Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
                                           const manta_actor_options& options) {
-  Result<ActorSetup> setup = CheckedSetup(options);
-  if (!setup) return setup.error();
+  if (Result<ActorSetup> setup = CheckedSetup(options); !setup) return setup.error();
   const auto check = [](const char* name, int32_t value, int32_t least) -> Result<> {
     if (value >= least) return {};
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) +
@@ -671,9 +671,17 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   }
   // As in Ray: by default an actor takes a CPU to be placed and none to run.
   if (constructor.options == 0) shape.resources = {};
+  if (options.detached != 0 && options.max_restarts != 0) return steward_->Create(constructor, shape, options);
   bool existed;
-  Result<ActorRecord*> actor = actors_->Create(constructor.function_name, std::move(shape), options, &existed);
-  if (!actor || existed) return actor;
+  return CreateActorHere(constructor, std::move(shape), options, &existed);
+}
+
+Result<ActorRecord*> Runtime::CreateActorHere(const manta_task_spec& constructor, TargetOptions shape,
+                                              const manta_actor_options& options, bool* existed) {
+  Result<ActorSetup> setup = CheckedSetup(options);
+  if (!setup) return setup.error();
+  Result<ActorRecord*> actor = actors_->Create(constructor.function_name, std::move(shape), options, existed);
+  if (!actor || *existed) return actor;
   manta_task_spec spec = constructor;
   spec.num_results = 0;
   uint8_t flags = shm::kActorCreation;

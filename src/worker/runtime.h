@@ -21,6 +21,7 @@
 #include "worker/node_memory.h"
 #include "worker/owner.h"
 #include "worker/shared_objects.h"
+#include "worker/steward.h"
 #include "worker/waiting.h"
 
 namespace manta::worker {
@@ -71,7 +72,11 @@ class Runtime {
                 uint8_t* ready);
 
   // ---- Actors
+  // A detached actor that may restart gets this process's steward for its creator.
   Result<ActorRecord*> CreateActor(const manta_task_spec& constructor, const manta_actor_options& options);
+  // With this process as its creator, whatever the options say, which are checked. Sets *existed if there was one of that name.
+  Result<ActorRecord*> CreateActorHere(const manta_task_spec& constructor, TargetOptions shape,
+                                       const manta_actor_options& options, bool* existed);
   ActorLinks& actors() { return *actors_; }
   ClusterQuestions& questions() { return *questions_; }
 
@@ -124,6 +129,7 @@ class Runtime {
   std::unique_ptr<SharedObjects> shared_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<ActorLinks> actors_;
+  std::unique_ptr<Steward> steward_;
   std::unique_ptr<ClusterQuestions> questions_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;

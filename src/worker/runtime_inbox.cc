@@ -143,6 +143,9 @@ void Runtime::OnClosed() {
   waiting_->WakeAll();
 }
 
+// Until leases of dead actors are given back.
+constexpr int64_t kActorsTickNs = 5'000'000;
+
 int64_t Runtime::OnTick(int64_t now) {
   const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
   const bool user_polls = calls != api_calls_seen_;
@@ -153,8 +156,9 @@ int64_t Runtime::OnTick(int64_t now) {
     std::lock_guard guard(owner_->lock());
     references_->Flush();
     polled = user_polls ? 0 : dispatcher_->Poll();
-    actors_->Tick();
+    const bool again = actors_->Tick();
     next = dispatcher_->Tick(now);
+    if (again) next = next < 0 ? kActorsTickNs : std::min(next, kActorsTickNs);
   }
   Flush();
   return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
