@@ -32,6 +32,13 @@ struct SourceLines::Library {
   void* (*address_module)(void*, uint64_t);
   void* (*module_source)(void*, uint64_t);
   const char* (*line_info)(void*, uint64_t*, int*, int*, uint64_t*, uint64_t*);
+  void* (*next_unit)(void*, void*, uint64_t*);
+  int (*unit_has)(void*, uint64_t);
+  void* (*unit_line)(void*, uint64_t);
+  const char* (*line_file)(void*, uint64_t*, uint64_t*);
+  int (*line_number)(void*, int*);
+
+  SourceLine FindInUnits(void* module, uintptr_t address) const;
 
   static std::unique_ptr<Library> Load() {
     void* handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -50,11 +57,30 @@ struct SourceLines::Library {
     find("dwfl_addrmodule", &library->address_module);
     find("dwfl_module_getsrc", &library->module_source);
     find("dwfl_lineinfo", &library->line_info);
+    find("dwfl_module_nextcu", &library->next_unit);
+    find("dwarf_haspc", &library->unit_has);
+    find("dwarf_getsrc_die", &library->unit_line);
+    find("dwarf_linesrc", &library->line_file);
+    find("dwarf_lineno", &library->line_number);
     find("dwfl_linux_proc_find_elf", &library->callbacks.find_elf);
     library->callbacks.find_debuginfo = NoOtherFiles;
     return all ? std::move(library) : nullptr;
   }
 };
+
+// Clang writes no table of which unit has which address.
+SourceLine SourceLines::Library::FindInUnits(void* module, uintptr_t address) const {
+  uint64_t bias = 0;
+  for (void* unit = next_unit(module, nullptr, &bias); unit != nullptr; unit = next_unit(module, unit, &bias)) {
+    if (unit_has(unit, address - bias) <= 0) continue;
+    void* found = unit_line(unit, address - bias);
+    const char* file = found == nullptr ? nullptr : line_file(found, nullptr, nullptr);
+    int line = 0;
+    if (file == nullptr || line_number(found, &line) != 0) return {};
+    return {file, line};
+  }
+  return {};
+}
 
 SourceLines::SourceLines() : library_(Library::Load().release()) {
   if (library_ != nullptr) modules_ = library_->begin(&library_->callbacks);
@@ -76,8 +102,9 @@ SourceLine SourceLines::Find(uintptr_t address) {
   if (modules_ == nullptr) return {};
   void* module = library_->address_module(modules_, address);
   if (module == nullptr && Report()) module = library_->address_module(modules_, address);
-  void* source = module == nullptr ? nullptr : library_->module_source(module, address);
-  if (source == nullptr) return {};
+  if (module == nullptr) return {};
+  void* source = library_->module_source(module, address);
+  if (source == nullptr) return library_->FindInUnits(module, address);
   int line = 0;
   const char* file = library_->line_info(source, nullptr, &line, nullptr, nullptr, nullptr);
   if (file == nullptr) return {};
