@@ -87,6 +87,17 @@ int RunCommandLine(int argc, char** argv) {
   AddClusterChoice(verb, &list.cluster);
   verb->callback([&] { status = RunList(list); });
 
+  TimelineOptions timeline;
+  verb = app.add_subcommand("timeline",
+                            "write what the processes of a cluster did of late, for chrome://tracing or Perfetto");
+  verb->add_option("--session,--address", timeline.cluster.session,
+                   "which cluster: the name or directory of its session, which may have ended (default: the only "
+                   "one that runs)");
+  verb->add_option("-o,--output", timeline.output,
+                   "the file to write, - for stdout (default: manta-timeline-DATE.json here)");
+  verb->add_flag("--json", timeline.cluster.json, "print what was written as JSON");
+  verb->callback([&] { status = RunTimeline(timeline); });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -45,12 +45,18 @@ struct ListOptions {
   std::string what;
 };
 
+struct TimelineOptions {
+  ClusterChoice cluster;      // the session may have ended
+  std::string output;         // "-": stdout; empty: a new file in the working directory
+};
+
 // One function per verb, each in a file of its own; they return the exit status.
 int RunNode(const NodeOptions& options);
 int RunStart(const StartOptions& options);
 int RunStop(const StopOptions& options);
 int RunStatus(const ClusterChoice& options);
 int RunList(const ListOptions& options);
+int RunTimeline(const TimelineOptions& options);
 
 // Parses the arguments and runs the verb.
 int RunCommandLine(int argc, char** argv);

@@ -198,7 +198,7 @@ Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
   Result<std::unique_ptr<node::Daemon>> made =
       node::Daemon::Create(loop, *log, *session, actors, daemon_options);
   if (!made) {
-    session->RemoveAllButLogs();
+    session->RemoveAllButHistory();
     return made.error();
   }
   node::Daemon& daemon = **made;
@@ -214,12 +214,12 @@ Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
     Result<> listening =
         daemon.ListenForNodes(daemon_options.address, static_cast<uint16_t>(options.port));
     if (!listening) {
-      session->RemoveAllButLogs();
+      session->RemoveAllButHistory();
       return listening.error();
     }
   }
   if (Result<> listening = daemon.Listen(); !listening) {
-    session->RemoveAllButLogs();
+    session->RemoveAllButHistory();
     return listening.error();
   }
   if (joined.socket) daemon.Adopt(std::move(joined.socket));
@@ -229,7 +229,7 @@ Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
             offer->ToString(), *object_bytes);
   loop.Run();
   daemon.KillEverything();
-  session->RemoveAllButLogs();
+  session->RemoveAllButHistory();
   if (options.session_directory.empty()) node::RemoveOldSessions(contracts::SessionRoot());
   return {};
 }

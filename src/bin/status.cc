@@ -55,6 +55,10 @@ void Print(const Json& json) {
   std::printf("Objects:   %llu in %.1f of %.1f MiB\n",
               store.value("objects", 0ull), store.value("used_bytes", 0.0) / (1 << 20),
               store.value("capacity_bytes", 0.0) / (1 << 20));
+  if (const Json& recorder = json["flight_recorder"]; recorder.value("missing", 0ull) > 0) {
+    std::printf("Timeline:  incomplete, %llu flight recorders are missing: %s\n",
+                recorder.value("missing", 0ull), recorder.value("reason", "").c_str());
+  }
   bool any = false;
   for (const Json& demand : json["demands"]) {
     if (!demand.contains("waits_for")) continue;

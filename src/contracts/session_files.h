@@ -5,6 +5,7 @@
 //       address                           text, see SessionAddress; gone when the cluster has ended
 //       secret                            0600: 32 hex digits that a Hello from outside has to name
 //       logs/
+//       recorder/                         recent events of all processes, see contracts/recorder_files.h
 #pragma once
 
 #include <sys/types.h>

@@ -56,6 +56,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   if (!secret) return secret.error();
   daemon->secret_ = *secret;
 
+  daemon->recorder_ =
+      std::make_unique<NodeRecorder>(log, session.path(), MakeProcessId(options.node_index, 1));
   ControlArenaOptions control;
   control.node_index = options.node_index;
   control.cores = options.cores;
@@ -79,7 +81,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   leases.max_starting = std::max(2u, options.cores);
   leases.first_lease = FirstOfNode(options.node_index);
   daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
-                                                   *daemon->channels_, *daemon->control_, leases);
+                                                   *daemon->channels_, *daemon->control_, *daemon->recorder_, leases);
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
   daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
@@ -92,7 +94,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   self.total = options.resources;
   const NodeFacts facts{daemon->node_id_, session.path(), options.embedded, EventLoop::Now()};
   auto listing = std::make_unique<Listing>(facts, daemon->processes_, *daemon->workers_,
-                                           *daemon->leases_, *daemon->objects_, *daemon->channels_);
+                                           *daemon->leases_, *daemon->objects_, *daemon->channels_,
+                                           *daemon->recorder_);
   daemon->cluster_ = std::make_unique<Cluster>(
       loop, log, daemon->processes_, std::move(self),
       [listing = listing.get()] { return listing->Available(); }, *daemon);
@@ -171,6 +174,7 @@ void Daemon::ReapChildren() {
 void Daemon::KillEverything() {
   workers_->KillAll();
   connections_->CloseAll();
+  recorder_->AllGone(processes_);
   // As a subreaper this process becomes the parent of whatever its workers leave behind.
   for (int attempt = 0; attempt < kReapAttempts; ++attempt) {
     pid_t reaped;
@@ -250,6 +254,7 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   SendWelcome(added, hello);
   log_.info("driver joined process={} pid={} job={} program=\"{}\"", SerialOf(id), added.pid,
             added.job.value, program.path);
+  recorder_->Joined(added);
   leases_->AddOwner(added);
   // So that the first task finds workers.
   workers_->AddExecutable(added.executable, program);
@@ -286,6 +291,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   }
   const Process& added = processes_.Add(std::move(worker));
   SendWelcome(added, hello);
+  recorder_->Joined(added);
   log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
   logs_->Watch(added, workers_->LogPath(added.id));
   leases_->AddOwner(added);
@@ -384,6 +390,10 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
     case wire::Message::ListAnswer:
       lists_->Answer(sender.id, frame.message_as_ListAnswer()->request(),
                      Text(frame.message_as_ListAnswer()->json()));
+      break;
+    case wire::Message::RecorderMissing:
+      recorder_->Missing(processes_.Describe(sender.id),
+                         Text(frame.message_as_RecorderMissing()->reason()));
       break;
     case wire::Message::StopCluster:
       Stop("asked to by " + processes_.Describe(sender.id));
@@ -538,6 +548,7 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   if (!process->actor_account.empty()) for_peers.message += "\n" + process->actor_account;
   const bool far = process->far;
   const bool announced = !far && process->role != wire::Role::Tool;
+  recorder_->Gone(*process, cause);
   if (far_channels_ && !far) far_channels_->WorkerGone(id);
   const std::map<ProcessId, SlotList> missed = objects_->ProcessGone(id);
   const auto missed_by = [&](ProcessId owner) {

@@ -22,6 +22,7 @@
 #include "node/list_service.h"
 #include "node/listener.h"
 #include "node/log_service.h"
+#include "node/node_recorder.h"
 #include "node/object_copies.h"
 #include "node/object_space.h"
 #include "node/process_table.h"
@@ -143,6 +144,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   uint64_t last_job_ = 0;
   ProcessId embedding_driver_;
   ProcessTable processes_;
+  std::unique_ptr<NodeRecorder> recorder_;
   std::unique_ptr<ControlArena> control_;
   std::unique_ptr<ObjectSpace> objects_;
   std::unique_ptr<Connections> connections_;

@@ -35,6 +35,7 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
     }
     actor.process = {};
   }
+  recorder_->ActorChanged(actor);
   if (actor.detached && actor.process && cluster_->IsThere(actor.process)) {
     wire::DetachActorHostT detach;
     detach.process = actor.process.value;

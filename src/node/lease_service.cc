@@ -42,12 +42,13 @@ Result<model::ResourceSet> Decode(
 
 LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
                            WorkerPool& workers, ChannelAllocator& channels, ControlArena& arena,
-                           const model::LeaseOptions& options)
+                           NodeRecorder& recorder, const model::LeaseOptions& options)
     : log_(log),
       processes_(processes),
       workers_(workers),
       channels_(channels),
       arena_(arena),
+      recorder_(recorder),
       table_(options),
       tick_(loop, [this] {
         table_.Tick(EventLoop::Now());
@@ -120,6 +121,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
     if (is_new) demands_.erase(demand_key);
     return Refuse(owner.id, message.key(), set.error().message);
   }
+  recorder_.Demand(owner.id, demand.key, demand.wanted, demand.dedicated);
   info.demand = std::move(demand);
   info.actor = {ProcessId{message.actor_creator()}, message.actor_serial()};
   if (message.actor_name() != nullptr) info.actor_name = message.actor_name()->str();
@@ -135,6 +137,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
 void LeaseService::ReturnLease(ProcessId owner, LeaseId lease) {
   const auto found = leases_.find(lease.value);
   if (found == leases_.end() || found->second.owner != owner) return;
+  recorder_.LeaseReturned(lease, found->second.worker);
   Forget(lease);
   table_.ReturnLease(EventLoop::Now(), lease);
   Pump();
@@ -263,6 +266,7 @@ void LeaseService::Do(const model::GrantLease& grant) {
   lease = {grant.lease, grant.owner, grant.worker, grant.key, dedicated, false, EventLoop::Now()};
   by_worker_[grant.worker] = grant.lease;
 
+  recorder_.LeaseGranted(grant.lease, grant.owner, grant.worker, dedicated);
   MANTA_KILL_POINT("daemon.lease_granted");
   wire::LeaseGrantedT granted;
   granted.key = grant.key;
@@ -277,7 +281,10 @@ void LeaseService::Do(const model::GrantLease& grant) {
 
 void LeaseService::Do(const model::RevokeLease& revoke) {
   const auto found = leases_.find(revoke.lease.value);
-  if (found != leases_.end()) found->second.revoked = true;
+  if (found != leases_.end()) {
+    found->second.revoked = true;
+    recorder_.LeaseRevoked(revoke.lease, found->second.worker);
+  }
   wire::LeaseRevokedT message;
   message.lease = revoke.lease.value;
   processes_.Send(revoke.owner, std::move(message));
@@ -300,6 +307,7 @@ void LeaseService::Do(const model::StopWorker& stop) {
 void LeaseService::Do(const model::LeaseLost& lost) {
   const auto found = leases_.find(lost.lease.value);
   if (found == leases_.end()) return;
+  recorder_.LeaseLost(lost.lease, lost.worker);
   Forget(lost.lease);
   wire::LeaseLostT message;
   message.lease = lost.lease.value;

@@ -15,6 +15,7 @@
 #include "node/channel_allocator.h"
 #include "node/control_arena.h"
 #include "node/event_loop.h"
+#include "node/node_recorder.h"
 #include "node/object_table.h"
 #include "node/process_table.h"
 #include "node/worker_pool.h"
@@ -42,7 +43,8 @@ class LeaseService {
   };
 
   LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, WorkerPool& workers,
-               ChannelAllocator& channels, ControlArena& arena, const model::LeaseOptions& options);
+               ChannelAllocator& channels, ControlArena& arena, NodeRecorder& recorder,
+               const model::LeaseOptions& options);
 
   // Drivers and workers may both own tasks.
   void AddOwner(const Process& process);
@@ -99,6 +101,7 @@ class LeaseService {
   WorkerPool& workers_;
   ChannelAllocator& channels_;
   ControlArena& arena_;
+  NodeRecorder& recorder_;
   model::LeaseTable table_;
   std::map<DemandKey, DemandInfo> demands_;
   std::map<uint64_t, Lease> leases_;

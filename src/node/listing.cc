@@ -223,6 +223,8 @@ std::string Listing::Of(const std::string& what) const {
                             {"objects", objects_.table().objects()},
                             {"waiting", objects_.waiting()}};
     json["channels"] = {{"count", channels_.channels()}, {"bytes", channels_.used_bytes()}};
+    json["flight_recorder"] = {{"missing", recorder_.missing()},
+                               {"reason", recorder_.missing_reason()}};
     json["workers"] = Workers(workers_, processes_, leases_);
     Json drivers = Json::array();
     for (const Process* process : Sorted(processes_)) {

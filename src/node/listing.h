@@ -10,6 +10,7 @@
 #include "node/channel_allocator.h"
 #include "node/cluster.h"
 #include "node/lease_service.h"
+#include "node/node_recorder.h"
 #include "node/object_space.h"
 #include "node/process_table.h"
 #include "node/worker_pool.h"
@@ -26,13 +27,15 @@ struct NodeFacts {
 class Listing {
  public:
   Listing(const NodeFacts& facts, const ProcessTable& processes, const WorkerPool& workers,
-          const LeaseService& leases, const ObjectSpace& objects, const ChannelAllocator& channels)
+          const LeaseService& leases, const ObjectSpace& objects, const ChannelAllocator& channels,
+          const NodeRecorder& recorder)
       : facts_(facts),
         processes_(processes),
         workers_(workers),
         leases_(leases),
         objects_(objects),
-        channels_(channels) {}
+        channels_(channels),
+        recorder_(recorder) {}
 
   // All nodes of the cluster, this one first.
   using Nodes = std::function<std::vector<NodeInfo>()>;
@@ -59,6 +62,7 @@ class Listing {
   const LeaseService& leases_;
   const ObjectSpace& objects_;
   const ChannelAllocator& channels_;
+  const NodeRecorder& recorder_;
 };
 
 }  // namespace manta::node

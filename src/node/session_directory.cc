@@ -15,6 +15,7 @@
 #include <system_error>
 #include <vector>
 
+#include "contracts/recorder_files.h"
 #include "contracts/session_files.h"
 #include "node/unique_fd.h"
 
@@ -121,9 +122,9 @@ Result<std::string> SessionDirectory::MakeSecret() const {
   return secret;
 }
 
-void SessionDirectory::RemoveAllButLogs() const {
+void SessionDirectory::RemoveAllButHistory() const {
   for (const std::string& name : EntriesOf(path_)) {
-    if (name != "logs") unlink((path_ + "/" + name).c_str());
+    if (name != "logs" && name != "recorder") unlink((path_ + "/" + name).c_str());
   }
   bool any = false;
   for (const std::string& name : EntriesOf(logs())) {
@@ -136,6 +137,8 @@ void SessionDirectory::RemoveAllButLogs() const {
     }
   }
   if (any) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(contracts::RecorderDirectory(path_), ignored);
   rmdir(logs().c_str());
   rmdir(path_.c_str());
 }

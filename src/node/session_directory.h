@@ -15,8 +15,8 @@ class SessionDirectory {
   // 128 random bits in hex, also in the file "secret", which the user alone can read.
   Result<std::string> MakeSecret() const;
 
-  // At the end: whatever is no log. The directory itself goes if no log has a byte in it.
-  void RemoveAllButLogs() const;
+  // At the end: whatever is neither a log nor a flight recorder. The directory itself goes if no log has a byte in it.
+  void RemoveAllButHistory() const;
 
   const std::string& path() const { return path_; }
   std::string logs() const { return path_ + "/logs"; }

@@ -56,17 +56,20 @@ TEST_F(SessionDirectoryTest, RelativePathsAreRefused) {
   EXPECT_FALSE(SessionDirectory::Create("/nowhere/at/all"));
 }
 
-TEST_F(SessionDirectoryTest, LeavesLogsOnly) {
+TEST_F(SessionDirectoryTest, LeavesLogsAndRecordersOnly) {
   const auto session = SessionDirectory::Create(root + "/session_1");
   ASSERT_TRUE(session.value().MakeSecret());
   std::ofstream(session.value().logs() + "/worker-3.log") << "hello";
   std::ofstream(session.value().logs() + "/worker-4.log");
-  session.value().RemoveAllButLogs();
+  fs::create_directory(root + "/session_1/recorder");
+  std::ofstream(root + "/session_1/recorder/names") << "names";
+  session.value().RemoveAllButHistory();
   EXPECT_FALSE(fs::exists(root + "/session_1/secret"));
+  EXPECT_TRUE(fs::exists(root + "/session_1/recorder/names"));
   EXPECT_TRUE(fs::exists(root + "/session_1/logs/worker-3.log"));
   EXPECT_FALSE(fs::exists(root + "/session_1/logs/worker-4.log"));
   fs::remove(root + "/session_1/logs/worker-3.log");
-  session.value().RemoveAllButLogs();
+  session.value().RemoveAllButHistory();
   EXPECT_FALSE(fs::exists(root + "/session_1"));
 }
 

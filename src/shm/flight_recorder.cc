@@ -111,6 +111,19 @@ Moment LastCalibration(const RecorderHeader& header, const Moment& created) {
   return created;
 }
 
+// What has begun, unless something else begins all the time.
+std::optional<RecorderEvent> RunningIn(const RecorderHeader& header) {
+  for (int tries = 0; tries < 16; ++tries) {
+    RecorderEvent running;
+    running.ticks = header.running_since.load(std::memory_order_acquire);
+    if (running.ticks == 0) continue;
+    running.c = header.running_c.load(std::memory_order_acquire);
+    running.d = header.running_d.load(std::memory_order_acquire);
+    if (header.running_since.load(std::memory_order_acquire) == running.ticks) return running;
+  }
+  return std::nullopt;
+}
+
 double NsPerTick(const Moment& from, const Moment& to) {
   if (to.ticks <= from.ticks || to.monotonic_ns < from.monotonic_ns + kShortestBaselineNs) return 0;
   return static_cast<double>(to.monotonic_ns - from.monotonic_ns) /
@@ -244,6 +257,8 @@ Result<Recording> ReadRecorder(const void* region, uint64_t bytes) {
   recording.process = ProcessId{header.process.load(std::memory_order_acquire)};
   const Moment created = Load(header.created);
   const Moment last = LastCalibration(header, created);
+  recording.role = header.role.load(std::memory_order_acquire);
+  recording.subject = header.subject.load(std::memory_order_acquire);
   recording.created_wall_ns = Shifted(created.wall_ns, 0);
 
   double ns_per_tick = 1;
@@ -254,18 +269,30 @@ Result<Recording> ReadRecorder(const void* region, uint64_t bytes) {
     }
     if (ns_per_tick == 0) ns_per_tick = MeasureNsPerTick(BestClock());
   }
+  recording.ns_per_tick = ns_per_tick;
+  recording.anchor_ticks = last.ticks;
+  recording.anchor_monotonic_ns = Shifted(last.monotonic_ns, 0);
+  const auto timed = [&](uint64_t index, const RecorderEvent& event) -> RecordedEvent {
+    const double delta_ns =
+        static_cast<double>(static_cast<int64_t>(event.ticks - last.ticks)) * ns_per_tick;
+    return {index, Shifted(last.monotonic_ns, delta_ns), Shifted(last.wall_ns, delta_ns), event};
+  };
+  if (const std::optional<RecorderEvent> running = RunningIn(header)) {
+    recording.running = timed(0, *running);
+  }
   recording.written = ReadRecorderRing<RealAtomics>(
       header.written,
       reinterpret_cast<const RecorderSlot<RealAtomics>*>(
           static_cast<const unsigned char*>(region) + sizeof(RecorderHeader)),
       log2_events, [&](uint64_t index, const RecorderEvent& event) {
-        if (event.kind == 0) return;
-        const double delta_ns =
-            static_cast<double>(static_cast<int64_t>(event.ticks - last.ticks)) * ns_per_tick;
-        recording.events.push_back({index, Shifted(last.monotonic_ns, delta_ns),
-                                    Shifted(last.wall_ns, delta_ns), event});
+        if (event.kind != 0) recording.events.push_back(timed(index, event));
       });
   return recording;
+}
+
+int64_t Recording::MonotonicAt(uint64_t ticks) const {
+  const double delta_ns = static_cast<double>(static_cast<int64_t>(ticks - anchor_ticks)) * ns_per_tick;
+  return anchor_monotonic_ns + std::llround(std::clamp(delta_ns, -4e18, 4e18));
 }
 
 Result<Recording> ReadRecorderFile(const std::string& path) {

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -139,13 +140,20 @@ struct RecorderHeader {
   RecorderClock clock;
   std::atomic<uint64_t> process;  // the process id, 0 while there is none
   uint64_t boot;                  // tells the machine's starts apart
-  uint64_t reserved[3];
+  std::atomic<uint32_t> role;     // who writes; what it says is up to the writer, as with events
+  std::atomic<uint32_t> subject;  // what its process is there for
+  uint64_t reserved[2];
   RecorderMoment created;
   // Calibration n >= 1 stands in recent[n modulo 2], `calibrations` counts them.
   RecorderMoment recent[2];
   std::atomic<uint64_t> calibrations;
   uint64_t reserved2[3];
   alignas(kCacheLine) std::atomic<uint64_t> written;  // events so far
+  // What has begun and has no event yet: its time, and the words c and d of that event. In the line of
+  // `written`, which the writer touches anyway. `running_since` is written last, and 0 before the others.
+  std::atomic<uint64_t> running_since;
+  std::atomic<uint64_t> running_c;
+  std::atomic<uint64_t> running_d;
 };
 static_assert(sizeof(RecorderHeader) == 256);
 
@@ -175,6 +183,16 @@ class FlightRecorder {
                 uint64_t d = 0) {
     writer_.Record({ticks, kind, a, b, c, d});
   }
+  void Record(const RecorderEvent& event) { writer_.Record(event); }
+  // Notes what begins now, for a reader that comes before its event.
+  void Begin(uint64_t ticks, uint64_t c, uint64_t d) {
+    header_->running_since.store(0, std::memory_order_relaxed);
+    header_->running_c.store(c, std::memory_order_release);
+    header_->running_d.store(d, std::memory_order_release);
+    header_->running_since.store(ticks, std::memory_order_release);
+  }
+  // Whether ticks are those of the processor's counter, and not nanoseconds.
+  bool reads_counter() const { return reads_counter_; }
   uint64_t Ticks() const {
 #if defined(__x86_64__)
     if (reads_counter_) return __rdtsc();
@@ -197,6 +215,8 @@ class FlightRecorder {
   void SetProcess(ProcessId process) {
     header_->process.store(process.value, std::memory_order_release);
   }
+  void SetRole(uint32_t role) { header_->role.store(role, std::memory_order_release); }
+  void SetSubject(uint32_t subject) { header_->subject.store(subject, std::memory_order_release); }
 
  private:
   friend Result<FlightRecorder> CreateRecorder(void* region, uint64_t bytes);
@@ -228,7 +248,16 @@ struct RecordedEvent {
 struct Recording {
   uint32_t pid = 0;
   ProcessId process;
+  uint32_t role = 0;
+  uint32_t subject = 0;
   int64_t created_wall_ns = 0;
+  // When the counter stood, or will stand, at `ticks`; what is later is not earlier.
+  int64_t MonotonicAt(uint64_t ticks) const;
+  uint64_t anchor_ticks = 0;
+  int64_t anchor_monotonic_ns = 0;
+  double ns_per_tick = 1;
+  // What had begun: `event.ticks` is when, `event.kind` is 0. Its event may be there, too, with the same beginning.
+  std::optional<RecordedEvent> running;
   uint64_t written = 0;               // events ever; those before events[0] are overwritten
   std::vector<RecordedEvent> events;  // by index
 };

@@ -11,6 +11,7 @@
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
+#include "worker/task_facts.h"
 #include "worker/ticks.h"
 
 namespace manta::worker {
@@ -35,9 +36,9 @@ ExecutionContext* Executor::current() { return current_context; }
 int Executor::depth() { return current_depth; }
 
 Executor::Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared,
-                   bool node_has_gpus, manta_runtime* runtime)
-    : owner_(owner), references_(references), waiting_(waiting), shared_(shared), runtime_(runtime),
-      gpus_(node_has_gpus) {}
+                   TaskRecorder* recorder, bool node_has_gpus, manta_runtime* runtime)
+    : owner_(owner), references_(references), waiting_(waiting), shared_(shared), recorder_(recorder),
+      runtime_(runtime), gpus_(node_has_gpus) {}
 
 Executor::~Executor() = default;
 
@@ -186,8 +187,13 @@ void Executor::Refuse(Incoming& channel, const shm::TaskBody& task, const Error&
   outcome.is_list = true;
   outcome.bytes = list.data();
   outcome.size = static_cast<uint32_t>(list.size());
+  const uint64_t now = NowTicks();
+  shm::TaskFacts facts = FactsOf({channel.view.header->owner}, task, shm::FunctionKey(task.function));
+  facts.outcome = error.kind == MANTA_ERROR_TASK_CANCELLED ? shm::EventOutcome::kCancelled
+                                                           : shm::EventOutcome::kRefused;
+  recorder_->EndsOnAnyThread(EventKindOf(task), facts, now, now);
   if (threads_ == nullptr) {
-    Complete(channel, task, outcome);
+    Complete(channel, task, outcome, now);
   } else {
     CompleteFromThread(channel, task, outcome);
   }
@@ -220,7 +226,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
       for (Threads::Group& group : threads_->groups) group.calls.Drain();
     }
     EndActor("no handle to the actor is left");
-    Complete(channel, task, Outcome{});
+    Complete(channel, task, Outcome{}, NowTicks());
     return;
   }
   const uint32_t ring = channel.view.header->task_payload_bytes;
@@ -240,6 +246,9 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     Refuse(channel, task, no_actor_);
     return;
   }
+  if (__builtin_expect(!recorder_->has_begun(), 0)) {
+    recorder_->BeginExecuting((task.flags & shm::kActorCreation) != 0);
+  }
   const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
   const bool is_method = (task.flags & shm::kActorMethod) != 0;
   if (is_method && __builtin_expect(threads_ != nullptr || task.shape != 0, 0)) {
@@ -248,6 +257,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   }
   uint32_t setup_bytes = 0;
   if ((task.flags & shm::kActorCreation) != 0) {
+    recorder_->HostsActor(code->key);
     actor_shape_ = task.shape;
     actor_was_restarted_.store(task.attempt > 0, std::memory_order_relaxed);
     ActorSetup setup;
@@ -266,14 +276,19 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   Execution::Input input = InputOf(channel, task, *code, payload, body->inline_result);
   input.args += setup_bytes;
   input.args_size -= setup_bytes;
+  shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
+  recorder_->Begins(facts, task_began_);
   const Outcome outcome = execution.Run(input);
+  facts.outcome = EventOutcomeOf(outcome, execution);
+  const uint64_t ended = NowTicks();
+  recorder_->Ends(EventKindOf(task), facts, task_began_, ended);
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
     no_actor_.message += ": " + Account(execution.error());
     // Nothing else can run here. A detached actor's creator may be gone, and with it who would give the process back.
     EndActor(no_actor_.message.c_str());
   }
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
-  Complete(channel, task, outcome);
+  Complete(channel, task, outcome, ended);
 }
 
 bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body) {
@@ -296,12 +311,11 @@ bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::Complet
   return true;
 }
 
-void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
+void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
   body->generation = task.generation;
   if (threads_ == nullptr) {
-    const uint64_t now = NowTicks();
     body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
     task_began_ = now;
   } else {
@@ -344,6 +358,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
     std::lock_guard guard(owner_->lock());
     EncodeDependencies(*owner_, task, &dependencies);
   }
+  const uint64_t began = NowTicks();
   const Outcome outcome =
       execution.Run({.invoker = code->invoker,
                      .target = code->target,
@@ -356,6 +371,9 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
                      .sender = owner_->process(),
                      .num_results = task.body.results,
                      .inline_result = inline_result});
+  shm::TaskFacts facts = FactsOf(owner_->process(), task.body, code->key);
+  facts.outcome = EventOutcomeOf(outcome, execution);
+  recorder_->EndsOnAnyThread(shm::EventKind::kInPlace, facts, began, NowTicks());
   --current_depth;
   return outcome;
 }

@@ -16,6 +16,7 @@
 #include "worker/execution.h"
 #include "worker/function_registry.h"
 #include "worker/owner.h"
+#include "worker/task_recorder.h"
 #include "worker/visible_gpus.h"
 #include "worker/waiting.h"
 
@@ -24,8 +25,8 @@ namespace manta::worker {
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
 class Executor {
  public:
-  Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, bool node_has_gpus,
-           manta_runtime* runtime);
+  Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, TaskRecorder* recorder,
+           bool node_has_gpus, manta_runtime* runtime);
   ~Executor();
 
   // Until RequestStop, or a descriptor that asks to end.
@@ -99,7 +100,8 @@ class Executor {
   uint32_t RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit);
   void RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot);
   Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
-  void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  // `now`: when the task ended.
+  void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now);
   bool PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body);
   Execution& ExecutionAt(size_t depth);
   static thread_local ThreadState* pool_state_;  // of the threads of pools
@@ -121,6 +123,7 @@ class Executor {
   References* const references_;
   Waiting* const waiting_;
   SharedObjects* const shared_;
+  TaskRecorder* const recorder_;
   manta_runtime* const runtime_;
   std::vector<std::shared_ptr<Incoming>> channels_;
   uint32_t version_ = 0;

@@ -7,6 +7,7 @@
 #include "worker/executor.h"
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
+#include "worker/task_facts.h"
 
 namespace manta::worker {
 thread_local Executor::ThreadState* Executor::pool_state_ = nullptr;
@@ -66,7 +67,11 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;
   alignas(8) unsigned char inline_result[shm::kInlineResult];
+  const uint64_t began = NowTicks();
   const Outcome outcome = execution.Run(InputOf(channel, task, code, payload, inline_result));
+  shm::TaskFacts facts = FactsOf(id.owner, task, code.key);
+  facts.outcome = EventOutcomeOf(outcome, execution);
+  recorder_->EndsOnAnyThread(shm::EventKind::kActorCall, facts, began, NowTicks());
   // First: once its caller knows that the actor ends, no further call starts.
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   CompleteFromThread(channel, task, outcome);
@@ -86,7 +91,7 @@ void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, 
         if (!outcome.is_list && outcome.size > 0) {
           std::memcpy(channel.completions.Next()->inline_result, outcome.bytes, outcome.size);
         }
-        Complete(channel, task, outcome);
+        Complete(channel, task, outcome, 0);
         return;
       }
     }

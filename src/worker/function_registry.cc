@@ -3,12 +3,15 @@
 #include <cxxabi.h>
 #include <elf.h>
 #include <link.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+
+#include "shm/recorder_events.h"
 
 namespace manta::worker {
 namespace {
@@ -43,6 +46,12 @@ std::string BuildIdOf(const dl_phdr_info& info) {
     }
   }
   return {};
+}
+
+std::string ExecutablePath() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  return size <= 0 ? std::string() : std::string(path, static_cast<size_t>(size));
 }
 
 }  // namespace
@@ -113,7 +122,10 @@ Result<manta_function_id> FunctionRegistry::Find(manta_invoker invoker, const vo
                      std::string("the code of '") + name + "' lies in no loaded module");
   }
   manta_function_id id{module->hash, static_cast<uint32_t>(address - module->base), 0, 0};
-  if (target == nullptr) return id;
+  if (target == nullptr) {
+    Note(id, name);
+    return id;
+  }
   const auto target_address = reinterpret_cast<uintptr_t>(target);
   const Module* target_module = ModuleOf(target_address);
   if (target_module == nullptr) {
@@ -123,6 +135,7 @@ Result<manta_function_id> FunctionRegistry::Find(manta_invoker invoker, const vo
   }
   id.target_module = target_module->hash;
   id.target = static_cast<uint32_t>(target_address - target_module->base);
+  Note(id, name);
   return id;
 }
 
@@ -140,7 +153,11 @@ Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id
                      "the task names code that this worker's executable does not have: the driver "
                      "runs another build, or loaded a library with dlopen that the worker did not");
   }
-  if (id.target_module == 0) return code;
+  code.key = shm::FunctionKey(id);
+  if (id.target_module == 0) {
+    Note(id, "");
+    return code;
+  }
   const Module* target_module = ModuleWith(id.target_module);
   const uintptr_t address = target_module == nullptr ? 0 : target_module->base + id.target;
   if (target_module == nullptr || address < target_module->code_begin ||
@@ -149,7 +166,33 @@ Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id
                      "the task names a function that this worker's executable does not have");
   }
   code.target = reinterpret_cast<const void*>(address);
+  Note(id, "");
   return code;
+}
+
+void FunctionRegistry::Note(const manta_function_id& id, const char* type) {
+  const auto [known, is_new] = named_.try_emplace(shm::FunctionKey(id));
+  NamedFunction& named = known->second;
+  if (!is_new && (*type == '\0' || !named.type.empty())) return;
+  named.id = id;
+  named.type = type;
+  named.module = id.target_module != 0 ? id.target_module : id.module;
+  if (const Module* module = ModuleWith(named.module)) {
+    named.build_id = module->build_id;
+    named.path = module == &modules_.front() ? ExecutablePath() : module->path;
+  }
+  for (const auto& [who, told] : observers_) told(named);
+}
+
+void FunctionRegistry::Observe(const void* who, std::function<void(const NamedFunction&)> told) {
+  std::lock_guard guard(mutex_);
+  for (const auto& [key, named] : named_) told(named);
+  observers_.emplace_back(who, std::move(told));
+}
+
+void FunctionRegistry::Forget(const void* who) {
+  std::lock_guard guard(mutex_);
+  std::erase_if(observers_, [&](const auto& observer) { return observer.first == who; });
 }
 
 std::string FunctionRegistry::ExecutableBuildId() {

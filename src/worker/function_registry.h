@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -25,9 +28,22 @@ class FunctionRegistry {
   struct Code {
     manta_invoker invoker = nullptr;
     const void* target = nullptr;
+    uint32_t key = 0;  // for people who look at recordings: shm::FunctionKey
   };
   // Error when the id names no registered code of this executable.
   Result<Code> Resolve(const manta_function_id& id);
+
+  struct NamedFunction {
+    manta_function_id id;
+    std::string type;      // "": known by its id only
+    uint32_t module;       // where its code is (the target's, if there is one)
+    std::string build_id;  // of the module, hex; "" for none
+    std::string path;
+  };
+  // Calls `told` for every function that was found or resolved so far, and for each new one from then on, until Forget(who). One
+  // call at a time; from inside, the registry must not be called.
+  void Observe(const void* who, std::function<void(const NamedFunction&)> told);
+  void Forget(const void* who);
 
   // Hex of the main program's build id; of the path's hash when it was linked without one.
   std::string ExecutableBuildId();
@@ -47,11 +63,14 @@ class FunctionRegistry {
   void LoadModules();
   const Module* ModuleOf(uintptr_t address);
   const Module* ModuleWith(uint32_t hash);
+  void Note(const manta_function_id& id, const char* type);
 
   std::mutex mutex_;
   std::vector<manta_invoker> invokers_;  // sorted when resolving
   bool sorted_ = false;
   std::vector<Module> modules_;
+  std::unordered_map<uint32_t, NamedFunction> named_;  // by key
+  std::vector<std::pair<const void*, std::function<void(const NamedFunction&)>>> observers_;
 };
 
 }  // namespace manta::worker

@@ -20,6 +20,14 @@ namespace {
 
 constexpr int64_t kHandshakeNs = 10'000'000'000;
 constexpr int kDeepestInPlace = 256;
+// A wait that looks less often than this was not long enough for the flight recorder to read the clock again.
+constexpr uint32_t kFewLooks = 64;
+
+shm::EventOutcome WaitOutcome(bool reached, bool cancelled, bool failed) {
+  if (cancelled) return shm::EventOutcome::kCancelled;
+  if (failed) return shm::EventOutcome::kError;
+  return reached ? shm::EventOutcome::kOk : shm::EventOutcome::kTimeout;
+}
 
 bool NodeHasGpus(const wire::WelcomeT& welcome) {
   return std::any_of(welcome.resources.begin(), welcome.resources.end(), [](const auto& amount) {
@@ -147,6 +155,7 @@ class Runtime::Peers final : public CancelListener {
 Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
   const bool is_driver = hello.role == wire::Role::Driver;
   if (!is_driver) MANTA_KILL_POINT("worker.before_hello");
+  std::string program = hello.executable;
   Result<Handshake> handshake = ShakeHands(socket, std::move(hello), kHandshakeNs);
   if (!handshake) {
     close(socket);
@@ -162,12 +171,20 @@ Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello
   if (!memory) return memory.error();
   if (!is_driver) MANTA_KILL_POINT("worker.attached");
   return std::unique_ptr<Runtime>(
-      new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver));
+      new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver, std::move(program)));
 }
 
-Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver)
+Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program)
     : is_driver_(is_driver), welcome_(std::move(handshake.welcome)), memory_(std::move(memory)) {
   control_ = std::make_unique<ControlClient>(socket, std::move(handshake.reader));
+  TaskRecorder::Place place{welcome_.session_directory, ProcessId{welcome_.process},
+                            is_driver_ ? shm::RecorderRole::kDriver : shm::RecorderRole::kWorker, std::move(program)};
+  recorder_ = std::make_unique<TaskRecorder>(std::move(place), [this](const std::string& reason) {
+    wire::RecorderMissingT message;
+    message.reason = reason;
+    control_->Queue(std::move(message));
+    control_->WakeTicker();
+  });
   port_ = std::make_unique<Port>(this);
   owner_ = std::make_unique<Owner>(ProcessId{welcome_.process}, &memory_);
   owner_->set_listener(port_.get());
@@ -181,7 +198,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   });
   peers_ = std::make_unique<Peers>(this);
   references_->set_canceller(peers_.get());
-  shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_);
+  shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_, recorder_.get());
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
   steward_ = std::make_unique<Steward>(this);
@@ -191,8 +208,8 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   if (!is_driver_) {
-    executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), NodeHasGpus(welcome_),
-                                           reinterpret_cast<manta_runtime*>(this));
+    executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), recorder_.get(),
+                                           NodeHasGpus(welcome_), reinterpret_cast<manta_runtime*>(this));
   }
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
@@ -500,7 +517,9 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   size_t next = 0;
   ObjectRecord* failed = nullptr;
   bool cancelled = false;
+  uint32_t looks = 0;
   auto done = [&] {
+    ++looks;
     if (IsCancelled()) {
       cancelled = true;
       return true;
@@ -545,7 +564,13 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
       request.before_parking = blocked;
       request.after_parking = resumed;
     }
-    if (!waiting_->Wait(request)) {
+    const uint64_t began = NowTicks();
+    looks = 0;
+    const bool reached = waiting_->Wait(request);
+    if (looks >= kFewLooks || waiting_->spin_ns() == 0) {
+      recorder_->Waited(shm::EventKind::kGet, WaitOutcome(reached, cancelled, failed != nullptr), began, count);
+    }
+    if (!reached) {
       const auto pending = std::count_if(objects, objects + count, [](const ObjectRecord* object) {
         return object->state.load(std::memory_order_acquire) == ValueState::kPending;
       });
@@ -569,7 +594,9 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
   }
   if (!OwnsAll(objects, count)) return ForeignReference("Wait");
   bool cancelled = false;
+  uint32_t looks = 0;
   auto done = [&] {
+    ++looks;
     if (IsCancelled()) {
       cancelled = true;
       return true;
@@ -596,7 +623,12 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
       request.before_parking = blocked;
       request.after_parking = resumed;
     }
-    waiting_->Wait(request);
+    const uint64_t began = NowTicks();
+    looks = 0;
+    const bool reached = waiting_->Wait(request);
+    if (looks >= kFewLooks || waiting_->spin_ns() == 0) {
+      recorder_->Waited(shm::EventKind::kWait, WaitOutcome(reached, cancelled, false), began, count);
+    }
   }
   if (cancelled) return Interrupted("Wait");
   size_t found = 0;

@@ -22,6 +22,7 @@
 #include "worker/owner.h"
 #include "worker/shared_objects.h"
 #include "worker/steward.h"
+#include "worker/task_recorder.h"
 #include "worker/waiting.h"
 
 namespace manta::worker {
@@ -97,7 +98,8 @@ class Runtime {
   class Port;
   class Peers;
   void KillWorkers(const std::vector<ProcessId>& workers, const char* reason);
-  Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver);
+  // `program`: of a driver.
+  Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program);
 
   void OnFrame(const wire::Frame& frame);
   void OnClosed();
@@ -122,6 +124,7 @@ class Runtime {
   const wire::WelcomeT welcome_;
   NodeMemory memory_;
   std::unique_ptr<ControlClient> control_;
+  std::unique_ptr<TaskRecorder> recorder_;
   std::unique_ptr<Port> port_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Owner> owner_;

@@ -12,11 +12,13 @@ Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner
   message.size = size;
   message.owner = owner.value;
   const uint64_t request = message.request;
+  const uint64_t began = NowTicks();
   control_->Queue(std::move(message));
   control_->Flush();
   MANTA_KILL_POINT("object.space_asked");
   Result<shm::SharedHandle> handle = answers_.Await(request);
   MANTA_KILL_POINT("object.space_given");
+  recorder_->SpaceGiven(handle ? shm::EventOutcome::kOk : shm::EventOutcome::kRefused, began, size);
   if (handle) populator_.Populate(handle->offset, size);
   return handle;
 }

@@ -9,6 +9,7 @@
 #include "worker/control_client.h"
 #include "worker/node_memory.h"
 #include "worker/page_populator.h"
+#include "worker/task_recorder.h"
 
 namespace manta::worker {
 
@@ -18,8 +19,9 @@ inline constexpr size_t kLargeValueBytes = 64 * 1024;
 // Thread-safe.
 class SharedObjects {
  public:
-  SharedObjects(ControlClient* control, NodeMemory* memory)
+  SharedObjects(ControlClient* control, NodeMemory* memory, TaskRecorder* recorder)
       : control_(control),
+        recorder_(recorder),
         memory_(memory),
         populator_(memory->Writable(0), memory->object_bytes(), memory->cores()) {}
 
@@ -37,6 +39,7 @@ class SharedObjects {
 
  private:
   ControlClient* const control_;
+  TaskRecorder* const recorder_;
   NodeMemory* const memory_;
   PagePopulator populator_;
   Answers<shm::SharedHandle> answers_;

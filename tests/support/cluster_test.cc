@@ -94,7 +94,8 @@ std::string ClusterTest::LeftInSessions() const {
   std::string left;
   for (const std::string& session : Sessions()) {
     for (const auto& entry : fs::directory_iterator(session)) {
-      if (entry.path().filename() != "logs") left += entry.path().string() + "\n";
+      const std::string name = entry.path().filename();
+      if (name != "logs" && name != "recorder") left += entry.path().string() + "\n";
     }
     if (!fs::exists(session + "/logs")) continue;
     for (const auto& entry : fs::directory_iterator(session + "/logs")) {

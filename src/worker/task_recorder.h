@@ -1,0 +1,92 @@
+// What this process did of late, in flight recorders that outlive it (shm/recorder_events.h): the worker's half of timelines.
+//
+// A ring has one writer at a time. The thread that executes tasks has a ring of its own, which costs a task a few stores: no lock, no
+// system call, no clock but the readings that the executor takes anyway. All other threads (of actors with threads, of drivers, of
+// user code) share a second ring under a lock. Either file is made with its first event, so that a process without news costs nothing.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "contracts/recorder_files.h"
+#include "shm/channel.h"
+#include "shm/flight_recorder.h"
+#include "shm/recorder_events.h"
+#include "worker/ticks.h"
+
+namespace manta::worker {
+
+class TaskRecorder {
+ public:
+  struct Place {
+    std::string session;  // its directory
+    ProcessId process;
+    shm::RecorderRole role = shm::RecorderRole::kUnknown;
+    std::string program;  // of a driver
+  };
+  // `missing` is called, once, with the reason why something is not recorded. From any thread, but not under the owner's lock.
+  TaskRecorder(Place place, std::function<void(const std::string& reason)> missing);
+  ~TaskRecorder();
+
+  // ---- The thread that executes
+
+  // Before its first task; makes the calling thread the one that executes.
+  bool has_begun() const { return has_begun_; }
+  void BeginExecuting(bool hosts_actor);
+  // The function that constructs the actor that this process hosts.
+  void HostsActor(uint32_t constructor) {
+    if (executing_) executing_->SetSubject(constructor);
+  }
+
+  // A task begins at `began` (NowTicks). Nested ones are not told.
+  void Begins(const shm::TaskFacts& facts, uint64_t began) {
+    if (__builtin_expect(!executing_ || !shares_clock_, 0)) return;
+    const shm::RecorderEvent event = PackTask(shm::EventKind::kTask, 0, facts, began, 0);
+    executing_->Begin(began, event.c, event.d);
+  }
+  // It has ended at `ended`; before anybody can see its result.
+  void Ends(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended) {
+    if (__builtin_expect(!executing_ || !shares_clock_, 0)) return EndsSlowly(kind, facts, began, ended);
+    executing_->Record(PackTask(kind, 0, facts, ended, ended - began));
+  }
+
+  // ---- Any thread
+
+  // A task of an actor's thread, or one that ran in place.
+  void EndsOnAnyThread(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended);
+  // A wait for `objects` objects, if it was long enough to be of interest.
+  void Waited(shm::EventKind kind, shm::EventOutcome outcome, uint64_t began, uint64_t objects);
+  void SpaceGiven(shm::EventOutcome outcome, uint64_t began, uint64_t bytes);
+
+ private:
+  void EndsSlowly(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended);
+  void RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind, uint64_t began, uint64_t ended);
+  void Make(contracts::RecorderThreads threads, uint32_t events, uint32_t subject,
+            std::optional<shm::FlightRecorder>* recorder);
+  int64_t ToNs(uint64_t ticks);
+  void AddProgram();
+  void AddName(const contracts::RecorderNames::Function& function, const contracts::RecorderNames::Module& module);
+  void Missing(const Error& error);
+
+  const Place place_;
+  const std::function<void(const std::string&)> missing_;
+  std::atomic<bool> said_missing_{false};
+  bool has_begun_ = false;
+  bool shares_clock_ = false;  // the recording's ticks are NowTicks
+  std::optional<shm::FlightRecorder> executing_;
+  std::atomic<uint64_t> executing_thread_{0};
+  std::mutex others_mutex_;  // over the next two
+  std::optional<shm::FlightRecorder> others_;
+  bool tried_others_ = false;
+  std::mutex clock_mutex_;
+  TickClock clock_;
+  std::mutex names_mutex_;
+  contracts::RecorderNamesWriter names_;
+};
+
+}  // namespace manta::worker
