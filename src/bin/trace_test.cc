@@ -53,7 +53,8 @@ SessionRecordings Session(std::vector<shm::Recording> recordings) {
 // The events of a trace that are not metadata.
 std::vector<json> EventsOf(const Trace& trace) {
   std::vector<json> events;
-  for (const json& event : json::parse(trace.json)["traceEvents"]) {
+  const json parsed = json::parse(trace.json);
+  for (const json& event : parsed["traceEvents"]) {
     if (event["ph"] != "M") events.push_back(event);
   }
   return events;

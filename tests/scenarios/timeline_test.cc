@@ -73,7 +73,7 @@ TEST_F(TimelineTest, ALongGetShowsInTheDriverAndCoversTheTask) {
 
 TEST_F(TimelineTest, AWaitThatGivesUpSaysSo) {
   const auto slow = manta::Task(TimelineSleep).Remote(60);
-  EXPECT_THROW(manta::Get(slow, 10ms), manta::TimeoutError);
+  EXPECT_THROW(manta::Get(slow, 10ms), manta::GetTimeoutError);
   const Timeline timeline(Session());
   const auto waits = timeline.Named("Get");
   ASSERT_EQ(waits.size(), 1u);
@@ -121,7 +121,9 @@ TEST_F(TimelineTest, ActorsHaveTheirClassAndTheirCalls) {
   for (size_t i = 0; i < calls.size(); ++i) {
     EXPECT_EQ(calls[i]["pid"], pid);
     EXPECT_EQ(calls[i]["cat"], "actor_call");
-    if (i > 0) EXPECT_LE(EndOf(calls[i - 1]), BeginOf(calls[i]) + 1e-3);
+    if (i > 0) {
+      EXPECT_LE(EndOf(calls[i - 1]), BeginOf(calls[i]) + 1e-3);
+    }
   }
   const auto start = timeline.Named("TimelineCounter");
   ASSERT_EQ(start.size(), 1u);
@@ -202,6 +204,22 @@ TEST_F(TimelineTest, ADamagedRecordingIsLeftOutAndNamed) {
   EXPECT_EQ(result.status, 0);
   EXPECT_NE(result.err.find("left out"), std::string::npos) << result.err;
   EXPECT_NE(result.err.find("process-99.rec"), std::string::npos) << result.err;
+}
+
+// docs/howto/timeline.md says nothing that does not work.
+TEST_F(TimelineTest, TheCommandsOfTheHowToWork) {
+  manta::Get(manta::Task(TimelineSleep).Remote(1));
+  std::ifstream page(MANTA_INCLUDE_FOLDER "/../docs/howto/timeline.md");
+  int commands = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (line.rfind("manta timeline", 0) != 0) continue;
+    ++commands;
+    if (const size_t at = line.find("SESSION"); at != std::string::npos) line.replace(at, 7, Session());
+    const ProgramResult result = RunProgram({"/bin/sh", "-c", "cd " + root() + " && \"$MANTA_EXECUTABLE\"" + line.substr(5)});
+    EXPECT_EQ(result.status, 0) << line << ": " << result.err;
+  }
+  EXPECT_EQ(commands, 4);
+  EXPECT_TRUE(fs::exists(root() + "/trace.json"));
 }
 
 class WithoutRecorder : public ClusterTest {};
