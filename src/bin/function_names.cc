@@ -1,44 +1,51 @@
 #include "bin/function_names.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <optional>
 #include <utility>
+#include <vector>
+
+#include "bin/symbols.h"
 
 namespace manta::bin {
 namespace {
 
-// The symbol tables of modules, each read when it is first asked for.
-class Modules {
- public:
-  explicit Modules(const contracts::RecorderNames& names) : names_(names) {}
+// Where the code is that gives a function its name; no module: its type does.
+std::pair<uint32_t, uint64_t> PlaceOf(const contracts::RecorderNames::Function& function) {
+  const manta_function_id& id = function.id;
+  if (id.target_module != 0) return {id.target_module, id.target};
+  // Lambdas, function objects and constructors have types that say what they are.
+  if (!function.type.empty()) return {0, 0};
+  return {id.module, id.invoker};
+}
 
-  std::string SymbolAt(uint32_t module, uint32_t offset) {
-    const auto [known, is_new] = symbols_.try_emplace(module);
-    if (is_new) {
-      for (const auto& one : names_.modules) {
-        if (one.hash != module) continue;
-        if (Result<Symbols> read = Symbols::Read(one.path, one.build_id)) known->second = std::move(*read);
-      }
+using Symbols = std::map<std::pair<uint32_t, uint64_t>, std::string>;
+
+// The names at all places of all functions, as far as the modules are still the same.
+Symbols FindSymbols(const contracts::RecorderNames& names) {
+  Symbols symbols;
+  for (const auto& module : names.modules) {
+    std::vector<uint64_t> addresses;
+    for (const auto& function : names.functions) {
+      const auto [hash, address] = PlaceOf(function);
+      if (hash == module.hash) addresses.push_back(address);
     }
-    return known->second ? known->second->NameAt(offset) : std::string();
+    if (addresses.empty()) continue;
+    const Result<std::vector<std::string>> found = FunctionsOfModule(module.path, module.build_id, addresses);
+    if (!found) continue;
+    for (size_t i = 0; i < addresses.size(); ++i) symbols[{module.hash, addresses[i]}] = found.value()[i];
   }
-
- private:
-  const contracts::RecorderNames& names_;
-  std::map<uint32_t, std::optional<Symbols>> symbols_;
-};
+  return symbols;
+}
 
 }  // namespace
 
 FunctionNames::FunctionNames(const contracts::RecorderNames& names) {
-  Modules modules(names);
+  const Symbols symbols = FindSymbols(names);
   for (const auto& function : names.functions) {
-    const manta_function_id& id = function.id;
-    std::string symbol;
-    if (id.target_module != 0) symbol = modules.SymbolAt(id.target_module, id.target);
-    // Lambdas, function objects and constructors have types that say what they are.
-    if (symbol.empty() && function.type.empty()) symbol = modules.SymbolAt(id.module, id.invoker);
-    const Name name = symbol.empty() ? Name{function.type, function.type} : Name{WithoutSignature(symbol), symbol};
+    const auto symbol = symbols.find(PlaceOf(function));
+    Name name{function.type, function.type};
+    if (symbol != symbols.end() && !symbol->second.empty()) name = {WithoutSignature(symbol->second), symbol->second};
     if (name.shown.empty()) continue;
     Name& known = names_[function.key];
     if (known.shown.empty()) {

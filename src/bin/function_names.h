@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 
-#include "bin/symbols.h"
 #include "contracts/recorder_files.h"
 
 namespace manta::bin {

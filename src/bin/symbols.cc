@@ -3,8 +3,7 @@
 #include <cxxabi.h>
 #include <elf.h>
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -13,65 +12,40 @@
 #include <string_view>
 
 #include "node/unique_fd.h"
+#include "stacks/elf_functions.h"
 
 namespace manta::bin {
 namespace {
 
-// A file's bytes; whatever lies outside of them is not there.
-class Image {
- public:
-  static Result<Image> Map(const std::string& path) {
-    const node::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status;
-    if (!file || fstat(file.get(), &status) != 0) return ErrnoError("opening " + path, errno);
-    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, path + " is no program");
-    }
-    const auto size = static_cast<size_t>(status.st_size);
-    void* bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (bytes == MAP_FAILED) return ErrnoError("mapping " + path, errno);
-    return Image(static_cast<const char*>(bytes), size);
-  }
-  Image(Image&& other) noexcept : bytes_(other.bytes_), size_(std::exchange(other.size_, 0)) {}
-  Image(const Image&) = delete;
-  ~Image() {
-    if (size_ != 0) munmap(const_cast<char*>(bytes_), size_);
-  }
+constexpr uint64_t kMaxNoteBytes = 64 * 1024;  // more is garbage
 
-  template <class T>
-  bool Get(uint64_t offset, T* value) const {
-    if (offset > size_ || sizeof(T) > size_ - offset) return false;
-    std::memcpy(value, bytes_ + offset, sizeof(T));
-    return true;
-  }
-  // Up to the zero byte, or nothing.
-  std::string TextAt(uint64_t offset) const {
-    if (offset >= size_) return {};
-    const void* end = std::memchr(bytes_ + offset, 0, size_ - offset);
-    return end == nullptr ? std::string() : std::string(bytes_ + offset);
-  }
-  std::string_view Bytes(uint64_t offset, uint64_t count) const {
-    if (offset > size_ || count > size_ - offset) return {};
-    return {bytes_ + offset, count};
-  }
+// At most so many bytes.
+std::string ReadAt(int fd, uint64_t offset, uint64_t size) {
+  if (offset > INT64_MAX || size > kMaxNoteBytes) return {};
+  std::string bytes(size, '\0');
+  const ssize_t got = pread(fd, bytes.data(), size, static_cast<off_t>(offset));
+  bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  return bytes;
+}
 
- private:
-  Image(const char* bytes, size_t size) : bytes_(bytes), size_(size) {}
-  const char* bytes_;
-  size_t size_;
-};
+template <class T>
+bool Get(int fd, uint64_t offset, T* value) {
+  const std::string bytes = ReadAt(fd, offset, sizeof *value);
+  if (bytes.size() != sizeof *value) return false;
+  std::memcpy(value, bytes.data(), sizeof *value);
+  return true;
+}
 
 std::string BuildIdIn(std::string_view notes) {
-  while (notes.size() >= sizeof(Elf64_Nhdr)) {
-    Elf64_Nhdr note;
+  Elf64_Nhdr note;
+  while (notes.size() >= sizeof note) {
     std::memcpy(&note, notes.data(), sizeof note);
     const uint64_t name = (uint64_t{note.n_namesz} + 3) & ~uint64_t{3};
     const uint64_t text = (uint64_t{note.n_descsz} + 3) & ~uint64_t{3};
     if (name + text > notes.size() - sizeof note) return {};
-    const std::string_view description = notes.substr(sizeof note + name, note.n_descsz);
     if (note.n_type == NT_GNU_BUILD_ID && notes.substr(sizeof note, 4) == std::string_view("GNU", 4)) {
       std::string hex;
-      for (const char c : description) {
+      for (const char c : notes.substr(sizeof note + name, note.n_descsz)) {
         char digits[3];
         std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
         hex += digits;
@@ -79,6 +53,19 @@ std::string BuildIdIn(std::string_view notes) {
       return hex;
     }
     notes.remove_prefix(sizeof note + name + text);
+  }
+  return {};
+}
+
+// Of what is no ELF file, "".
+std::string BuildIdOf(int fd) {
+  Elf64_Ehdr header;
+  if (!Get(fd, 0, &header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return {};
+  for (uint32_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    if (!Get(fd, header.e_phoff + i * sizeof segment, &segment)) return {};
+    if (segment.p_type != PT_NOTE) continue;
+    if (std::string id = BuildIdIn(ReadAt(fd, segment.p_offset, segment.p_filesz)); !id.empty()) return id;
   }
   return {};
 }
@@ -93,43 +80,16 @@ std::string Demangled(const std::string& name) {
 
 }  // namespace
 
-Result<Symbols> Symbols::Read(const std::string& path, const std::string& build_id) {
-  Result<Image> image = Image::Map(path);
-  if (!image) return image.error();
-  Elf64_Ehdr header;
-  if (!image->Get(0, &header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, path + " is no 64-bit ELF file");
-  }
-  std::string found_id;
-  for (uint32_t i = 0; i < header.e_phnum && found_id.empty(); ++i) {
-    Elf64_Phdr segment;
-    if (!image->Get(header.e_phoff + i * sizeof segment, &segment)) break;
-    if (segment.p_type == PT_NOTE) found_id = BuildIdIn(image->Bytes(segment.p_offset, segment.p_filesz));
-  }
-  if (found_id != build_id) {
+Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, const std::string& build_id,
+                                                   std::span<const uint64_t> addresses) {
+  const node::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return ErrnoError("opening " + path, errno);
+  if (BuildIdOf(file.get()) != build_id) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, path + " has been built anew since");
   }
-  Symbols symbols;
-  for (uint32_t i = 0; i < header.e_shnum; ++i) {
-    Elf64_Shdr table, texts;
-    if (!image->Get(header.e_shoff + i * sizeof table, &table)) break;
-    if (table.sh_type != SHT_SYMTAB && table.sh_type != SHT_DYNSYM) continue;
-    if (!image->Get(header.e_shoff + table.sh_link * sizeof texts, &texts)) continue;
-    const uint64_t count = table.sh_size / sizeof(Elf64_Sym);
-    for (uint64_t k = 0; k < count; ++k) {
-      Elf64_Sym symbol;
-      if (!image->Get(table.sh_offset + k * sizeof symbol, &symbol)) break;
-      if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_value == 0) continue;
-      symbols.functions_.try_emplace(symbol.st_value, image->TextAt(texts.sh_offset + symbol.st_name));
-    }
-  }
-  return symbols;
-}
-
-std::string Symbols::NameAt(uint64_t offset) const {
-  const auto found = functions_.find(offset);
-  return found == functions_.end() ? std::string() : Demangled(found->second);
+  std::vector<std::string> names = stacks::FunctionsAt(file.get(), addresses);
+  for (std::string& name : names) name = Demangled(name);
+  return names;
 }
 
 std::string WithoutSignature(const std::string& demangled) {

@@ -93,11 +93,13 @@ class Builder {
   }
 
   Trace Build() {
-    for (const SessionRecordings& session : sessions_) FindProcesses(session);
+    std::vector<FunctionNames> names;
     for (const SessionRecordings& session : sessions_) {
-      const FunctionNames names(session.names);
-      names_ = &names;
-      for (const shm::Recording& recording : session.recordings) AddRecording(recording);
+      FindProcesses(session, names.emplace_back(session.names));
+    }
+    for (size_t i = 0; i < sessions_.size(); ++i) {
+      names_ = &names[i];
+      for (const shm::Recording& recording : sessions_[i].recordings) AddRecording(recording);
       AddLeasesStillHeld();
     }
     AddRowNames();
@@ -155,7 +157,7 @@ class Builder {
 
   // ---- Processes
 
-  void FindProcesses(const SessionRecordings& session) {
+  void FindProcesses(const SessionRecordings& session, const FunctionNames& names) {
     for (const shm::Recording& recording : session.recordings) {
       ProcessRow& row = RowOf(recording.process, recording.pid);
       row.role = static_cast<RecorderRole>(recording.role);
@@ -170,7 +172,6 @@ class Builder {
         if (kind == EventKind::kJoined) row.role = static_cast<RecorderRole>(event.event.a);
       }
     }
-    const FunctionNames names(session.names);
     for (const shm::Recording& recording : session.recordings) {
       if (recording.subject == 0) continue;
       ProcessRow& row = RowOf(recording.process, recording.pid);

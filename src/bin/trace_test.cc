@@ -175,9 +175,10 @@ TEST(SymbolsTest, SignaturesAreCutOff) {
 }
 
 TEST(SymbolsTest, AFileOfAnotherBuildHasNoNames) {
-  EXPECT_FALSE(Symbols::Read("/proc/self/exe", "00"));
-  EXPECT_FALSE(Symbols::Read("/etc/passwd", ""));
-  EXPECT_FALSE(Symbols::Read("/nowhere", ""));
+  const std::vector<uint64_t> addresses = {0x1000};
+  EXPECT_FALSE(FunctionsOfModule("/proc/self/exe", "00", addresses));
+  EXPECT_FALSE(FunctionsOfModule("/etc/passwd", "00", addresses));
+  EXPECT_FALSE(FunctionsOfModule("/nowhere", "", addresses));
 }
 
 }  // namespace

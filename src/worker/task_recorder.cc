@@ -1,7 +1,5 @@
 #include "worker/task_recorder.h"
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "worker/function_registry.h"
@@ -15,8 +13,6 @@ constexpr uint32_t kActorEvents = 512;
 constexpr uint32_t kOtherEvents = 1024;
 // What takes less is not worth an event.
 constexpr int64_t kShortestWaitNs = 20'000;
-
-uint64_t ThisThread() { return reinterpret_cast<uint64_t>(pthread_self()); }
 
 // From 1 on, in the order in which threads of this process had their first event; all beyond 255 are 255.
 uint8_t NumberOfThisThread() {
@@ -81,16 +77,11 @@ void TaskRecorder::BeginExecuting(bool hosts_actor) {
   has_begun_ = true;
   Make(contracts::RecorderThreads::kExecuting, hosts_actor ? kActorEvents : kTaskEvents, 0, &executing_);
   shares_clock_ = executing_ && executing_->reads_counter();
-  executing_thread_.store(ThisThread(), std::memory_order_relaxed);
+  executing_thread_.store(pthread_self(), std::memory_order_relaxed);
 }
 
 void TaskRecorder::EndsSlowly(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended) {
   if (executing_) RecordAnywhere(PackTask(kind, 0, facts, 0, 0), kind, began, ended);
-}
-
-void TaskRecorder::EndsOnAnyThread(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began,
-                                   uint64_t ended) {
-  RecordAnywhere(PackTask(kind, 0, facts, 0, 0), kind, began, ended);
 }
 
 void TaskRecorder::Waited(shm::EventKind kind, shm::EventOutcome outcome, uint64_t began, uint64_t objects) {
@@ -111,7 +102,7 @@ void TaskRecorder::SpaceGiven(shm::EventOutcome outcome, uint64_t began, uint64_
 
 // `event` lacks its times and its thread.
 void TaskRecorder::RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind, uint64_t began, uint64_t ended) {
-  const bool executes = executing_thread_.load(std::memory_order_relaxed) == ThisThread();
+  const bool executes = Executes();
   const auto record = [&](shm::FlightRecorder& recorder) {
     event.kind = shm::KindWord(kind, executes ? 0 : NumberOfThisThread());
     event.ticks = ended;

@@ -5,6 +5,8 @@
 // user code) share a second ring under a lock. Either file is made with its first event, so that a process without news costs nothing.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -58,12 +60,16 @@ class TaskRecorder {
   // ---- Any thread
 
   // A task of an actor's thread, or one that ran in place.
-  void EndsOnAnyThread(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended);
+  void EndsOnAnyThread(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended) {
+    if (__builtin_expect(Executes(), 1)) return Ends(kind, facts, began, ended);
+    RecordAnywhere(PackTask(kind, 0, facts, 0, 0), kind, began, ended);
+  }
   // A wait for `objects` objects, if it was long enough to be of interest.
   void Waited(shm::EventKind kind, shm::EventOutcome outcome, uint64_t began, uint64_t objects);
   void SpaceGiven(shm::EventOutcome outcome, uint64_t began, uint64_t bytes);
 
  private:
+  bool Executes() const { return executing_thread_.load(std::memory_order_relaxed) == pthread_self(); }
   void EndsSlowly(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended);
   void RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind, uint64_t began, uint64_t ended);
   void Make(contracts::RecorderThreads threads, uint32_t events, uint32_t subject,
@@ -79,7 +85,7 @@ class TaskRecorder {
   bool has_begun_ = false;
   bool shares_clock_ = false;  // the recording's ticks are NowTicks
   std::optional<shm::FlightRecorder> executing_;
-  std::atomic<uint64_t> executing_thread_{0};
+  std::atomic<pthread_t> executing_thread_{};
   std::mutex others_mutex_;  // over the next two
   std::optional<shm::FlightRecorder> others_;
   bool tried_others_ = false;
