@@ -44,7 +44,7 @@ TEST_F(KilledTimeline, AKilledWorkerHasItsFinishedTasksTheLostOneAndItsDeath) {
   const auto deaths = timeline.Named("killed by SIGKILL");
   ASSERT_EQ(deaths.size(), 1u);
   EXPECT_EQ(deaths[0]["pid"], victim);
-  EXPECT_EQ(EndOf(lost[0]), BeginOf(deaths[0]));
+  EXPECT_NEAR(EndOf(lost[0]), BeginOf(deaths[0]), 1e-3) << "microseconds";
   board().Open(kPlace);
 }
 
