@@ -214,13 +214,15 @@ MANTA_API manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs
 /* ---- Tasks --------------------------------------------------------------------------------------------- */
 
 #define MANTA_DEFAULT_INT INT32_MIN
+/* Not a number, which no amount is: a negative one is an error. */
+#define MANTA_DEFAULT_QUANTITY __builtin_nan("")
 
 typedef struct manta_task_options {
   size_t struct_size;
   const char* name;  /* NULL: the function's */
-  double num_cpus;   /* negative: 1 for tasks; actors 1 to place and 0 to run */
-  double num_gpus;   /* negative: 0 */
-  double memory;     /* bytes; negative: 0 */
+  double num_cpus;   /* MANTA_DEFAULT_QUANTITY: 1 for tasks; actors 1 to place and 0 to run */
+  double num_gpus;   /* MANTA_DEFAULT_QUANTITY: 0 */
+  double memory;     /* bytes; MANTA_DEFAULT_QUANTITY: 0 */
   const manta_resource* resources;
   size_t num_resources;
   int32_t max_retries;                       /* -1: without end; MANTA_DEFAULT_INT: 3, actors' methods 0 */

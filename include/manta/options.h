@@ -40,9 +40,9 @@ inline std::vector<manta_resource> AsResources(const Quantities& quantities) {
 
 struct TaskOptionValues {
   std::string name;
-  double num_cpus = -1;
-  double num_gpus = -1;
-  double memory = -1;
+  double num_cpus = MANTA_DEFAULT_QUANTITY;
+  double num_gpus = MANTA_DEFAULT_QUANTITY;
+  double memory = MANTA_DEFAULT_QUANTITY;
   Quantities resources;
   int32_t max_retries = MANTA_DEFAULT_INT;
   int32_t retry_exceptions = 0;

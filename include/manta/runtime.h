@@ -17,7 +17,7 @@ inline namespace v1 {
 // names one.
 struct Config {
   // Empty: what the environment says, else a new cluster. "local": a new cluster. "auto": the one
-  // of this machine, which must be there. Else the name of a cluster.
+  // of this machine (the newest), which must be there. Else the name of a cluster.
   std::string address;
   // Names of actors are unique within one. Empty: a fresh one for this job.
   std::string ray_namespace;

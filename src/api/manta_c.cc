@@ -18,6 +18,7 @@
 #include "worker/function_registry.h"
 #include "worker/local_cluster.h"
 #include "worker/runtime.h"
+#include "worker/zygote.h"
 
 using manta::Error;
 using manta::MakeError;
@@ -212,6 +213,12 @@ manta_error* manta_init(const manta_config* given) {
                              ? "Init was called twice: this process is connected already; call Shutdown first"
                              : "Init was called inside of a worker, which is connected already: remove the call"));
   }
+  if (std::getenv(manta::worker::kZygoteVariable) != nullptr) {
+    // A worker of this program is on its way to ZygoteMain; a cluster of its own would start workers that do the same.
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         "Init was called before main, which a worker process of this program does too: call it in main, "
+                         "not in the constructor of a static object"));
+  }
   const std::string address = AddressOf(config);
   Result<Joined> joined = address == "local" ? StartOwnCluster(config) : JoinCluster(config, address);
   if (!joined) return Own(joined.error());
@@ -293,7 +300,7 @@ manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t c
 
 void manta_task_options_init(manta_task_options* options) {
   manta_task_options defaults{};
-  defaults.num_cpus = defaults.num_gpus = defaults.memory = -1;
+  defaults.num_cpus = defaults.num_gpus = defaults.memory = MANTA_DEFAULT_QUANTITY;
   defaults.max_retries = MANTA_DEFAULT_INT;
   SetDefaults(options, defaults);
 }

@@ -1,25 +1,61 @@
 #include "bin/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 #include "bin/version.h"
 
 namespace manta::bin {
 namespace {
 
+constexpr int kUsageError = 2;  // as of shells
+
+// What people may say; the rest is for programs.
+std::vector<std::string> Verbs(const CLI::App& app) {
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App* one) { return !one->get_group().empty(); })) {
+    verbs.push_back(verb->get_name());
+  }
+  return verbs;
+}
+
+std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  const std::vector<std::string> verbs = Verbs(app);
+  const std::string all = CLI::detail::join(verbs, ", ");
+  if (argc < 2) return "say what to do: " + all + " (`manta --help`)";
+  const std::string verb = argv[1];
+  const bool known = std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
+  if (verb.front() != '-' && !known) {
+    return "there is no command '" + verb + "': there are " + all + " (`manta --help`)";
+  }
+  return std::string(error.what()) + " (`manta " + (known ? verb + " " : "") + "--help`)";
+}
+
+// CLI11's own check describes the range in 300 digits.
+const CLI::Validator kNotNegative(
+    [](std::string& text) -> std::string {
+      double number = 0;
+      if (!CLI::detail::lexical_cast(text, number)) return "'" + text + "' is not a number";
+      return number < 0 ? text + " is negative" : "";
+    },
+    "NUMBER");
+
 void AddNodeOptions(CLI::App* verb, NodeOptions* node) {
   verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   verb->add_option("--memory", node->memory,
                    "memory to offer to tasks and actors, in bytes (default: what the object store leaves)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
   verb->add_option("--object-store-memory,--object-store-bytes", node->object_store_bytes,
                    "bytes of shared memory for large objects (default: 30 % of the memory)");
   verb->add_option("--object-wait-ms", node->object_wait_ms,
                    "how long a new object waits for room before it is refused (default: 10000)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(kNotNegative);
 }
 
 void AddClusterChoice(CLI::App* verb, ClusterChoice* choice) {
@@ -101,7 +137,9 @@ int RunCommandLine(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::fprintf(stderr, "manta: %s\n", WhatIsWrong(app, error, argc, argv).c_str());
+    return kUsageError;
   }
   return status;
 }

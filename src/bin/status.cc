@@ -1,4 +1,5 @@
 // `manta status`: what a cluster has, uses, and waits for.
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -34,12 +35,19 @@ void Print(const Json& json) {
               json.value("embedded", false) ? " (inside of a program)" : "");
   std::printf("Running:   %.0f s\n", json.value("seconds", 0.0));
   std::printf("Drivers:   %zu\n", json["drivers"].size());
-  size_t leased = 0, idle = 0, other = 0;
+  size_t leased = 0, idle = 0, detached = 0, other = 0;
   for (const Json& worker : json["workers"]) {
     const std::string state = worker.value("state", "");
-    ++(state == "leased" ? leased : state == "idle" ? idle : other);
+    ++(state == "leased" ? leased : state == "idle" ? idle : state == "detached" ? detached : other);
+  }
+  if (json["nodes"].size() > 1) {
+    const auto alive = std::count_if(json["nodes"].begin(), json["nodes"].end(),
+                                     [](const Json& node) { return node.value("state", "") == "ALIVE"; });
+    std::printf("Nodes:     %zd alive, %zd dead\n", static_cast<ssize_t>(alive),
+                static_cast<ssize_t>(json["nodes"].size()) - static_cast<ssize_t>(alive));
   }
   std::printf("Workers:   %zu leased, %zu idle", leased, idle);
+  if (detached > 0) std::printf(", %zu with detached actors", detached);
   if (other > 0) std::printf(", %zu starting or ending", other);
   std::printf("\nResources:\n");
   const Json& total = json["resources"]["total"];

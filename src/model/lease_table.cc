@@ -681,13 +681,26 @@ std::vector<UnmetDemand> LeaseTable::Unmet(Nanoseconds) const {
   return unmet;
 }
 
+namespace {
+
+// What `request` asks more of than there is.
+ResourceSet TooMuch(const ResourceSet& request, const ResourceSet& there) {
+  ResourceSet names;
+  for (const auto& [name, amount] : request.amounts()) {
+    if (there.Get(name) < amount) names.Set(name, amount);
+  }
+  return names;
+}
+
+}  // namespace
+
 std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
   const WaitingLine& line = *demand.line;
   const std::string needs = "needs " + line.request().ToString();
   if (!line.feasible()) {
     std::string unknown;
     for (const auto& [name, amount] : line.request().amounts()) {
-      if (options_.total.Get(name) == 0) unknown += "; nobody has '" + name + "'";
+      if (options_.total.Get(name) == 0) unknown += "; this node has no '" + name + "'";
     }
     return needs + " but the node has " + options_.total.ToString() + " in total" + unknown;
   }
@@ -696,8 +709,9 @@ std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
            " that are free are parts of several GPUs";
   }
   if (!available_.Contains(line.request())) {
-    return needs + " but " + available().ToString() + " of " + options_.total.ToString() +
-           " is free; " + std::to_string(leases_.size()) + " leases hold the rest";
+    const ResourceSet names = TooMuch(line.request(), available_);
+    return needs + " but " + available().ToString(names) + " of " + options_.total.ToString(names) + " is free; " +
+           std::to_string(leases_.size()) + " leases hold the rest";
   }
   if (pool_.starting(line.shape().executable) > 0) return needs + "; a worker is starting";
   if (pool_.counted() >= options_.max_workers) {

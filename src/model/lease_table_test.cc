@@ -734,7 +734,7 @@ TEST_F(LeaseTableTest, UnmetDemandsNameWhatIsFree) {
   Want(Owner(1), 3);
   ASSERT_EQ(table().Unmet(now_).size(), 1u);
   EXPECT_EQ(table().Unmet(now_)[0].reason,
-            "needs {CPU: 1} but {GPU: 1} of {CPU: 2, GPU: 1} is free; 2 leases hold the rest");
+            "needs {CPU: 1} but {CPU: 0} of {CPU: 2} is free; 2 leases hold the rest");
 }
 
 // ---- All of it

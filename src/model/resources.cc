@@ -77,6 +77,15 @@ std::string ResourceSet::ToString() const {
   return text + "}";
 }
 
+std::string ResourceSet::ToString(const ResourceSet& names) const {
+  std::string text = "{";
+  for (const auto& [name, amount] : names.amounts_) {
+    if (text.size() > 1) text += ", ";
+    text += name + ": " + Number(Get(name));
+  }
+  return text + "}";
+}
+
 Result<int64_t> ToFixedPoint(std::string_view name, double quantity) {
   if (!std::isfinite(quantity)) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,

@@ -36,6 +36,8 @@ class ResourceSet {
   bool Contains(const ResourceSet& request) const;
   // This set's amount of `name` alone.
   ResourceSet Only(std::string_view name) const;
+  // "{CPU: 2, GPU: 0}": the amounts of the names in `names`, zeros included.
+  std::string ToString(const ResourceSet& names) const;
   bool empty() const { return amounts_.empty(); }
   const Map& amounts() const { return amounts_; }
   // "{CPU: 1, GPU: 0.5}"

@@ -135,6 +135,17 @@ void Cluster::OnClosed(const std::string& reason) {
   if (dead_.size() > kDeadRemembered) dead_.erase(dead_.begin());
 }
 
+std::string Cluster::OtherNodesText() const {
+  std::string text;
+  const std::vector<NodeInfo> nodes = Nodes();
+  for (size_t i = 1; i < nodes.size(); ++i) {  // the first is this one
+    const NodeInfo& node = nodes[i];
+    if (!node.alive) continue;
+    text += "; node " + std::to_string(node.index) + " has " + node.total.ToString();
+  }
+  return text;
+}
+
 std::vector<NodeInfo> Cluster::Nodes() const {
   std::vector<NodeInfo> nodes{self_};
   nodes.front().alive = true;

@@ -81,6 +81,8 @@ class Cluster {
   bool IsThere(ProcessId process) const { return up() && NodeIndexOf(process) == peer_.index; }
   // This one, and those that are or were there.
   std::vector<NodeInfo> Nodes() const;
+  // "; node 2 has {CPU: 2}" of each other node that is alive, for messages.
+  std::string OtherNodesText() const;
 
   // A driver (with its program) or worker of this node; nothing happens while the other one is not up.
   void Announce(const Process& process, const Program* program);

@@ -68,14 +68,21 @@ void ControlArena::WakeAll() {
 
 std::vector<uint64_t> ControlArena::AllPins() const {
   std::vector<uint64_t> pins;
+  for (const auto& [process, pin] : PinsByProcess()) pins.push_back(pin);
+  std::sort(pins.begin(), pins.end());
+  return pins;
+}
+
+std::vector<std::pair<ProcessId, uint64_t>> ControlArena::PinsByProcess() const {
+  std::vector<std::pair<ProcessId, uint64_t>> pins;
   for (uint32_t i = 0; i < live_.size(); ++i) {
     if (!live_[i]) continue;
-    for (const auto& entry : shm::PageAt(base_, i).pins.entries) {
+    const shm::ProcessPage& page = shm::PageAt(base_, i);
+    for (const auto& entry : page.pins.entries) {
       const uint64_t pin = entry.load(std::memory_order_seq_cst);
-      if (pin != 0) pins.push_back(pin);
+      if (pin != 0) pins.emplace_back(ProcessId{page.process}, pin);
     }
   }
-  std::sort(pins.begin(), pins.end());
   return pins;
 }
 

@@ -37,6 +37,8 @@ class ControlArena {
 
   // Who pins what, of all live processes: (slot + 1) << 32 | generation, sorted.
   std::vector<uint64_t> AllPins() const;
+  // The same with the processes whose pins they are, in no order.
+  std::vector<std::pair<ProcessId, uint64_t>> PinsByProcess() const;
 
   shm::ProcessPage& page(uint32_t index) { return shm::PageAt(base_, index); }
   const shm::ControlHeader& header() const {

@@ -99,6 +99,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->cluster_ = std::make_unique<Cluster>(
       loop, log, daemon->processes_, std::move(self),
       [listing = listing.get()] { return listing->Available(); }, *daemon);
+  daemon->leases_->set_other_nodes([cluster = daemon->cluster_.get()] { return cluster->OtherNodesText(); });
   listing->set_nodes([cluster = daemon->cluster_.get()] { return cluster->Nodes(); });
   daemon->lists_ =
       std::make_unique<ListService>(loop, daemon->processes_, actors, std::move(listing));
@@ -248,7 +249,6 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   }
   driver.since = EventLoop::Now();
   driver.log_to_driver = hello.log_to_driver();
-  driver.answers_lists = hello.answers_lists();
   const Process& added = processes_.Add(std::move(driver));
   if (peer.kind == Peer::Kind::kInheritedDriver) embedding_driver_ = id;
   SendWelcome(added, hello);
@@ -285,7 +285,6 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   worker.page = *page;
   worker.connection = connection;
   worker.since = EventLoop::Now();
-  worker.answers_lists = hello.answers_lists();
   if (const Process* driver = processes_.DriverOf(worker.job)) {
     worker.ray_namespace = driver->ray_namespace;
   }
@@ -293,7 +292,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   SendWelcome(added, hello);
   recorder_->Joined(added);
   log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
-  logs_->Watch(added, workers_->LogPath(added.id));
+  logs_->Watch(added, workers_->LogOf(added.id));
   leases_->AddOwner(added);
   cluster_->Announce(added, nullptr);
   leases_->WorkerReady(added);
@@ -387,19 +386,17 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       lists_->RequestResources(sender.id, frame.message_as_ResourcesRequest()->request(),
                                frame.message_as_ResourcesRequest()->of_lease());
       break;
-    case wire::Message::ListAnswer:
-      lists_->Answer(sender.id, frame.message_as_ListAnswer()->request(),
-                     Text(frame.message_as_ListAnswer()->json()));
-      break;
     case wire::Message::RecorderMissing:
       recorder_->Missing(processes_.Describe(sender.id),
                          Text(frame.message_as_RecorderMissing()->reason()));
       break;
+    case wire::Message::TaskList: lists_->Answer(sender.id, *frame.message_as_TaskList()); break;
     case wire::Message::StopCluster:
       Stop("asked to by " + processes_.Describe(sender.id));
       break;
     case wire::Message::Goodbye:
       if (sender.role == wire::Role::Driver) {
+        logs_->DriverLeaves(sender.job);
         DriverGone(sender.id, "said goodbye");
       } else {
         sender.ends_for_good = true;

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <fstream>
+#include <string>
+
 namespace manta::node {
 namespace {
 
@@ -11,6 +14,20 @@ std::string DescribeSignal(int signal) {
   std::string text = "signal " + std::to_string(signal);
   if (const char* name = sigabbrev_np(signal)) text += std::string(" (SIG") + name + ")";
   return text;
+}
+
+// What became of the memory of a process that ended by a signal whose default is to dump it.
+std::string CoreHint(int status) {
+  if (WCOREDUMP(status)) {
+    std::string pattern;
+    std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
+    return "; its core was dumped (core_pattern: " + pattern + ")";
+  }
+  switch (WTERMSIG(status)) {
+    case SIGSEGV: case SIGABRT: case SIGBUS: case SIGFPE: case SIGILL: case SIGTRAP: case SIGSYS: case SIGQUIT:
+      return "; for a core dump, start the cluster after `ulimit -c unlimited`";
+    default: return "";
+  }
 }
 
 }  // namespace
@@ -33,6 +50,7 @@ wire::CauseT CauseOf(const std::string& who, std::optional<int> status, const st
     if (WTERMSIG(*status) == SIGKILL) {
       cause.message += "; if nobody did that, the kernel was out of memory";
     }
+    cause.message += CoreHint(*status);
   } else {
     cause.message = who + " exited with status " + std::to_string(WEXITSTATUS(*status));
   }

@@ -15,7 +15,7 @@ TEST(ExitStatusTest, NamesSignals) {
   const auto cause = CauseOf("worker 7", kSegv, "");
   EXPECT_EQ(cause.signal, SIGSEGV);
   EXPECT_EQ(cause.exit_code, 0);
-  EXPECT_EQ(cause.message, "worker 7 was killed by signal 11 (SIGSEGV)");
+  EXPECT_EQ(cause.message, "worker 7 was killed by signal 11 (SIGSEGV); for a core dump, start the cluster after `ulimit -c unlimited`");
 }
 
 TEST(ExitStatusTest, PointsAtTheOutOfMemoryKiller) {

@@ -19,8 +19,9 @@ class ExtentAllocator {
   struct Options {
     uint64_t begin = 0;  // multiple of granule
     uint64_t end = 0;
-    uint64_t granule = 64 << 10;
-    uint64_t large = 2 << 20;
+    uint64_t granule = 4 << 10;
+    // Of smaller ones the gaps in front would be a good part of the whole.
+    uint64_t large = 32 << 20;
     uint64_t large_alignment = 2 << 20;
   };
   struct Extent {

@@ -16,6 +16,9 @@ ExtentAllocator::Options Range(uint64_t begin, uint64_t end) {
   ExtentAllocator::Options options;
   options.begin = begin;
   options.end = end;
+  options.granule = kGranule;
+  options.large = kLarge;
+  options.large_alignment = kLarge;
   return options;
 }
 

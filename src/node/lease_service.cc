@@ -11,6 +11,8 @@
 namespace manta::node {
 namespace {
 
+constexpr size_t kHoldersShown = 3;
+
 constexpr uint32_t kMaxWanted = 1'000'000;
 constexpr size_t kMaxResourceNames = 64;
 constexpr size_t kMaxResourceNameBytes = 256;
@@ -340,6 +342,22 @@ void LeaseService::CheckUnmetAt(Nanoseconds when) {
   unmet_.ExpireAt(when);
 }
 
+// Whose leases there are: " (of driver 2 (train, pid 7): 2)".
+std::string LeaseService::Holders() const {
+  std::map<ProcessId, uint32_t> counts;
+  for (const auto& [id, lease] : leases_) ++counts[lease.owner];
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [owner, count] : counts) {
+    if (++shown > kHoldersShown) {
+      text += ", ...";
+      break;
+    }
+    text += (text.empty() ? " (of " : ", of ") + processes_.Describe(owner) + ": " + std::to_string(count);
+  }
+  return text.empty() ? text : text + ")";
+}
+
 void LeaseService::CheckUnmet() {
   const Nanoseconds now = EventLoop::Now();
   Nanoseconds next = INT64_MAX;
@@ -361,7 +379,8 @@ void LeaseService::CheckUnmet() {
     }
     wire::DemandUnmetT message;
     message.key = unmet.key;
-    message.reason = unmet.reason;
+    message.reason = unmet.reason + (unmet.infeasible ? "" : Holders());
+    if (other_nodes_) message.reason += other_nodes_();
     message.infeasible = unmet.infeasible;
     message.waited_ms = static_cast<uint32_t>((now - unmet.since) / kMillisecond);
     processes_.Send(unmet.owner, std::move(message));

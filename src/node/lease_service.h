@@ -59,6 +59,10 @@ class LeaseService {
   using Recall = std::function<void(ProcessId owner, ProcessId worker, bool on)>;
   void set_recall(Recall recall) { recall_ = std::move(recall); }
 
+  // What the other nodes have in total, for messages about what cannot be met; "" when there are none.
+  using OtherNodes = std::function<std::string()>;
+  void set_other_nodes(OtherNodes other_nodes) { other_nodes_ = std::move(other_nodes); }
+
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   void ReturnLease(ProcessId owner, LeaseId lease);
   void SetBlocked(ProcessId worker, bool blocked);
@@ -92,6 +96,7 @@ class LeaseService {
   void Do(const model::LeaseLost& lost);
   void Refuse(ProcessId owner, uint32_t key, const std::string& reason);
   void Forget(LeaseId lease);
+  std::string Holders() const;
   void CheckUnmetAt(Nanoseconds when);
   void CheckUnmet();
   void RetryGrants();
@@ -109,6 +114,7 @@ class LeaseService {
   std::map<DemandKey, Nanoseconds> reported_;
   std::set<DemandKey> retry_;  // granted, but no channel could be made
   Recall recall_;
+  OtherNodes other_nodes_;
   bool pumping_ = false;
   // Set during ProcessGone, for the LeaseLost actions that come of it.
   const wire::CauseT* cause_ = nullptr;

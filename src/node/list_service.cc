@@ -29,7 +29,8 @@ void ListService::Request(ProcessId from, uint64_t request, const std::string& w
   gathering.requester = from;
   gathering.request = request;
   for (const auto& [owner, process] : processes_.all()) {
-    if (!process.answers_lists) continue;
+    const bool owns = process.role == wire::Role::Driver || process.role == wire::Role::Worker;
+    if (!owns || process.connection == nullptr) continue;
     wire::ListRequestT ask;
     ask.request = id;
     ask.what = what;
@@ -64,11 +65,13 @@ void ListService::RequestResources(ProcessId from, uint64_t request, bool of_lea
   processes_.Send(from, std::move(answer));
 }
 
-void ListService::Answer(ProcessId from, uint64_t id, std::string json) {
-  const auto found = gatherings_.find(id);
+void ListService::Answer(ProcessId from, const wire::TaskList& tasks) {
+  const auto found = gatherings_.find(tasks.request());
   if (found == gatherings_.end() || found->second.awaited.erase(from) == 0) return;
-  found->second.answers.push_back(std::move(json));
-  if (found->second.awaited.empty()) Finish(id);
+  Listing::OwnersTasks& answer = found->second.answers.emplace_back();
+  answer.owner = from;
+  tasks.UnPackTo(&answer.tasks);
+  if (found->second.awaited.empty()) Finish(tasks.request());
 }
 
 void ListService::ProcessGone(ProcessId process) {
@@ -84,7 +87,7 @@ void ListService::Finish(uint64_t id) {
   if (found == gatherings_.end()) return;
   const Gathering gathering = std::move(found->second);
   gatherings_.erase(found);
-  Send(gathering.requester, gathering.request, Listing::Joined(gathering.answers));
+  Send(gathering.requester, gathering.request, listing_->Tasks(gathering.answers));
 }
 
 }  // namespace manta::node

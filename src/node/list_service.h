@@ -25,7 +25,7 @@ class ListService {
   void Request(ProcessId from, uint64_t request, const std::string& what);
   void RequestResources(ProcessId from, uint64_t request, bool of_lease);
   // From an owner that was asked.
-  void Answer(ProcessId from, uint64_t gathering, std::string json);
+  void Answer(ProcessId from, const wire::TaskList& tasks);
   void ProcessGone(ProcessId process);
 
  private:
@@ -33,7 +33,7 @@ class ListService {
     ProcessId requester;
     uint64_t request = 0;
     std::set<ProcessId> awaited;
-    std::vector<std::string> answers;
+    std::vector<Listing::OwnersTasks> answers;
     std::unique_ptr<Timer> limit;
   };
 

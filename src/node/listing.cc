@@ -37,6 +37,26 @@ const char* NameOf(wire::Role role) {
   return "unknown";
 }
 
+// In Ray's words.
+const char* NameOf(wire::TaskKind kind) {
+  switch (kind) {
+    case wire::TaskKind::Task: return "NORMAL_TASK";
+    case wire::TaskKind::ActorCreation: return "ACTOR_CREATION_TASK";
+    case wire::TaskKind::ActorMethod: return "ACTOR_TASK";
+  }
+  return "unknown";
+}
+
+const char* NameOf(wire::TaskStage stage) {
+  switch (stage) {
+    case wire::TaskStage::WaitsForArguments: return "PENDING_ARGS_AVAIL";
+    case wire::TaskStage::Queued: return "PENDING_NODE_ASSIGNMENT";
+    case wire::TaskStage::Submitted: return "SUBMITTED_TO_WORKER";
+    case wire::TaskStage::Running: return "RUNNING";
+  }
+  return "unknown";
+}
+
 std::vector<const Process*> Sorted(const ProcessTable& processes) {
   std::vector<const Process*> list;
   for (const auto& [id, process] : processes.all()) list.push_back(&process);
@@ -66,7 +86,7 @@ Json Workers(const WorkerPool& workers, const ProcessTable& processes, const Lea
       entry["owner"] = processes.Describe(lease->owner);
       entry["actor"] = lease->dedicated;
     }
-    entry["log"] = info.log_path;
+    entry["log"] = info.log.name();
     list.push_back(std::move(entry));
   }
   return list;
@@ -164,12 +184,19 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
   return list;
 }
 
+// Of the whole cluster.
 Json Resources(const Listing& listing) {
   Json json;
-  json["total"] = Amounts(listing.Total());
-  json["available"] = Amounts(listing.Available());
+  model::ResourceSet total = listing.Total();
+  model::ResourceSet available = listing.Available();
+  for (const NodeInfo& node : listing.OtherNodes()) {
+    total.Add(node.total);
+    available.Add(node.available);
+  }
+  json["total"] = Amounts(total);
+  json["available"] = Amounts(available);
   // What is used up shows as zero, not as missing.
-  for (const auto& [name, amount] : listing.Total().amounts()) {
+  for (const auto& [name, amount] : total.amounts()) {
     if (!json["available"].contains(name)) json["available"][name] = 0.0;
   }
   return json;
@@ -262,12 +289,26 @@ std::string Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
   return Text(list);
 }
 
-std::string Listing::Joined(const std::vector<std::string>& answers) {
+std::string Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
   Json list = Json::array();
-  for (const std::string& answer : answers) {
-    const Json part = Json::parse(answer, nullptr, false);  // from another process: may be anything
-    if (!part.is_array()) continue;
-    for (const Json& entry : part) list.push_back(entry);
+  for (const auto& [owner, answer] : owners) {
+    for (const auto& task : answer.tasks) {
+      if (list.size() == kMaxListed) break;
+      Json entry;
+      entry["task"] = Hex(ObjectId{owner, task->index, task->generation});
+      entry["name"] = task->name;
+      entry["type"] = NameOf(task->kind);
+      entry["state"] = NameOf(task->stage);
+      entry["attempt"] = task->attempt;
+      if (task->cancelled) entry["cancelled"] = true;
+      entry["owner"] = processes_.Describe(owner);
+      if (task->worker != 0) entry["worker"] = processes_.Describe(ProcessId{task->worker});
+      const ActorId actor{{task->actor_creator}, task->actor_serial};
+      if (actor) entry["actor"] = Hex(actor);
+      const ObjectId parent{{task->parent_owner}, task->parent_index, task->parent_generation};
+      if (parent) entry["parent"] = Hex(parent);
+      list.push_back(std::move(entry));
+    }
   }
   return Text(list);
 }

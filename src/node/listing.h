@@ -51,8 +51,11 @@ class Listing {
   // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
   model::ResourceSet LeasedBy(ProcessId worker) const;
   static std::string Actors(const std::vector<contracts::ActorEntry>& actors);
-  // One array of the arrays that owners have answered.
-  static std::string Joined(const std::vector<std::string>& answers);
+  struct OwnersTasks {
+    ProcessId owner;
+    wire::TaskListT tasks;
+  };
+  std::string Tasks(const std::vector<OwnersTasks>& owners) const;
 
  private:
   Nodes nodes_;

@@ -24,105 +24,105 @@ std::string WithoutNumbers(std::string_view line) {
 
 }  // namespace
 
-LogForwarder::Source& LogForwarder::SourceOf(int64_t now, ProcessId process) {
-  const auto [entry, added] = sources_.try_emplace(process);
-  Source& source = entry->second;
+LogForwarder::Stream& LogForwarder::StreamOf(int64_t now, const LogSource& source) {
+  const auto [entry, added] = streams_.try_emplace(source);
+  Stream& stream = entry->second;
   if (added) {
-    source.tokens = options_.burst;
-    source.refilled = now;
+    stream.tokens = options_.burst;
+    stream.refilled = now;
   }
-  const double fresh = static_cast<double>(now - source.refilled) / kSecondNs * options_.lines_per_second;
-  source.tokens = std::min<double>(options_.burst, source.tokens + std::max(0.0, fresh));
-  source.refilled = now;
-  return source;
+  const double fresh = static_cast<double>(now - stream.refilled) / kSecondNs * options_.lines_per_second;
+  stream.tokens = std::min<double>(options_.burst, stream.tokens + std::max(0.0, fresh));
+  stream.refilled = now;
+  return stream;
 }
 
-std::string LogForwarder::Add(int64_t now, ProcessId process, std::string_view bytes) {
-  Source& source = SourceOf(now, process);
+std::string LogForwarder::Add(int64_t now, const LogSource& source, std::string_view bytes) {
+  Stream& stream = StreamOf(now, source);
   std::string out;
   while (!bytes.empty()) {
     const size_t newline = bytes.find('\n');
-    const size_t room = options_.longest_line - std::min(options_.longest_line, source.partial.size());
+    const size_t room = options_.longest_line - std::min(options_.longest_line, stream.partial.size());
     if (newline == std::string_view::npos && bytes.size() < room) {
-      source.partial += bytes;
+      stream.partial += bytes;
       break;
     }
     const size_t take = std::min(newline, room);
-    if (source.partial.empty()) {
-      ShowLine(now, process, &source, bytes.substr(0, take), &out);
+    if (stream.partial.empty()) {
+      ShowLine(now, source, &stream, bytes.substr(0, take), &out);
     } else {
-      source.partial += bytes.substr(0, take);
-      ShowLine(now, process, &source, source.partial, &out);
-      source.partial.clear();
+      stream.partial += bytes.substr(0, take);
+      ShowLine(now, source, &stream, stream.partial, &out);
+      stream.partial.clear();
     }
     bytes.remove_prefix(take == newline ? take + 1 : take);
   }
   return out;
 }
 
-void LogForwarder::ShowLine(int64_t now, ProcessId process, Source* source, std::string_view line,
+void LogForwarder::ShowLine(int64_t now, const LogSource& source, Stream* stream, std::string_view line,
                             std::string* out) {
-  if (source->tokens < 1) {
-    if (source->suppressed_lines++ == 0) source->suppressed_since = now;
+  if (stream->tokens < 1) {
+    if (stream->suppressed_lines++ == 0) stream->suppressed_since = now;
     return;
   }
-  if (options_.deduplicate && IsRepetition(now, process, line)) return;
-  source->tokens -= 1;
-  if (source->suppressed_lines > 0 || source->skipped_bytes > 0) *out += SuppressionNote(source);
+  if (options_.deduplicate && IsRepetition(now, source, line)) return;
+  stream->tokens -= 1;
+  if (stream->suppressed_lines > 0 || stream->skipped_bytes > 0) *out += SuppressionNote(stream);
   *out += line;
   *out += '\n';
 }
 
-bool LogForwarder::IsRepetition(int64_t now, ProcessId process, std::string_view line) {
+bool LogForwarder::IsRepetition(int64_t now, const LogSource& source, std::string_view line) {
   if (line.empty() || recent_.size() >= kMaxRecent) return false;
   const auto [entry, added] = recent_.try_emplace(WithoutNumbers(line));
   Recent& recent = entry->second;
   if (added || (now - recent.first >= options_.window && recent.hidden == 0)) {
     recent = {};
     recent.first = now;
-    recent.sources.insert(process);
+    recent.sources.insert(source.process);
     return false;
   }
-  recent.sources.insert(process);
+  recent.sources.insert(source.process);
   if (recent.sources.size() == 1) return false;
   ++recent.hidden;
   recent.line = line;
-  recent.last = process;
+  recent.last = source;
   return true;
 }
 
-void LogForwarder::Skipped(int64_t now, ProcessId process, uint64_t bytes) {
-  Source& source = SourceOf(now, process);
-  if (source.suppressed_lines == 0 && source.skipped_bytes == 0) source.suppressed_since = now;
-  source.skipped_bytes += bytes;
-  source.partial.clear();
+void LogForwarder::Skipped(int64_t now, const LogSource& source, uint64_t bytes) {
+  Stream& stream = StreamOf(now, source);
+  if (stream.suppressed_lines == 0 && stream.skipped_bytes == 0) stream.suppressed_since = now;
+  stream.skipped_bytes += bytes;
+  stream.partial.clear();
 }
 
-std::string LogForwarder::SuppressionNote(Source* source) {
+std::string LogForwarder::SuppressionNote(Stream* stream) {
   std::string note = "[";
-  if (source->suppressed_lines > 0) {
-    note += std::to_string(source->suppressed_lines) + " lines";
+  if (stream->suppressed_lines > 0) {
+    note += std::to_string(stream->suppressed_lines) + " lines";
   }
-  if (source->skipped_bytes > 0) {
-    if (source->suppressed_lines > 0) note += " and ";
-    note += std::to_string(source->skipped_bytes) + " bytes";
+  if (stream->skipped_bytes > 0) {
+    if (stream->suppressed_lines > 0) note += " and ";
+    note += std::to_string(stream->skipped_bytes) + " bytes";
   }
-  source->suppressed_lines = 0;
-  source->skipped_bytes = 0;
+  stream->suppressed_lines = 0;
+  stream->skipped_bytes = 0;
   return note + " more are in its log only: too much output at once]\n";
 }
 
-std::string LogForwarder::Finish(int64_t now, ProcessId process) {
-  const auto found = sources_.find(process);
-  if (found == sources_.end()) return {};
-  Source source = std::move(found->second);
-  sources_.erase(found);
+std::string LogForwarder::Finish(int64_t now, const LogSource& source) {
+  const auto found = streams_.find(source);
+  if (found == streams_.end()) return {};
+  Stream stream = std::move(found->second);
+  streams_.erase(found);
   std::string out;
-  if (!source.partial.empty()) {
-    const std::string line = std::move(source.partial);
-    ShowLine(now, process, &source, line, &out);
+  if (!stream.partial.empty()) {
+    const std::string line = std::move(stream.partial);
+    ShowLine(now, source, &stream, line, &out);
   }
-  if (source.suppressed_lines > 0 || source.skipped_bytes > 0) out += SuppressionNote(&source);
+  if (stream.suppressed_lines > 0 || stream.skipped_bytes > 0) out += SuppressionNote(&stream);
   return out;
 }
 
@@ -137,11 +137,22 @@ std::vector<LogForwarder::Output> LogForwarder::Expire(int64_t now) {
     }
     return true;
   });
-  for (auto& [process, source] : sources_) {
-    if (source.suppressed_lines == 0 && source.skipped_bytes == 0) continue;
-    if (now - source.suppressed_since >= kSecondNs) due.push_back({process, SuppressionNote(&source)});
+  for (auto& [source, stream] : streams_) {
+    if (stream.suppressed_lines == 0 && stream.skipped_bytes == 0) continue;
+    if (now - stream.suppressed_since >= kSecondNs) due.push_back({source, SuppressionNote(&stream)});
   }
   return due;
+}
+
+std::vector<LogForwarder::Output> LogForwarder::FinishAll(int64_t now) {
+  std::vector<Output> rest;
+  while (!streams_.empty()) {
+    const LogSource source = streams_.begin()->first;
+    std::string lines = Finish(now, source);
+    if (!lines.empty()) rest.push_back({source, std::move(lines)});
+  }
+  for (Output& summary : Expire(INT64_MAX)) rest.push_back(std::move(summary));
+  return rest;
 }
 
 int64_t LogForwarder::NextDeadline() const {
@@ -150,9 +161,9 @@ int64_t LogForwarder::NextDeadline() const {
     // What has nothing to report may wait for the next occasion.
     if (recent.hidden > 0) deadline = std::min(deadline, recent.first + options_.window);
   }
-  for (const auto& [process, source] : sources_) {
-    if (source.suppressed_lines > 0 || source.skipped_bytes > 0) {
-      deadline = std::min(deadline, source.suppressed_since + kSecondNs);
+  for (const auto& [source, stream] : streams_) {
+    if (stream.suppressed_lines > 0 || stream.skipped_bytes > 0) {
+      deadline = std::min(deadline, stream.suppressed_since + kSecondNs);
     }
   }
   return deadline;

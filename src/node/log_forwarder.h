@@ -10,12 +10,19 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
 
 namespace manta::node {
+
+// What a process writes to one of its two standard streams.
+struct LogSource {
+  ProcessId process;
+  bool is_stderr = false;
+
+  auto operator<=>(const LogSource&) const = default;
+};
 
 class LogForwarder {
  public:
@@ -27,25 +34,27 @@ class LogForwarder {
     size_t longest_line = 16 << 10;    // longer ones are cut into pieces
   };
   struct Output {
-    ProcessId process;
+    LogSource source;
     std::string lines;  // each with its newline
   };
 
   explicit LogForwarder(const Options& options) : options_(options) {}
 
   // The next bytes of a process's output; returns the lines to show now, perhaps none.
-  std::string Add(int64_t now, ProcessId process, std::string_view bytes);
+  std::string Add(int64_t now, const LogSource& source, std::string_view bytes);
   // Bytes that the caller did not read because there were too many.
-  void Skipped(int64_t now, ProcessId process, uint64_t bytes);
-  // The process is gone: what remains of it.
-  std::string Finish(int64_t now, ProcessId process);
+  void Skipped(int64_t now, const LogSource& source, uint64_t bytes);
+  // It has ended: what remains of it.
+  std::string Finish(int64_t now, const LogSource& source);
 
   // Summaries that are due. Call at the latest at NextDeadline().
   std::vector<Output> Expire(int64_t now);
+  // The driver leaves: what it has not been told yet, unfinished lines included.
+  std::vector<Output> FinishAll(int64_t now);
   int64_t NextDeadline() const;  // INT64_MAX: none
 
  private:
-  struct Source {
+  struct Stream {
     std::string partial;  // a line without its end
     double tokens = 0;
     int64_t refilled = 0;
@@ -58,17 +67,17 @@ class LogForwarder {
     std::set<ProcessId> sources;
     uint64_t hidden = 0;
     std::string line;
-    ProcessId last;
+    LogSource last;
   };
 
-  Source& SourceOf(int64_t now, ProcessId process);
-  void ShowLine(int64_t now, ProcessId process, Source* source, std::string_view line,
+  Stream& StreamOf(int64_t now, const LogSource& source);
+  void ShowLine(int64_t now, const LogSource& source, Stream* stream, std::string_view line,
                 std::string* out);
-  bool IsRepetition(int64_t now, ProcessId process, std::string_view line);
-  static std::string SuppressionNote(Source* source);
+  bool IsRepetition(int64_t now, const LogSource& source, std::string_view line);
+  static std::string SuppressionNote(Stream* stream);
 
   const Options options_;
-  std::unordered_map<ProcessId, Source> sources_;
+  std::map<LogSource, Stream> streams_;
   std::map<std::string, Recent> recent_;  // by line without numbers
 };
 

@@ -5,8 +5,8 @@
 namespace manta::node {
 namespace {
 
-constexpr ProcessId kFirst{1};
-constexpr ProcessId kSecond{2};
+constexpr LogSource kFirst{ProcessId{1}};
+constexpr LogSource kSecond{ProcessId{2}};
 constexpr int64_t kSecondNs = 1'000'000'000;
 
 LogForwarder::Options Small() {
@@ -49,7 +49,7 @@ TEST(LogForwarderTest, SaysOnceWhatSeveralSay) {
   const auto due = forwarder.Expire(5 * kSecondNs);
   ASSERT_EQ(due.size(), 1u);
   EXPECT_EQ(due[0].lines, "loaded 3 rows [repeated 2x across workers]\n");
-  EXPECT_EQ(due[0].process, kFirst);
+  EXPECT_EQ(due[0].source, kFirst);
   EXPECT_EQ(forwarder.NextDeadline(), INT64_MAX);
   EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "loaded 5 rows\n"), "loaded 5 rows\n");
 }
@@ -92,7 +92,7 @@ TEST(LogForwarderTest, CutsAFloodShortAndSaysSo) {
   EXPECT_EQ(forwarder.NextDeadline(), kSecondNs);
   const auto due = forwarder.Expire(kSecondNs);
   ASSERT_EQ(due.size(), 1u);
-  EXPECT_EQ(due[0].process, kFirst);
+  EXPECT_EQ(due[0].source, kFirst);
   EXPECT_EQ(due[0].lines, "[2 lines more are in its log only: too much output at once]\n");
   // Two a second come back.
   EXPECT_EQ(forwarder.Add(kSecondNs, kFirst, "h\ni\nj\n"), "h\ni\n");

@@ -16,6 +16,7 @@ namespace manta::node {
 namespace {
 
 constexpr uint64_t kReadAtOnce = 256 << 10;
+constexpr int kTurnsAtTheEnd = 16;
 constexpr uint64_t kReadAtMost = 4 << 20;  // what a worker wrote beyond that since the last look is skipped
 
 }  // namespace
@@ -38,7 +39,7 @@ LogService::LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& proce
         const Nanoseconds now = EventLoop::Now();
         for (auto& [job, forwarder] : jobs_) {
           for (auto& output : forwarder.Expire(now)) {
-            Show(output.process, job, std::move(output.lines));
+            Show(output.source, job, std::move(output.lines));
           }
         }
         ArmSummaries();
@@ -46,7 +47,7 @@ LogService::LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& proce
   options_.deduplicate = deduplicate;
 }
 
-void LogService::Watch(const Process& worker, const std::string& path) {
+void LogService::Watch(const Process& worker, const WorkerLog& log) {
   if (!inotify_) {
     inotify_ = UniqueFd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify_) {
@@ -57,18 +58,21 @@ void LogService::Watch(const Process& worker, const std::string& path) {
     watch_ = std::make_unique<FdWatch>(loop_, inotify_.get(), [this] { OnEvents(); });
     watch_->WantRead();
   }
-  File& file = files_[worker.id];
-  file.job = worker.job;
-  file.path = path;
-  file.watch = inotify_add_watch(inotify_.get(), path.c_str(), IN_MODIFY);
-  if (file.watch >= 0) {
-    by_watch_[file.watch] = worker.id;
-  } else {
-    log_.warn("output is not forwarded worker={} reason=\"{}\"", SerialOf(worker.id),
-              ErrnoError("inotify_add_watch", errno).message);
+  for (const bool is_stderr : {false, true}) {
+    const LogSource source{worker.id, is_stderr};
+    File& file = files_[source];
+    file.job = worker.job;
+    file.path = is_stderr ? log.err() : log.out();
+    file.watch = inotify_add_watch(inotify_.get(), file.path.c_str(), IN_MODIFY);
+    if (file.watch >= 0) {
+      by_watch_[file.watch] = source;
+    } else {
+      log_.warn("output is not forwarded worker={} reason=\"{}\"", SerialOf(worker.id),
+                ErrnoError("inotify_add_watch", errno).message);
+    }
+    // What static constructors of the program printed after the fork.
+    changed_.insert(source);
   }
-  // What static constructors of the program printed after the fork.
-  changed_.insert(worker.id);
   if (!pause_.armed()) pause_.ExpireAfter(kPause);
 }
 
@@ -81,10 +85,10 @@ void LogService::OnEvents() {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
       if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        for (const auto& [worker, file] : files_) changed_.insert(worker);
+        for (const auto& [source, file] : files_) changed_.insert(source);
       }
-      const auto worker = by_watch_.find(event->wd);
-      if (worker != by_watch_.end()) changed_.insert(worker->second);
+      const auto source = by_watch_.find(event->wd);
+      if (source != by_watch_.end()) changed_.insert(source->second);
     }
   }
   ReadChanged();
@@ -92,15 +96,15 @@ void LogService::OnEvents() {
 }
 
 void LogService::ReadChanged() {
-  std::set<ProcessId> changed = std::exchange(changed_, {});
-  for (ProcessId worker : changed) {
-    const auto file = files_.find(worker);
-    if (file != files_.end() && !ReadNew(worker, &file->second)) changed_.insert(worker);
+  const std::set<LogSource> changed = std::exchange(changed_, {});
+  for (const LogSource& source : changed) {
+    const auto file = files_.find(source);
+    if (file != files_.end() && !ReadNew(source, &file->second)) changed_.insert(source);
   }
   ArmSummaries();
 }
 
-bool LogService::ReadNew(ProcessId worker, File* file) {
+bool LogService::ReadNew(const LogSource& source, File* file) {
   UniqueFd log(open(file->path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status;
   if (!log || fstat(log.get(), &status) != 0) return true;
@@ -113,7 +117,7 @@ bool LogService::ReadNew(ProcessId worker, File* file) {
     LogForwarder& forwarder = ForwarderOf(file->job);
     const Nanoseconds now = EventLoop::Now();
     if (size - file->offset > kReadAtMost) {
-      forwarder.Skipped(now, worker, size - kReadAtOnce - file->offset);
+      forwarder.Skipped(now, source, size - kReadAtOnce - file->offset);
       file->offset = size - kReadAtOnce;
     }
     std::vector<char> buffer(std::min(size - file->offset, kReadAtOnce));
@@ -121,8 +125,8 @@ bool LogService::ReadNew(ProcessId worker, File* file) {
         pread(log.get(), buffer.data(), buffer.size(), static_cast<off_t>(file->offset));
     if (got > 0) {
       file->offset += static_cast<uint64_t>(got);
-      Show(worker, file->job,
-           forwarder.Add(now, worker, {buffer.data(), static_cast<size_t>(got)}));
+      Show(source, file->job,
+           forwarder.Add(now, source, {buffer.data(), static_cast<size_t>(got)}));
     }
     if (file->offset < size) return false;
   }
@@ -152,20 +156,38 @@ void LogService::Rotate(File* file) {
   if (ftruncate(from.get(), 0) == 0) file->offset = 0;
 }
 
+void LogService::ReadAll(const LogSource& source, File* file) {
+  for (int turn = 0; turn < kTurnsAtTheEnd && !ReadNew(source, file); ++turn) {
+  }
+}
+
 void LogService::WorkerGone(ProcessId worker) {
-  const auto found = files_.find(worker);
-  if (found == files_.end()) return;
-  for (int turn = 0; turn < 16 && !ReadNew(worker, &found->second); ++turn) {
+  for (const bool is_stderr : {false, true}) {
+    const LogSource source{worker, is_stderr};
+    const auto found = files_.find(source);
+    if (found == files_.end()) continue;
+    ReadAll(source, &found->second);
+    const File file = std::move(found->second);
+    files_.erase(found);
+    changed_.erase(source);
+    if (file.watch >= 0) {
+      inotify_rm_watch(inotify_.get(), file.watch);
+      by_watch_.erase(file.watch);
+    }
+    if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
+      Show(source, file.job, job->second.Finish(EventLoop::Now(), source));
+    }
   }
-  const File file = std::move(found->second);
-  files_.erase(found);
-  changed_.erase(worker);
-  if (file.watch >= 0) {
-    inotify_rm_watch(inotify_.get(), file.watch);
-    by_watch_.erase(file.watch);
+}
+
+void LogService::DriverLeaves(JobId job) {
+  for (auto& [source, file] : files_) {
+    if (file.job == job) ReadAll(source, &file);
   }
-  if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
-    Show(worker, file.job, job->second.Finish(EventLoop::Now(), worker));
+  if (const auto found = jobs_.find(job); found != jobs_.end()) {
+    for (auto& output : found->second.FinishAll(EventLoop::Now())) {
+      Show(output.source, job, std::move(output.lines));
+    }
   }
 }
 
@@ -173,13 +195,14 @@ LogForwarder& LogService::ForwarderOf(JobId job) {
   return jobs_.try_emplace(job, options_).first->second;
 }
 
-void LogService::Show(ProcessId worker, JobId job, std::string lines) {
+void LogService::Show(const LogSource& source, JobId job, std::string lines) {
   if (lines.empty()) return;
   const Process* driver = processes_.DriverOf(job);
   if (driver == nullptr) return;
   wire::WorkerOutputT output;
-  output.process = worker.value;
-  if (const Process* process = processes_.Find(worker)) {
+  output.process = source.process.value;
+  output.is_stderr = source.is_stderr;
+  if (const Process* process = processes_.Find(source.process)) {
     output.pid = process->pid;
     output.name = process->name;
   }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "base/ids.h"
 #include "node/event_loop.h"
 #include "node/log_forwarder.h"
+#include "node/log_tail.h"
 #include "node/process_table.h"
 #include "node/unique_fd.h"
 
@@ -30,9 +32,11 @@ class LogService {
 
   LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, bool deduplicate);
 
-  void Watch(const Process& worker, const std::string& path);
+  void Watch(const Process& worker, const WorkerLog& log);
   // Forwards what it wrote last. Call while it is still in the table.
   void WorkerGone(ProcessId worker);
+  // The driver leaves: it is sent what its workers have written so far.
+  void DriverLeaves(JobId job);
   // Its workers' output goes nowhere from now on.
   void DriverGone(JobId job) { jobs_.erase(job); }
 
@@ -47,9 +51,10 @@ class LogService {
   void OnEvents();
   void ReadChanged();
   // False: there is more to read.
-  bool ReadNew(ProcessId worker, File* file);
+  bool ReadNew(const LogSource& source, File* file);
+  void ReadAll(const LogSource& source, File* file);
   void Rotate(File* file);
-  void Show(ProcessId worker, JobId job, std::string lines);
+  void Show(const LogSource& source, JobId job, std::string lines);
   LogForwarder& ForwarderOf(JobId job);
   void ArmSummaries();
 
@@ -61,9 +66,9 @@ class LogService {
   std::unique_ptr<FdWatch> watch_;
   Timer pause_;
   Timer summaries_;
-  std::unordered_map<ProcessId, File> files_;
-  std::unordered_map<int, ProcessId> by_watch_;
-  std::set<ProcessId> changed_;
+  std::map<LogSource, File> files_;
+  std::unordered_map<int, LogSource> by_watch_;
+  std::set<LogSource> changed_;
   std::unordered_map<JobId, LogForwarder> jobs_;
 };
 

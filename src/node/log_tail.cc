@@ -34,4 +34,11 @@ std::string ReadLogTail(const std::string& path, size_t max_bytes, size_t max_li
   return text;
 }
 
+std::string WorkerLog::Tail() const {
+  const std::string output = ReadLogTail(out());
+  const std::string errors = ReadLogTail(err());
+  if (output.empty() || errors.empty()) return output + errors;
+  return "[standard output]\n" + output + "\n[standard error]\n" + errors;
+}
+
 }  // namespace manta::node

@@ -16,7 +16,12 @@ constexpr Nanoseconds kFirstRetry = kMillisecond;
 constexpr Nanoseconds kSlowestRetry = kSecond;  // for pins that are held for long
 constexpr Nanoseconds kSlowestWhileWaiting = 10 * kMillisecond;
 
+constexpr const char* kMoreRoom =
+    "give the object store more: Config::object_store_bytes in a program, --object-store-memory of `manta start`";
+
+// Rounded up, so that nothing is 0.0 MiB but nothing.
 std::string Mebibytes(uint64_t bytes) {
+  if (bytes < 1 << 20) return std::to_string((bytes + 1023) >> 10) + " KiB";
   const uint64_t tenths = bytes * 10 >> 20;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
 }
@@ -65,7 +70,7 @@ void ObjectSpace::Request(Waiting waiting) {
   if (!table_->CanEverFit(size)) {
     return Refuse(waiting, MANTA_ERROR_OBJECT_TOO_LARGE,
                   "an object of " + Mebibytes(size) + " is larger than the whole object store (" +
-                      Mebibytes(table_->capacity()) + "); give it more with --object-store-memory");
+                      Mebibytes(table_->capacity()) + "); " + kMoreRoom);
   }
   if (TryAllocate(waiting)) return;
   if (table_->HasDying()) {
@@ -149,14 +154,19 @@ std::string ObjectSpace::WhyFull(uint64_t size) const {
                      Mebibytes(table_->capacity()) + ", " + Mebibytes(table_->used()) +
                      " in use by " + std::to_string(table_->objects()) +
                      " objects, largest free piece " + Mebibytes(table_->largest_free());
-  const std::vector<ObjectTable::Holding> holders = table_->LargestHolders(3);
+  bool readers = false;
+  const std::vector<ObjectTable::Holding> holders =
+      table_->LargestHolders(3, control_.PinsByProcess());
   for (size_t i = 0; i < holders.size(); ++i) {
-    text += i == 0 ? "; held by " : ", ";
-    text += processes_.Describe(holders[i].owner) + ": " + Mebibytes(holders[i].bytes) + " in " +
-            std::to_string(holders[i].objects) + " objects";
+    text += i == 0 ? "; " : ", ";
+    text += Mebibytes(holders[i].bytes) + " in " + std::to_string(holders[i].objects) + " objects " +
+            (holders[i].reads ? "still read in place by " : "held by ") +
+            processes_.Describe(holders[i].process);
+    readers = readers || holders[i].reads;
   }
-  return text + "; drop references that are not needed, or give the store more with "
-                "--object-store-memory";
+  text += "; drop references that are not needed";
+  if (readers) text += ", and values that were read in place";
+  return text + ", or " + kMoreRoom;
 }
 
 void ObjectSpace::Free(ProcessId by, uint32_t slot, uint32_t generation) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 namespace manta::node {
 namespace {
@@ -213,11 +214,28 @@ void ObjectTable::ForgetIfEmpty(ProcessId process) {
 
 // ---- For people ----------------------------------------------------------------------------------------
 
-std::vector<ObjectTable::Holding> ObjectTable::LargestHolders(size_t count) const {
-  std::vector<Holding> holders;
-  for (const auto& [process, per] : processes_) {
-    if (per.owned_objects > 0) holders.push_back({process, per.owned_bytes, per.owned_objects});
+std::vector<ObjectTable::Holding> ObjectTable::LargestHolders(
+    size_t count, const std::vector<std::pair<ProcessId, uint64_t>>& pins) const {
+  std::map<std::pair<ProcessId, bool>, Holding> holdings;
+  const auto add = [&](ProcessId process, bool reads, const Record& record) {
+    Holding& holding = holdings[{process, reads}];
+    holding.process = process;
+    holding.reads = reads;
+    holding.bytes += record.size;
+    ++holding.objects;
+  };
+  for (const Record& record : records_) {
+    if (record.state == State::kLive) add(record.owner, false, record);
   }
+  std::set<std::pair<ProcessId, uint64_t>> seen;
+  for (const auto& [process, pin] : pins) {
+    const uint64_t slot = (pin >> 32) - 1;
+    if (slot >= records_.size() || !seen.emplace(process, slot).second) continue;
+    const Record& record = records_[slot];
+    if (record.state != State::kLive && record.state != State::kFree) add(process, true, record);
+  }
+  std::vector<Holding> holders;
+  for (const auto& [key, holding] : holdings) holders.push_back(holding);
   std::sort(holders.begin(), holders.end(),
             [](const Holding& a, const Holding& b) { return a.bytes > b.bytes; });
   if (holders.size() > count) holders.resize(count);

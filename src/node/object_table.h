@@ -60,11 +60,14 @@ class ObjectTable {
   std::map<ProcessId, SlotList> ProcessGone(ProcessId process);
 
   struct Holding {
-    ProcessId owner;
+    ProcessId process;
+    bool reads = false;  // the owners have let go of them: this process still reads them in place
     uint64_t bytes = 0;
     uint32_t objects = 0;
   };
-  std::vector<Holding> LargestHolders(size_t count) const;
+  // Who keeps space: owners, and readers by their pins (of which process, as in Reclaim). For messages: a look at all slots.
+  std::vector<Holding> LargestHolders(size_t count,
+                                      const std::vector<std::pair<ProcessId, uint64_t>>& pins) const;
 
   struct Info {
     uint32_t slot;

@@ -171,12 +171,12 @@ TEST_F(ObjectTableTest, NamesTheLargestHolders) {
   Allocate(kOther, kOther, 5 << 20);
   Allocate(kOther, kOther, 5 << 20);
   Allocate(kWorker, kWorker, 3 << 20);
-  const auto holders = table.LargestHolders(2);
+  const auto holders = table.LargestHolders(2, {});
   ASSERT_EQ(holders.size(), 2u);
-  EXPECT_EQ(holders[0].owner, kOther);
+  EXPECT_EQ(holders[0].process, kOther);
   EXPECT_EQ(holders[0].objects, 2u);
   EXPECT_EQ(holders[0].bytes, 10u << 20);
-  EXPECT_EQ(holders[1].owner, kWorker);
+  EXPECT_EQ(holders[1].process, kWorker);
 }
 
 TEST_F(ObjectTableTest, GarbageInASlotHurtsNobodyElse) {

@@ -31,7 +31,6 @@ struct Process {
   std::string ray_namespace;
   Nanoseconds since = 0;
   bool log_to_driver = true;  // drivers
-  bool answers_lists = false;
   bool dedicated = false;     // a worker that runs an actor
   bool detached = false;      // which outlives its creator
   std::string actor_account;  // of the actor that died with it, for those who call it

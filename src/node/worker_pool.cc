@@ -29,8 +29,7 @@ bool MakeSocketPair(UniqueFd* ours, UniqueFd* theirs) {
   return true;
 }
 
-std::string WithLogTail(std::string reason, const std::string& log_path) {
-  const std::string tail = ReadLogTail(log_path);
+std::string WithLogTail(std::string reason, const std::string& log_path, const std::string& tail) {
   if (!tail.empty()) reason += "; its last output (" + log_path + "):\n" + tail;
   return reason;
 }
@@ -220,7 +219,7 @@ void WorkerPool::FinishZygote(uint64_t id) {
     const std::string reason = WithLogTail(
         "workers cannot be started: " + zygote.program.path + ": " + what +
             " before it said Hello; is this a Manta program (does it link libmanta)?",
-        zygote.log_path);
+        zygote.log_path, ReadLogTail(zygote.log_path));
     for (ExecutableId user : zygote.users) {
       if (const auto executable = executables_.find(user); executable != executables_.end()) {
         executable->second.zygote = 0;
@@ -297,7 +296,7 @@ void WorkerPool::StartOne(ExecutableId id) {
   worker.id = worker_id;
   worker.executable = id;
   worker.zygote = zygote->id;
-  worker.log_path = log_directory_ + "/worker-" + std::to_string(SerialOf(worker_id)) + ".log";
+  worker.log = {log_directory_ + "/worker-" + std::to_string(SerialOf(worker_id))};
   ++executable.starting;
   if (zygote->ready) {
     Fork(*zygote, worker);
@@ -308,8 +307,9 @@ void WorkerPool::StartOne(ExecutableId id) {
 
 void WorkerPool::Fork(Zygote& zygote, Worker& worker) {
   UniqueFd ours, theirs;
-  UniqueFd log = OpenLog(worker.log_path);
-  if (!log || !MakeSocketPair(&ours, &theirs)) {
+  UniqueFd out = OpenLog(worker.log.out());
+  UniqueFd err = OpenLog(worker.log.err());
+  if (!out || !err || !MakeSocketPair(&ours, &theirs)) {
     return StartFailed(worker.id, ErrnoError("opening its log or socket", errno).message);
   }
   const ProcessId id = worker.id;
@@ -323,7 +323,8 @@ void WorkerPool::Fork(Zygote& zygote, Worker& worker) {
   request.ticket = id.value;
   std::vector<UniqueFd> descriptors;
   descriptors.push_back(std::move(theirs));
-  descriptors.push_back(std::move(log));
+  descriptors.push_back(std::move(out));
+  descriptors.push_back(std::move(err));
   zygote.connection->Send(std::move(request), std::move(descriptors));
 }
 
@@ -353,7 +354,7 @@ void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
   const ExecutableId executable_id = found->second.executable;
-  const std::string log_path = found->second.log_path;
+  const WorkerLog log = found->second.log;
   if (found->second.pid != 0) by_pid_.erase(found->second.pid);
   workers_.erase(found);
   log_.warn("worker not started worker={} reason=\"{}\"", SerialOf(id), reason);
@@ -366,7 +367,7 @@ void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
     return GiveUp(executable_id,
                   WithLogTail("workers cannot be started: " + owner.program.path + ": " + reason +
                                   " (" + std::to_string(owner.failures) + " times in a row)",
-                              log_path));
+                              log.name(), log.Tail()));
   }
   // The demand is still there and asks again at once, so the answer waits a little, longer each time.
   auto timer = std::make_shared<std::unique_ptr<Timer>>();
@@ -479,8 +480,8 @@ void WorkerPool::Finish(ProcessId id) {
   workers_.erase(found);
   by_pid_.erase(worker.pid);
   wire::CauseT cause = CauseOf(processes_.Describe(id), worker.exit_status, worker.stop_reason);
-  cause.log_path = worker.log_path;
-  cause.log_tail = ReadLogTail(worker.log_path);
+  cause.log_path = worker.log.name();
+  cause.log_tail = worker.log.Tail();
   observer_.OnWorkerDead(id, cause);
 }
 
@@ -502,7 +503,7 @@ std::vector<WorkerPool::WorkerInfo> WorkerPool::List() const {
     } else if (!worker.stop_reason.empty()) {
       state = "stopping";
     }
-    list.push_back({id, worker.pid, state, worker.log_path});
+    list.push_back({id, worker.pid, state, worker.log});
   }
   std::sort(list.begin(), list.end(),
             [](const WorkerInfo& a, const WorkerInfo& b) { return a.worker < b.worker; });
@@ -515,9 +516,9 @@ std::optional<ExecutableId> WorkerPool::ExecutableOf(ProcessId worker) const {
   return found->second.executable;
 }
 
-std::string WorkerPool::LogPath(ProcessId worker) const {
+WorkerLog WorkerPool::LogOf(ProcessId worker) const {
   const auto found = workers_.find(worker);
-  return found == workers_.end() ? std::string() : found->second.log_path;
+  return found == workers_.end() ? WorkerLog() : found->second.log;
 }
 
 }  // namespace manta::node

@@ -19,6 +19,7 @@
 #include "base/ids.h"
 #include "node/connections.h"
 #include "node/event_loop.h"
+#include "node/log_tail.h"
 #include "node/process_table.h"
 #include "node/zygote_launcher.h"
 
@@ -87,13 +88,14 @@ class WorkerPool {
     ProcessId worker;
     pid_t pid;
     const char* state;
-    std::string log_path;
+    WorkerLog log;
   };
   std::vector<WorkerInfo> List() const;
   const Program* ProgramOf(ExecutableId executable) const;
   // "": all is well with this executable.
   std::string BrokenReason(ExecutableId executable) const;
-  std::string LogPath(ProcessId worker) const;
+  // Empty paths: no such worker.
+  WorkerLog LogOf(ProcessId worker) const;
 
  private:
   struct Zygote {
@@ -120,7 +122,7 @@ class WorkerPool {
     bool said_goodbye = false;
     std::optional<int> exit_status;
     std::string stop_reason;
-    std::string log_path;
+    WorkerLog log;
     std::unique_ptr<Timer> timer;
   };
   struct Executable {

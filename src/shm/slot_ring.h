@@ -85,6 +85,12 @@ class SlotProducer {
     return IsLaterLap(At(position).word.load(std::memory_order_acquire), position, log2_size_);
   }
 
+  // Whether the consumer has begun with what was published at `position` (and perhaps ended, too).
+  bool IsClaimed(uint32_t position) const {
+    const uint32_t word = At(position).word.load(std::memory_order_acquire);
+    return word == SlotWord(LapOf(position, log2_size_), SlotState::kClaimed) || IsReleased(position);
+  }
+
   uint32_t position() const { return position_; }
   uint32_t size() const { return 1u << log2_size_; }
 

@@ -26,13 +26,8 @@ Result<contracts::SessionAddress> Choose(const std::string& address) {
                      "no running cluster was found for address 'auto': start one with `manta start --head`, or use "
                      "the address 'local' for one of the program's own");
   }
-  if (sessions.size() > 1) {
-    std::string names;
-    for (const auto& session : sessions) names += (names.empty() ? "" : ", ") + session.name();
-    return MakeError(MANTA_ERROR_START_FAILED, "the address 'auto' could mean any of " +
-                                                   std::to_string(sessions.size()) + " clusters: name one of " + names);
-  }
-  return sessions.front();
+  // The newest, as in Ray: names begin with the time of the start.
+  return *std::max_element(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.name() < b.name(); });
 }
 
 }  // namespace

@@ -33,8 +33,18 @@ void ControlClient::Start(Handlers handlers) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { Run(); });
+  thread_ = std::thread([this] {
+    Run();
+    std::lock_guard guard(end_mutex_);
+    ended_ = true;
+    end_.notify_all();
+  });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+bool ControlClient::AwaitEnd(std::chrono::milliseconds limit) {
+  std::unique_lock guard(end_mutex_);
+  return end_.wait_for(guard, limit, [this] { return ended_; });
 }
 
 void ControlClient::Stop() {

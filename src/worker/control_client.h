@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,6 +31,8 @@ class ControlClient {
   ~ControlClient();  // Stop()
 
   void Start(Handlers handlers);
+  // Waits until the service thread has ended because the daemon closed the connection; false when the time is up.
+  bool AwaitEnd(std::chrono::milliseconds limit);
   // Ends the service thread; no handler runs afterwards. Not from a handler.
   void Stop();
 
@@ -62,6 +66,9 @@ class ControlClient {
   Handlers handlers_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  std::mutex end_mutex_;  // over the next
+  bool ended_ = false;
+  std::condition_variable end_;
   bool abandoned_ = false;  // written once, in a process of one thread
   std::atomic<bool> ticking_{false};
   std::atomic<bool> has_output_{false};

@@ -89,7 +89,7 @@ class Dispatcher {
   void Submit(uint32_t index, TaskRecord* task, TaskTarget* target) {
     task->target = target;
     task->unready = 0;
-    task->cancelled = false;
+    task->cancelled = task->forced = false;
     // The common case: nothing to wait for, nothing ahead of it, and a worker that is at work has room.
     if (target->in_flight != 0 && target->queue.empty() && task->body.dependencies == 0 && task->nested == nullptr &&
         !target->unavailable && PushTo(target, Choose(target), index, task)) {
@@ -128,6 +128,9 @@ class Dispatcher {
   int64_t Tick(int64_t now);
   // Everything outstanding fails (the daemon is gone, or shutdown).
   void FailAll(const Error& error);
+
+  // Who waits for the leases of this demand: "the actor 'Counter' has", "3 tasks (the first is 'f') have".
+  std::string WaitersOf(uint32_t key) const;
 
   uint64_t outstanding() const;
   bool has_leases() const { return !leases_.empty(); }

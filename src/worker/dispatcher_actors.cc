@@ -190,7 +190,7 @@ void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Depa
   target->unavailable = !unused;
   target->death = MakeError(MANTA_ERROR_ACTOR_UNAVAILABLE,
                             "The actor is restarting: " + departure.cause.message +
-                                "\nThe call may or may not have run; with max_task_retries it would be tried again");
+                                "\nThe call may or may not have run, and it has no retries (max_task_retries) left");
   std::vector<uint32_t> waiting;
   for (uint32_t index = target->queue.front(); index != 0; index = owner_->Task(index)->slab_next) waiting.push_back(index);
   for (size_t i = calls.size(); i-- > 0;) {

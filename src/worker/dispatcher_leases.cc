@@ -109,10 +109,11 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     if (started) channel->Forget(task);
     Left(channel, task);
     if (started && (task->retries_left == 0 || task->cancelled)) {
+      // With force, Ray's word for the end of the task is that of its worker.
+      const bool only_cancelled = task->cancelled && !task->forced;
       Fail(tasks[i], task,
-           task->cancelled
-               ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled while it ran, and its worker with it")
-               : departure.cause);
+           only_cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled, and its worker died before it ended")
+                          : departure.cause);
       continue;
     }
     if (started) {
@@ -234,6 +235,19 @@ int64_t Dispatcher::Tick(int64_t now) {
     while (!target->channels.empty()) ReturnLease(target->channels.back());
   }
   return next;
+}
+
+std::string Dispatcher::WaitersOf(uint32_t key) const {
+  if (key >= targets_.size()) return "tasks have";
+  const TaskTarget& target = *targets_[key];
+  if (target.ordered) return "the actor '" + target.options.name + "' has";
+  const uint32_t count = target.queue.size();
+  if (count == 0) return "tasks have";
+  const char* name = owner_->Task(target.queue.front())->name;
+  std::string first = target.options.name;
+  if (first.empty() && name != nullptr) first = name;
+  if (count == 1) return "the task '" + first + "' has";
+  return std::to_string(count) + " tasks (the first is '" + first + "') have";
 }
 
 uint64_t Dispatcher::outstanding() const {

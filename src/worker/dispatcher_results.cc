@@ -160,11 +160,16 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
       }
       if (channel->remote() && !target->ordered) port_->TakeBack(channel->worker(), index, task->body.generation);
       references_->SendInterrupt(channel->worker(), index, task->body.generation, recursive);
-      if (force && !target->ordered) *kill = channel->worker();
+      if (force && !target->ordered) {
+        task->forced = true;
+        *kill = channel->worker();
+      }
       return false;
     }
-    case TaskState::kFree:
     case TaskState::kRunningHere:
+      references_->SendInterrupt(owner_->process(), index, task->body.generation, recursive);
+      return false;
+    case TaskState::kFree:
     case TaskState::kKept:
       return false;
   }

@@ -25,6 +25,9 @@ struct ExecutionContext {
   const char* name;
   uint16_t shape = 0;  // shm::TaskBody::shape
   bool exit_requested = false;
+  // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
+  // time ends its own.
+  bool tried_before = false;
 };
 
 // Fills a manta_call, runs it and gathers the outcome. Used by one thread; reused from call to call without allocating in the

@@ -268,7 +268,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
                            {{channel.view.header->owner}, task.record, task.generation},
                            nullptr,
                            is_method ? actor_shape_ : task.shape,
-                           false};
+                           false,
+                           task.attempt != 0};
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
   shm::CompletionBody* body = channel.completions.Next();
@@ -350,7 +351,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   }
   ++current_depth;
   ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name,
-                           task.body.shape, false};
+                           task.body.shape, false, task.body.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
   std::vector<unsigned char> dependencies;

@@ -62,7 +62,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
     Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
     return;
   }
-  ExecutionContext context{nullptr, id, nullptr, actor_shape_, false};
+  ExecutionContext context{nullptr, id, nullptr, actor_shape_, false, task.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;

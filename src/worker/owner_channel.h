@@ -75,6 +75,8 @@ class OwnerChannel {
     task->channel = nullptr;
     --in_flight_;
   }
+  // Whether the worker has claimed it; of one on another node that is not known here.
+  bool HasBegun(const TaskRecord& task) const { return !remote() && slots_.IsClaimed(task.position); }
   // Tasks pushed and not forgotten, oldest first.
   std::vector<uint32_t> InFlight() const;
 

@@ -108,6 +108,7 @@ struct TaskRecord {
   int32_t retries_left = 0;  // MANTA_DEFAULT_INT: what the actor allows, see Dispatcher::RetriesLeft
   TaskState state = TaskState::kFree;
   bool cancelled = false;
+  bool forced = false;  // cancelled, and its worker is to be killed
   OwnerChannel* channel = nullptr;
   TaskTarget* target = nullptr;
   ObjectRecord** dependencies = nullptr;  // heap block of body.dependencies entries, each one reference

@@ -338,6 +338,10 @@ void References::SendCancel(const ObjectRecord& object, bool force, bool recursi
 }
 
 void References::SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive) {
+  if (worker == owner_->process()) {  // it runs in place
+    canceller_->Interrupt({worker, record, generation}, recursive);
+    return;
+  }
   BatchFor(worker).interrupt.emplace_back(record, generation, recursive);
 }
 

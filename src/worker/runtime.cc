@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -55,6 +56,9 @@ std::string KeyOf(const InternedOptions& options) {
 }  // namespace
 
 namespace {
+
+// For the daemon's answer to a driver's goodbye.
+constexpr std::chrono::milliseconds kGoodbyeLimit{1000};
 
 std::atomic<Runtime*> current_runtime{nullptr};
 
@@ -239,6 +243,8 @@ void Runtime::Close() {
   if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
   control_->Queue(std::move(goodbye));
   control_->Flush();
+  // What its workers printed last comes before the daemon closes the connection.
+  if (is_driver_) control_->AwaitEnd(kGoodbyeLimit);
   control_->Stop();
   owner_->set_freed_hook([] {});
 }
@@ -373,9 +379,9 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
     interned.shape.resources.Set(name, amount.value());
     return {};
   };
-  if (Result<> r = set(model::kCpu, options.num_cpus < 0 ? 1 : options.num_cpus); !r) return r.error();
-  if (Result<> r = set(model::kGpu, options.num_gpus < 0 ? 0 : options.num_gpus); !r) return r.error();
-  if (Result<> r = set(model::kMemory, options.memory < 0 ? 0 : options.memory); !r) return r.error();
+  if (Result<> r = set(model::kCpu, std::isnan(options.num_cpus) ? 1 : options.num_cpus); !r) return r.error();
+  if (Result<> r = set(model::kGpu, std::isnan(options.num_gpus) ? 0 : options.num_gpus); !r) return r.error();
+  if (Result<> r = set(model::kMemory, std::isnan(options.memory) ? 0 : options.memory); !r) return r.error();
   for (size_t i = 0; i < options.num_resources; ++i) {
     const std::string name = options.resources[i].name == nullptr ? "" : options.resources[i].name;
     if (name.empty() || name == model::kCpu || name == model::kGpu || name == model::kMemory) {
@@ -501,7 +507,7 @@ void Runtime::RunInPlace(ObjectRecord* object) {
     index = object->task;
     task = owner_->Task(index);
     // A child that asks for something else waits for a worker that has it.
-    if (task->body.shape != Executor::current()->shape) return;
+    if (task->body.shape != Executor::current()->shape || Executor::current()->tried_before) return;
     if (!dispatcher_->Withdraw(index, task)) return;
   }
   alignas(8) unsigned char inline_result[shm::kInlineResult];
@@ -546,7 +552,8 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   };
   if (!done()) {
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (executor_ != nullptr && Executor::current() != nullptr) {
+    // Not with a time limit: once begun here, a child could not be left when the time is up.
+    if (executor_ != nullptr && Executor::current() != nullptr && timeout_ns < 0) {
       while (!done() && Executor::depth() < kDeepestInPlace) {
         const size_t before = next;
         RunInPlace(objects[next]);

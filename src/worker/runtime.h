@@ -102,6 +102,7 @@ class Runtime {
   Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program);
 
   void OnFrame(const wire::Frame& frame);
+  void ShowOutput(const wire::WorkerOutput& output);
   void OnClosed();
   int64_t OnTick(int64_t now);
   void OnRelayed(const wire::Relayed& message);

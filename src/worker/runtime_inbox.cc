@@ -9,23 +9,21 @@
 
 #include "contracts/fields.h"
 #include "worker/runtime.h"
+#include "worker/task_listing.h"
+#include "worker/worker_output.h"
 
 namespace manta::worker {
 namespace {
 
 using contracts::Text;
 
+constexpr size_t kMostListed = 10'000;
+
 // One paragraph: how the process ended, then its last words.
 std::string Describe(const wire::Cause* cause) {
   if (cause == nullptr) return "its end was not explained";
-  std::string text;
-  if (cause->signal() != 0) {
-    const char* name = sigabbrev_np(cause->signal());
-    text = "killed by signal " + std::to_string(cause->signal()) + " (SIG" + (name ? name : "?") + ")";
-  } else {
-    text = "exited with code " + std::to_string(cause->exit_code());
-  }
-  if (const std::string message = Text(cause->message()); !message.empty()) text += ": " + message;
+  std::string text = Text(cause->message());
+  if (text.empty()) text = "exited with code " + std::to_string(cause->exit_code());
   if (const std::string path = Text(cause->log_path()); !path.empty()) text += "; its log: " + path;
   if (const std::string tail = Text(cause->log_tail()); !tail.empty()) {
     text += "\nlast lines of its log:\n" + tail;
@@ -91,7 +89,12 @@ void Runtime::OnFrame(const wire::Frame& frame) {
       std::lock_guard guard(owner_->lock());
       dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()));
     } else {
-      fprintf(stderr, "manta: tasks have waited for %u s: %s\n", unmet->waited_ms() / 1000,
+      std::string waiters;
+      {
+        std::lock_guard guard(owner_->lock());
+        waiters = dispatcher_->WaitersOf(unmet->key());
+      }
+      fprintf(stderr, "manta: %s waited for %u s: %s\n", waiters.c_str(), unmet->waited_ms() / 1000,
               Text(unmet->reason()).c_str());
     }
   } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {
@@ -110,10 +113,16 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     actors_->OnChannelOpened(*opened);
   } else if (const auto* resources = frame.message_as_ResourcesAnswer()) {
     questions_->OnResources(*resources);
+  } else if (const auto* asked = frame.message_as_ListRequest()) {
+    wire::TaskListT tasks;
+    {
+      std::lock_guard guard(owner_->lock());
+      tasks = ListTasks(*owner_, kMostListed);
+    }
+    tasks.request = asked->request();
+    control_->Queue(std::move(tasks));
   } else if (const auto* output = frame.message_as_WorkerOutput()) {
-    const std::string lines = Text(output->lines());
-    fwrite(lines.data(), 1, lines.size(), output->is_stderr() ? stderr : stdout);
-    fflush(output->is_stderr() ? stderr : stdout);
+    ShowOutput(*output);
   } else if (const auto* stop = frame.message_as_Stop(); stop != nullptr && executor_ != nullptr) {
     if (stop->keeps_objects()) {
       is_retiring_ = true;
@@ -127,7 +136,17 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   waiting_->WakeAll();
 }
 
+void Runtime::ShowOutput(const wire::WorkerOutput& output) {
+  FILE* const stream = output.is_stderr() ? stderr : stdout;
+  const uint32_t node = NodeIndexOf(ProcessId{output.process()});
+  const OutputOrigin origin{Text(output.name()), output.pid(), node == welcome_.node_index ? 0 : node};
+  const std::string text = WithPrefix(origin, Text(output.lines()), isatty(fileno(stream)) != 0);
+  fwrite(text.data(), 1, text.size(), stream);
+  fflush(stream);
+}
+
 void Runtime::OnClosed() {
+  if (closed_.load()) return;  // after Goodbye
   if (!is_driver_) _exit(1);  // the daemon's death is its node's death
   const Error error = MakeError(MANTA_ERROR_NODE_DIED,
                                 "the node daemon died: everything that was running on this node is lost. Its log "

@@ -94,28 +94,28 @@ class Zygote {
   void Fork(uint64_t ticket) {
     wire::ForkedT answer;
     answer.ticket = ticket;
-    if (descriptors_.size() < 2) {
-      answer.error = "the request came without its two descriptors";
+    if (descriptors_.size() < 3) {
+      answer.error = "the request came without its three descriptors";
       Send(std::move(answer));
       return;
     }
     const int socket = descriptors_[0];
-    const int log = descriptors_[1];
-    descriptors_.erase(descriptors_.begin(), descriptors_.begin() + 2);
+    const int out = descriptors_[1];
+    const int err = descriptors_[2];
+    descriptors_.erase(descriptors_.begin(), descriptors_.begin() + 3);
     const pid_t zygote = getpid();
     const pid_t pid = fork();
     if (pid == 0) {
-      exit_code_ = BecomeWorker(zygote, socket, log);
+      exit_code_ = BecomeWorker(zygote, socket, out, err);
       return;
     }
     if (pid < 0) answer.error = ErrnoError("fork", errno).message;
     answer.pid = pid;
-    close(socket);
-    close(log);
+    for (int descriptor : {socket, out, err}) close(descriptor);
     Send(std::move(answer));
   }
 
-  int BecomeWorker(pid_t zygote, int socket, int log) {
+  int BecomeWorker(pid_t zygote, int socket, int out, int err) {
     // The daemon's death ends its zygotes, a zygote's death its workers.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != zygote) _exit(1);
@@ -123,9 +123,10 @@ class Zygote {
     close(child_fd_);
     for (int descriptor : descriptors_) close(descriptor);
     sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
-    dup2(log, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
-    close(log);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    close(out);
+    close(err);
     setvbuf(stdout, nullptr, _IOLBF, 0);
     return WorkerMain(socket);
   }

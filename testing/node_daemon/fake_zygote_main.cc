@@ -126,9 +126,9 @@ class Zygote {
         if (!frame) return 1;
         if (frame.value() == nullptr) break;
         const auto* request = frame.value()->message_as_ForkWorker();
-        if (request == nullptr || descriptors.size() < 2) continue;
-        Fork(request->ticket(), descriptors[0], descriptors[1]);
-        descriptors.erase(descriptors.begin(), descriptors.begin() + 2);
+        if (request == nullptr || descriptors.size() < 3) continue;
+        Fork(request->ticket(), descriptors[0], descriptors[1], descriptors[2]);
+        descriptors.erase(descriptors.begin(), descriptors.begin() + 3);
       }
     }
   }
@@ -149,16 +149,17 @@ class Zygote {
     }
   }
 
-  void Fork(uint64_t ticket, int socket, int log) {
+  void Fork(uint64_t ticket, int socket, int out, int err) {
     const pid_t zygote = getpid();
     const pid_t pid = fork();
     if (pid == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() != zygote) _exit(1);
       close(socket_);
-      dup2(log, 1);
-      dup2(log, 2);
-      close(log);
+      dup2(out, 1);
+      dup2(err, 2);
+      close(out);
+      close(err);
       const char* mode = std::getenv("FAKE_ZYGOTE");
       if (mode != nullptr && std::strcmp(mode, "workers-exit") == 0) {
         std::fprintf(stderr, "no worker wants to live\n");
@@ -168,8 +169,7 @@ class Zygote {
       std::fflush(nullptr);
       _exit(status);
     }
-    close(socket);
-    close(log);
+    for (int descriptor : {socket, out, err}) close(descriptor);
     wire::ForkedT forked;
     forked.ticket = ticket;
     forked.pid = pid;

@@ -6,6 +6,7 @@
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/worker_world.h"
 #include "worker/executor.h"
+#include "worker/task_recorder.h"
 #include "worker/function_registry.h"
 
 namespace manta::fuzz {
@@ -94,7 +95,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::WorkerWorld world;
   const shm::ChannelView channel = world.OpenChannel(true);
   worker::Waiting waiting(world.owner.get(), world.dispatcher.get(), {[] {}, [](bool) { return false; }});
-  worker::Executor executor(world.owner.get(), world.references.get(), &waiting, nullptr, false, nullptr);
+  worker::TaskRecorder recorder({}, [](const std::string&) {});  // has no place, and records nothing
+  worker::Executor executor(world.owner.get(), world.references.get(), &waiting, nullptr, &recorder, false, nullptr);
 
   fuzz::Input input(data, size);
   shm::SlotProducer<shm::RealAtomics, shm::TaskBody> slots(channel.slots, WorkerWorld::kLog2Slots);

@@ -155,6 +155,15 @@ TEST_F(Actors, KillEndsItWhateverRestartsAreLeft) {
   EXPECT_NE(MessageOfCall<manta::ActorDiedError>(actor).find("killed by Kill"), std::string::npos);
 }
 
+TEST_F(Actors, NoCallAfterKillRuns) {
+  for (int i = 0; i < 20; ++i) {
+    const Handle actor = manta::Actor<Counter>().SetName("killed").Remote(0);
+    manta::Get(actor.Task(&Counter::Add).Remote(1));
+    actor.Kill();
+    EXPECT_NE(MessageOfCall<manta::ActorDiedError>(actor).find("killed by Kill"), std::string::npos);
+  }
+}
+
 TEST_F(Actors, KillMayLeaveItsRestarts) {
   const Handle actor = manta::Actor<Counter>().SetMaxRestarts(1).Remote(0);
   const int pid = PidOf(actor);
@@ -238,6 +247,7 @@ TEST_F(Actors, ItEndsWithTheLastHandleAnywhere) {
 
 TEST_F(Actors, ACallTooManyIsRefusedAtOnce) {
   const Handle actor = manta::Actor<Counter>().SetMaxPendingCalls(2).Remote(0);
+  PidOf(actor);  // its creation does not count any more
   const std::string path = PathOf("go");
   std::vector<manta::ObjectRef<int>> calls;
   for (int i = 0; i < 2; ++i) calls.push_back(actor.Task(&Counter::AddAfter).Remote(1, path));

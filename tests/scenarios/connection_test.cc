@@ -45,6 +45,26 @@ TEST_F(Connection, ReferencesOfAnEarlierOneAreRefusedEverywhere) {
   old.clear();  // the last of an earlier connection: what it was in goes with the next Shutdown
 }
 
+// As in the constructor of a static object, which a worker runs on its way to main.
+TEST_F(Connection, IsNotMadeOnAWorkersWayToMain) {
+  setenv("MANTA_ZYGOTE_FD", "3", 1);
+  const std::string message = MessageOf<manta::InvalidArgumentError>([] { manta::Init(); });
+  unsetenv("MANTA_ZYGOTE_FD");
+  EXPECT_NE(message.find("before main"), std::string::npos) << message;
+  EXPECT_TRUE(Processes().empty());
+}
+
+TEST_F(Connection, ToAutoIsToTheNewestCluster) {
+  const StartedCluster older;
+  const StartedCluster newer;
+  manta::Config config;
+  config.address = "auto";
+  manta::Init(config);
+  const std::string session = manta::GetRuntimeContext().GetSessionDirectory();
+  EXPECT_NE(session.find(newer.address()), std::string::npos) << session;
+  manta::Shutdown();
+}
+
 // Runs `body` in a child made by fork(); the number that it returns is the child's exit status.
 template <class Body>
 int StatusOfChild(Body&& body) {

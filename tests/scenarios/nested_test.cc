@@ -1,4 +1,5 @@
 // Tasks that submit tasks and wait for them.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -217,6 +218,73 @@ int64_t Threads(int count) {
 
 TEST_F(Nested, ThreadsOfATaskSubmitTasks) {
   EXPECT_EQ(*manta::Get(manta::Task(Threads).Remote(4), 20s), 600);
+}
+
+// Until it is cancelled, or for `limit` seconds.
+bool SpinUntilCancelled(int limit) {
+  Stopwatch watch;
+  while (watch.seconds() < limit) {
+    if (manta::GetRuntimeContext().IsCancelled()) return true;
+    usleep(1000);
+  }
+  return false;
+}
+
+bool ParentOfSpinner(std::string path) {
+  const auto child = manta::Task(SpinUntilCancelled).Remote(20);
+  close(creat(path.c_str(), 0600));
+  return *manta::Get(child);
+}
+
+TEST_F(Nested, RecursiveCancellationReachesAChildThatRunsInPlace) {
+  const std::string path = root() + "/running";
+  const auto parent = manta::Task(ParentOfSpinner).Remote(path);
+  ASSERT_TRUE(Eventually(5s, [&] { return access(path.c_str(), F_OK) == 0; }));
+  usleep(50'000);
+  Stopwatch watch;
+  manta::Cancel(parent);
+  EXPECT_THROW(manta::Get(parent, 10s), manta::TaskCancelledError);
+  EXPECT_LT(watch.seconds(), 5.0);
+}
+
+int SleepSeconds(int seconds) {
+  sleep(static_cast<unsigned>(seconds));
+  return seconds;
+}
+
+std::string GetWithin100Ms() {
+  const auto slow = manta::Task(SleepSeconds).Remote(5);
+  Stopwatch watch;
+  try {
+    manta::Get(slow, 100ms);
+    return "a value";
+  } catch (const manta::GetTimeoutError&) {
+    return watch.seconds() < 3 ? "a timeout" : "a late timeout";
+  }
+}
+
+TEST_F(Nested, ATimeLimitHoldsForChildrenThatMightRunInPlace) {
+  EXPECT_EQ(*manta::Get(manta::Task(GetWithin100Ms).Remote(), 20s), "a timeout");
+}
+
+int CrashAtOnce() { abort(); }
+
+// Whether the child's crash arrived as an error. It may have ended the first attempt, if that ran it in place.
+std::string SurviveAChild() {
+  try {
+    manta::Get(manta::Task(CrashAtOnce).SetMaxRetries(0).Remote());
+  } catch (const manta::WorkerCrashedError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(Nested, ACrashingChildEndsNoParentThatMayBeTriedAgain) {
+  for (int i = 0; i < 5; ++i) {
+    const std::string message = *manta::Get(manta::Task(SurviveAChild).SetMaxRetries(1).Remote(), 20s);
+    EXPECT_NE(message.find("SIGABRT"), std::string::npos) << message;
+    EXPECT_NE(message.find("core"), std::string::npos) << message;
+  }
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ TEST_F(Resources, PartsOfSeveralGpusAreNoWholeOne) {
 TEST_F(Resources, ThatNobodyHasAreNamed) {
   const std::string unknown = MessageOf<manta::TaskUnschedulableError>(
       [] { manta::Task(WhereAmI).SetResource("tape", 1).Remote().Get(); });
-  EXPECT_NE(unknown.find("nobody has 'tape'"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("no 'tape'"), std::string::npos) << unknown;
   EXPECT_NE(unknown.find("CPU: 2, GPU: 2, disk: 1.5"), std::string::npos) << unknown;
   const std::string many = MessageOf<manta::TaskUnschedulableError>(
       [] { manta::Task(WhereAmI).SetNumGpus(3).Remote().Get(); });
@@ -243,6 +243,15 @@ TEST_F(StartedResources, AreThoseThatStatusShows) {
   }
   large = {};
   actor = {};
+}
+
+TEST_F(ClusterTest, NegativeAmountsAreRefused) {
+  manta::Init();
+  EXPECT_THROW(manta::Task(WhereAmI).SetNumCpus(-1).Remote(), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Task(WhereAmI).SetNumGpus(-1).Remote(), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Task(WhereAmI).SetMemory(-1).Remote(), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Actor<Model>().SetNumCpus(-1).Remote(), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Task(WhereAmI).SetResource("disk", -1).Remote(), manta::InvalidArgumentError);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ std::string ClusterTest::LeftInSessions() const {
     if (!fs::exists(session + "/logs")) continue;
     for (const auto& entry : fs::directory_iterator(session + "/logs")) {
       const std::string kind = entry.path().extension();
-      if (kind != ".log" && kind != ".err") left += entry.path().string() + "\n";
+      if (kind != ".log" && kind != ".out" && kind != ".err") left += entry.path().string() + "\n";
     }
   }
   return left;

@@ -1,0 +1,78 @@
+// The `manta` command, asked about a cluster that is at work.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+#include "tests/support/program.h"
+
+namespace manta_test {
+namespace {
+
+using Json = nlohmann::json;
+
+ProgramResult Manta(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), std::getenv("MANTA_EXECUTABLE"));
+  return RunProgram(arguments);
+}
+
+void WaitFor(std::string path) {
+  while (access(path.c_str(), F_OK) != 0) usleep(1000);
+}
+int WaitForAndTake(std::string path, int value) {
+  WaitFor(path);
+  return value;
+}
+
+class Command : public ConnectedTest {
+ protected:
+  static Json Tasks() { return Json::parse(Manta({"list", "tasks", "--json"}).out, nullptr, false); }
+  static size_t InState(const std::string& state) {
+    size_t count = 0;
+    for (const Json& task : Tasks()) count += task.value("state", "") == state;
+    return count;
+  }
+};
+
+TEST_F(Command, ListsTheTasksThatAreNotFinished) {
+  const std::string path = root() + "/go";
+  std::vector<manta::ObjectRef<void>> tasks;
+  for (int i = 0; i < 5; ++i) tasks.push_back(manta::Task(WaitFor).Remote(path));
+  const auto last = manta::Task(WaitForAndTake).Remote(path, 1);
+  const auto behind = manta::Task(WaitForAndTake).SetName("behind").Remote(path, last);
+  EXPECT_TRUE(Eventually(10s, [] { return InState("RUNNING") == 2; })) << Tasks();
+  const Json list = Tasks();
+  EXPECT_EQ(list.size(), 7u) << list;
+  EXPECT_EQ(InState("PENDING_ARGS_AVAIL"), 1u) << list;
+  for (const Json& task : list) {
+    EXPECT_EQ(task.value("type", ""), "NORMAL_TASK");
+    EXPECT_NE(task.value("owner", "").find("pid " + std::to_string(getpid())), std::string::npos) << task;
+    const std::string state = task.value("state", "");
+    EXPECT_EQ(task.contains("worker"), state == "RUNNING" || state == "SUBMITTED_TO_WORKER") << task;
+    EXPECT_EQ(task.value("name", "") == "behind", task.value("task", "") == behind.ID()) << task;
+  }
+  EXPECT_NE(Manta({"list", "tasks"}).out.find("PENDING_ARGS_AVAIL"), std::string::npos);
+  close(creat(path.c_str(), 0600));
+  EXPECT_EQ(*manta::Get(behind), 1);
+  EXPECT_TRUE(Eventually(5s, [] { return Tasks().empty(); })) << Tasks();
+}
+
+TEST_F(Command, SaysWhatIsWrongWithItsArguments) {
+  const ProgramResult unknown = Manta({"explode"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_NE(unknown.err.find("there is no command 'explode'"), std::string::npos) << unknown.err;
+  const ProgramResult word = Manta({"start", "--head", "--num-cpus", "many"});
+  EXPECT_EQ(word.status, 2);
+  EXPECT_NE(word.err.find("'many' is not a number"), std::string::npos) << word.err;
+  EXPECT_LT(word.err.size(), 200u) << word.err;
+  const ProgramResult nothing = Manta({});
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_NE(nothing.err.find("start, stop"), std::string::npos) << nothing.err;
+}
+
+}  // namespace
+}  // namespace manta_test

@@ -1,0 +1,113 @@
+// What workers print, and where a user sees it.
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+#include "tests/support/driver_process.h"
+
+namespace manta_test {
+namespace {
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int Speak(int i) {
+  std::printf("value %d is %s\n", i, i % 2 == 0 ? "even" : "odd");
+  std::fprintf(stderr, "warning %d\n", i);
+  return getpid();
+}
+
+class Speaker {
+ public:
+  int Speak(std::string text) {
+    std::printf("%s\n", text.c_str());
+    return getpid();
+  }
+};
+
+class Output : public ClusterTest {
+ protected:
+  // Runs `body` in a connected driver, whose standard error goes into a file of its own.
+  void Run(const std::function<void(const DriverProcess::Say&)>& body) {
+    const std::string err = Path("err");
+    DriverProcess driver(
+        [&](const DriverProcess::Say& say) {
+          ASSERT_NE(std::freopen(err.c_str(), "w", stderr), nullptr);
+          manta::Config config;
+          config.num_cpus = 1;
+          manta::Init(config);
+          body(say);
+          manta::Shutdown();
+        },
+        Path("out"));
+    while (const auto line = driver.Hear(10s)) heard_.push_back(*line);
+    ASSERT_TRUE(driver.Succeeds(10s));
+    out_ = ReadAll(Path("out"));
+    err_ = ReadAll(err);
+  }
+  std::string Path(const std::string& name) const { return root() + "/driver." + name; }
+
+  std::vector<std::string> heard_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(Output, EachLineArrivesInItsStreamAndSaysWhereItComesFrom) {
+  Run([](const auto& say) { say(std::to_string(*manta::Get(manta::Task(Speak).Remote(3)))); });
+  ASSERT_EQ(heard_.size(), 1u);
+  EXPECT_EQ(out_, "(pid=" + heard_[0] + ") value 3 is odd\n");
+  EXPECT_EQ(err_, "(pid=" + heard_[0] + ") warning 3\n");
+}
+
+TEST_F(Output, OfActorsNamesThem) {
+  Run([](const auto& say) {
+    const auto actor = manta::Actor<Speaker>().Remote();
+    say(std::to_string(*manta::Get(actor.Task(&Speaker::Speak).Remote(std::string("hello")))));
+  });
+  ASSERT_EQ(heard_.size(), 1u);
+  EXPECT_TRUE(std::regex_match(out_, std::regex("\\(.*Speaker.* pid=" + heard_[0] + "\\) hello\n"))) << out_;
+}
+
+// Without waiting for the time at which repetitions are summed up.
+TEST_F(Output, IsCompleteWhenTheDriverLeaves) {
+  Run([](const auto& say) {
+    // Two processes: of one, nothing is a repetition.
+    const auto one = manta::Actor<Speaker>().SetNumCpus(0).Remote();
+    const auto two = manta::Actor<Speaker>().SetNumCpus(0).Remote();
+    manta::Get(one.Task(&Speaker::Speak).Remote(std::string("same 1")));
+    usleep(200'000);
+    for (int i = 2; i < 7; ++i) manta::Get(two.Task(&Speaker::Speak).Remote("same " + std::to_string(i)));
+    manta::Get(two.Task(&Speaker::Speak).Remote(std::string("last words")));
+    say("done");
+  });
+  EXPECT_NE(out_.find(") same 1\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find(") same 6 [repeated 5x across workers]\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find(") last words\n"), std::string::npos) << out_;
+}
+
+TEST_F(Output, IsNotShownWhenTheDriverDoesNotWantIt) {
+  DriverProcess driver(
+      [](const DriverProcess::Say&) {
+        manta::Config config;
+        config.log_to_driver = false;
+        manta::Init(config);
+        manta::Get(manta::Task(Speak).Remote(1));
+        manta::Shutdown();
+      },
+      Path("out"));
+  ASSERT_TRUE(driver.Succeeds(10s));
+  EXPECT_EQ(ReadAll(Path("out")), "");
+}
+
+}  // namespace
+}  // namespace manta_test
