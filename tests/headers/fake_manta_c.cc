@@ -558,9 +558,9 @@ manta_error* manta_wait(manta_runtime*, manta_ref* const* references, size_t cou
 void manta_task_options_init(manta_task_options* options) {
   *options = {};
   options->struct_size = sizeof(*options);
-  options->num_cpus = -1;
-  options->num_gpus = -1;
-  options->memory = -1;
+  options->num_cpus = MANTA_DEFAULT_QUANTITY;
+  options->num_gpus = MANTA_DEFAULT_QUANTITY;
+  options->memory = MANTA_DEFAULT_QUANTITY;
   options->max_retries = MANTA_DEFAULT_INT;
 }
 

@@ -1,6 +1,7 @@
 // Task(f).Remote(...): what can be called, what can be passed, what comes back.
 #include "manta/task.h"
 
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -431,8 +432,8 @@ TEST_F(TaskTest, OptionsAreInternedOncePerCaller) {
       manta_fake::OptionsOf(manta_fake::Submissions().back().options);
   EXPECT_EQ(options.name, "adder");
   EXPECT_EQ(options.num_cpus, 0.5);
-  EXPECT_EQ(options.num_gpus, -1);
-  EXPECT_EQ(options.memory, -1);
+  EXPECT_TRUE(std::isnan(options.num_gpus));
+  EXPECT_TRUE(std::isnan(options.memory));
   ASSERT_EQ(options.resources.size(), 1u);
   EXPECT_EQ(options.resources[0].first, "special");
   EXPECT_EQ(options.resources[0].second, 2);
@@ -447,7 +448,7 @@ TEST_F(TaskTest, OptionsAreInternedOncePerCaller) {
   caller.Remote(1, 2);
   EXPECT_EQ(manta_fake::OptionsOf(manta_fake::Submissions().back().options).num_gpus, 1);
   copy.Remote(1, 2);
-  EXPECT_EQ(manta_fake::OptionsOf(manta_fake::Submissions().back().options).num_gpus, -1);
+  EXPECT_TRUE(std::isnan(manta_fake::OptionsOf(manta_fake::Submissions().back().options).num_gpus));
 }
 
 TEST_F(TaskTest, ResourcesByTheirNamesInRay) {
