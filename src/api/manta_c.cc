@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "worker/attach.h"
+#include "worker/function_names.h"
 #include "worker/function_registry.h"
 #include "worker/local_cluster.h"
 #include "worker/runtime.h"
@@ -26,6 +27,7 @@ using manta::Result;
 using manta::worker::ActorRecord;
 using manta::worker::ClusterQuestions;
 using manta::worker::FunctionRegistry;
+using manta::worker::NameOfFunction;
 using manta::worker::ObjectRecord;
 using manta::worker::Owner;
 using manta::worker::Runtime;
@@ -133,6 +135,20 @@ void Give(ClusterQuestions::Amounts amounts, manta_resource* out, size_t capacit
     out[i] = {kept[i].first.c_str(), kept[i].second};
   }
   *count = kept.size();
+}
+
+// Stays until the thread's next call. Tasks that poll their context ask again and again.
+const char* TaskName(const manta::worker::ExecutionContext& running) {
+  static thread_local struct {
+    manta_function_id function = {};
+    std::string name;
+  } last;
+  if (!running.name.empty()) {
+    last = {{}, std::string(running.name)};
+  } else if (std::memcmp(&last.function, running.function, sizeof last.function) != 0) {
+    last = {*running.function, NameOfFunction(*running.function, nullptr)};
+  }
+  return last.name.c_str();
 }
 
 struct Joined {
@@ -405,7 +421,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.is_cancelled = from.IsCancelled();
   if (const auto* running = manta::worker::Executor::current()) {
     context.task_id = {running->task.owner.value, running->task.index, running->task.generation};
-    if (running->name != nullptr) context.task_name = running->name;
+    context.task_name = TaskName(*running);
   }
   std::memcpy(static_cast<void*>(out), &context, size < sizeof context ? size : sizeof context);
   return nullptr;

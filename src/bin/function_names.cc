@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bin/symbols.h"
+#include "stacks/function_name.h"
 
 namespace manta::bin {
 namespace {
@@ -45,7 +46,7 @@ FunctionNames::FunctionNames(const contracts::RecorderNames& names) {
   for (const auto& function : names.functions) {
     const auto symbol = symbols.find(PlaceOf(function));
     Name name{function.type, function.type};
-    if (symbol != symbols.end() && !symbol->second.empty()) name = {WithoutSignature(symbol->second), symbol->second};
+    if (symbol != symbols.end() && !symbol->second.empty()) name = {stacks::WithoutSignature(symbol->second), symbol->second};
     if (name.shown.empty()) continue;
     Name& known = names_[function.key];
     if (known.shown.empty()) {

@@ -92,25 +92,4 @@ Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, cons
   return names;
 }
 
-std::string WithoutSignature(const std::string& demangled) {
-  // The last ')' closes the parameters, whatever qualifiers follow; what is in front of its '(' is the name.
-  size_t end = demangled.rfind(')');
-  if (end == std::string::npos) return demangled;
-  int depth = 0;
-  do {
-    depth += demangled[end] == ')' ? 1 : demangled[end] == '(' ? -1 : 0;
-  } while (depth > 0 && end-- > 0);
-  if (depth != 0 || end == 0) return demangled;
-  const std::string name = demangled.substr(0, end);
-  // Templates have their result type in front.
-  size_t begin = 0;
-  depth = 0;
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (name[i] == '<' || name[i] == '(') ++depth;
-    if (name[i] == '>' || name[i] == ')') --depth;
-    if (name[i] == ' ' && depth == 0 && name.find("operator", begin) > i) begin = i + 1;
-  }
-  return name.substr(begin);
-}
-
 }  // namespace manta::bin

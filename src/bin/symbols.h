@@ -15,7 +15,4 @@ namespace manta::bin {
 Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, const std::string& build_id,
                                                    std::span<const uint64_t> addresses);
 
-// "Counter::Add" of "Counter::Add(int) const", "Twice<int>" of "int Twice<int>(int)".
-std::string WithoutSignature(const std::string& demangled);
-
 }  // namespace manta::bin

@@ -164,16 +164,6 @@ TEST(TraceTest, NothingIsAnEmptyTrace) {
   EXPECT_TRUE(EventsOf(BuildTrace({Session({})}, 0)).empty());
 }
 
-TEST(SymbolsTest, SignaturesAreCutOff) {
-  EXPECT_EQ(WithoutSignature("Square(int)"), "Square");
-  EXPECT_EQ(WithoutSignature("Counter::Add(int) const"), "Counter::Add");
-  EXPECT_EQ(WithoutSignature("(anonymous namespace)::Square(int)"), "(anonymous namespace)::Square");
-  EXPECT_EQ(WithoutSignature("int Twice<int>(int)"), "Twice<int>");
-  EXPECT_EQ(WithoutSignature("Adder::operator()(int, void (*)(int))"), "Adder::operator()");
-  EXPECT_EQ(WithoutSignature("main"), "main");
-  EXPECT_EQ(WithoutSignature(")("), ")(");
-}
-
 TEST(SymbolsTest, AFileOfAnotherBuildHasNoNames) {
   const std::vector<uint64_t> addresses = {0x1000};
   EXPECT_FALSE(FunctionsOfModule("/proc/self/exe", "00", addresses));

@@ -67,6 +67,7 @@ inline constexpr uint8_t kActorCreation = 2;   // the invoker makes the actor
 inline constexpr uint8_t kActorMethod = 4;
 inline constexpr uint8_t kHasReferences = 16;  // the payload ends with a NestedHeader: references inside of the arguments
 inline constexpr uint8_t kActorSetup = 32;     // of a creation: the arguments start with a worker::ActorSetup
+inline constexpr uint8_t kNamed = 64;          // the payload ends with a name and a NameTrailer, behind everything else
 inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worker gracefully
 
 inline constexpr uint32_t kInlinePayload = 80;
@@ -141,6 +142,11 @@ inline constexpr uint8_t kResultsShared = 2;  // the result list was too large f
 inline constexpr uint8_t kKeptReferences = 4;  // the list ends with the references that the worker still holds: a u64 count and entries
 
 // What stands in a descriptor's payload behind the dependencies when its arguments contain references.
+// Behind the bytes of a task's own name (SetName) and padding to 8.
+struct NameTrailer {
+  uint64_t bytes;
+};
+
 struct NestedHeader {
   uint64_t task_number;
   uint64_t count;  // ObjectIds that follow, 16 bytes each

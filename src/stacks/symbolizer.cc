@@ -80,6 +80,22 @@ std::vector<Frame> Symbolizer::Describe(std::span<const uintptr_t> addresses) {
   return frames;
 }
 
+std::string Symbolizer::FunctionAt(uintptr_t address) {
+  std::lock_guard guard(mutex_);
+  if (const auto known = functions_.find(address); known != functions_.end()) return known->second;
+  if (functions_.size() >= kMaxKnown) functions_.clear();
+  std::string& function = functions_[address];
+  Module module;
+  Search search{address, &module};
+  dl_iterate_phdr(LookAt, &search);
+  const int fd = module.to_open.empty() ? -1 : open(module.to_open.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return function;
+  const uint64_t offset[] = {address - module.base};
+  function = Demangle(FunctionsAt(fd, offset).front());
+  close(fd);
+  return function;
+}
+
 // Module by module, since a pass over a symbol table is what costs.
 void Symbolizer::Learn(std::span<const uintptr_t> addresses) {
   std::unordered_map<std::string, std::vector<uintptr_t>> of_module;

@@ -30,12 +30,16 @@ class Symbolizer {
 
   // In the order of `addresses`, which point into the call instructions (return address minus one). Any thread.
   std::vector<Frame> Describe(std::span<const uintptr_t> addresses);
+  // The name for people of the function that begins at `address`, or that it lies in; "" for none. Without a look at debugging
+  // information, which stays open once it was needed.
+  std::string FunctionAt(uintptr_t address);
 
  private:
   void Learn(std::span<const uintptr_t> addresses);
 
   std::mutex mutex_;
   std::unordered_map<uintptr_t, Frame> known_;
+  std::unordered_map<uintptr_t, std::string> functions_;
   SourceLines lines_;
 };
 

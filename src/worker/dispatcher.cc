@@ -56,7 +56,7 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
     return;
   }
   if (target->outstanding() == 0) target->backlog_since = NowNs();
-  if (task->nested != nullptr) references_->PinTask(task->nested);
+  if (task->holds_references()) references_->PinTask(task->nested);
   if (task->body.dependencies != 0) {
     for (uint32_t i = 0; i < task->body.dependencies; ++i) {
       ObjectRecord* object = task->dependencies[i];

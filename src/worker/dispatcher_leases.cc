@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "worker/clock.h"
+#include "worker/function_names.h"
 
 namespace manta::worker {
 namespace {
@@ -243,9 +244,7 @@ std::string Dispatcher::WaitersOf(uint32_t key) const {
   if (target.ordered) return "the actor '" + target.options.name + "' has";
   const uint32_t count = target.queue.size();
   if (count == 0) return "tasks have";
-  const char* name = owner_->Task(target.queue.front())->name;
-  std::string first = target.options.name;
-  if (first.empty() && name != nullptr) first = name;
+  const std::string first = NameOfTask(*owner_->Task(target.queue.front()));
   if (count == 1) return "the task '" + first + "' has";
   return std::to_string(count) + " tasks (the first is '" + first + "') have";
 }

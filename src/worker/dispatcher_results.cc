@@ -9,6 +9,7 @@
 
 #include "model/error_codec.h"
 #include "worker/clock.h"
+#include "worker/function_names.h"
 #include "worker/error_stack.h"
 
 namespace manta::worker {
@@ -48,7 +49,7 @@ void Dispatcher::SetResults(TaskRecord* task, const Outcome& outcome, ProcessId 
     return;
   }
   if (task->body.results == 1) owner_->SetBytes(task->result, outcome.bytes, outcome.size);
-  if (task->nested != nullptr && !outcome.in_place) {
+  if (task->holds_references() && !outcome.in_place) {
     references_->TaskCompleted(task->nested, worker, {}, {});
   }
 }
@@ -85,7 +86,7 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
   if (outcome.has_kept) {
     for (const shm::WireReference& reference : reader.Kept()) kept.push_back({reference.object, reference.number});
   }
-  if (!outcome.in_place && (task->nested != nullptr || !deferred.empty())) {
+  if (!outcome.in_place && (task->holds_references() || !deferred.empty())) {
     references_->TaskCompleted(task->nested, worker, std::move(kept), std::move(deferred));
   }
 }
@@ -138,9 +139,9 @@ void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
 }
 
 bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill) {
-  const Error cancelled = MakeError(MANTA_ERROR_TASK_CANCELLED, std::string("the task '") +
-                                                                    (task->name != nullptr ? task->name : "?") +
-                                                                    "' was cancelled before it started");
+  const auto cancelled = [task] {
+    return MakeError(MANTA_ERROR_TASK_CANCELLED, "the task '" + NameOfTask(*task) + "' was cancelled before it started");
+  };
   TaskTarget* target = task->target;
   task->cancelled = true;
   switch (task->state) {
@@ -149,13 +150,13 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
     case TaskState::kQueued:
       if (task->unready > 0) return true;
       target->queue.Remove(index);
-      Fail(index, task, cancelled);
+      Fail(index, task, cancelled());
       return true;
     case TaskState::kPushed: {
       OwnerChannel* channel = task->channel;
       if (channel->TakeBack(task)) {
         Left(channel, task);
-        Fail(index, task, cancelled);
+        Fail(index, task, cancelled());
         return true;
       }
       if (channel->remote() && !target->ordered) port_->TakeBack(channel->worker(), index, task->body.generation);
@@ -204,7 +205,7 @@ void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error
 // What a task has beyond its record.
 void Dispatcher::ReleaseHoldings(TaskRecord* task) {
   if (task->nested != nullptr) {
-    references_->UnpinTask(task->nested);
+    if (task->holds_references()) references_->UnpinTask(task->nested);
     for (ObjectRecord* object : task->nested->objects) owner_->ReleaseLocked(object);
     delete task->nested;
     task->nested = nullptr;
@@ -223,7 +224,7 @@ void Dispatcher::ReleaseHoldings(TaskRecord* task) {
 
 // Another attempt needs a number of its own in the reference table.
 void Dispatcher::Renew(TaskRecord* task) {
-  if (task->nested != nullptr) references_->PinTask(task->nested);
+  if (task->holds_references()) references_->PinTask(task->nested);
 }
 
 void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {

@@ -22,7 +22,8 @@ class Owner;
 struct ExecutionContext {
   ExecutionContext* outer;
   ObjectId task;  // named by the first result's owner and task record
-  const char* name;
+  std::string_view name;              // of its own; empty: its function's
+  const manta_function_id* function;  // of the descriptor
   uint16_t shape = 0;  // shm::TaskBody::shape
   bool exit_requested = false;
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this

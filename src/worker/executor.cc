@@ -20,6 +20,18 @@ namespace {
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
 
+// Cuts the name off the end of a payload. False: it is damaged.
+bool TakeName(const unsigned char* payload, uint32_t* bytes, uint32_t args_bytes, std::string_view* name) {
+  shm::NameTrailer trailer;
+  if (*bytes - args_bytes < sizeof trailer) return false;
+  const uint32_t before = *bytes - static_cast<uint32_t>(sizeof trailer);
+  std::memcpy(&trailer, payload + before, sizeof trailer);
+  if (trailer.bytes > before - args_bytes || Align8(trailer.bytes) > before - args_bytes) return false;
+  *bytes = before - static_cast<uint32_t>(Align8(trailer.bytes));
+  *name = {reinterpret_cast<const char*>(payload + *bytes), static_cast<size_t>(trailer.bytes)};
+  return true;
+}
+
 bool SameFunction(const manta_function_id& a, const manta_function_id& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
@@ -250,9 +262,14 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     recorder_->BeginExecuting((task.flags & shm::kActorCreation) != 0);
   }
   const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
+  std::string_view name;
+  if (__builtin_expect((task.flags & shm::kNamed) != 0, 0) && !TakeName(payload, &task.payload_bytes, task.args_bytes, &name)) {
+    Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's name arrived damaged"));
+    return;
+  }
   const bool is_method = (task.flags & shm::kActorMethod) != 0;
   if (is_method && __builtin_expect(threads_ != nullptr || task.shape != 0, 0)) {
-    HandOver(shared, task, *code, payload);
+    HandOver(shared, task, *code, payload, name);
     return;
   }
   uint32_t setup_bytes = 0;
@@ -266,7 +283,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   }
   ExecutionContext context{nullptr,
                            {{channel.view.header->owner}, task.record, task.generation},
-                           nullptr,
+                           name,
+                           &task.function,
                            is_method ? actor_shape_ : task.shape,
                            false,
                            task.attempt != 0};
@@ -350,7 +368,9 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
     return outcome;
   }
   ++current_depth;
-  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation}, task.name,
+  const std::string* const own_name = task.nested != nullptr ? task.nested->name : nullptr;
+  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation},
+                           own_name != nullptr ? std::string_view(*own_name) : std::string_view(), &task.body.function,
                            task.body.shape, false, task.body.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));

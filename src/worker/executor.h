@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shm/channel.h"
@@ -113,9 +114,9 @@ class Executor {
                                   const unsigned char* payload, void* inline_result);
   void Refuse(Incoming& channel, const shm::TaskBody& task, const Error& error);
   void HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
-                const unsigned char* payload);
+                const unsigned char* payload, std::string_view name);
   void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
-                   const unsigned char* payload);
+                   const unsigned char* payload, std::string_view name);
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   void EndActor(const char* reason);
 

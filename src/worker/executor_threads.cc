@@ -26,7 +26,7 @@ CallPool* Executor::Threads::PoolOf(uint16_t group) {
 
 // The descriptor's slot is given back at once, so that a call that takes long does not hold up the ring.
 void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task,
-                        const FunctionRegistry::Code& code, const unsigned char* payload) {
+                        const FunctionRegistry::Code& code, const unsigned char* payload, std::string_view name) {
   CallPool* pool = threads_ == nullptr ? nullptr : threads_->PoolOf(task.shape);
   if (pool == nullptr) {
     std::string known;
@@ -42,18 +42,21 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
   struct Call {
     shm::TaskBody task;
     std::vector<uint64_t> payload;  // aligned as in the ring
+    std::string name;
   };
   auto call = std::make_shared<Call>();
   std::memcpy(&call->task, &task, offsetof(shm::TaskBody, payload));
   call->payload.resize(Align8(task.payload_bytes) / 8);
   std::memcpy(call->payload.data(), payload, task.payload_bytes);
+  call->name = name;
   pool->Add([this, channel, code, call] {
-    RunOnThread(*channel, call->task, code, reinterpret_cast<const unsigned char*>(call->payload.data()));
+    RunOnThread(*channel, call->task, code, reinterpret_cast<const unsigned char*>(call->payload.data()),
+                call->name);
   });
 }
 
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
-                           const unsigned char* payload) {
+                           const unsigned char* payload, std::string_view name) {
   if (stop_.load(std::memory_order_acquire)) return;  // its owner learns of it from the end of this process
   static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
   pool_state_ = &state;
@@ -62,7 +65,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
     Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
     return;
   }
-  ExecutionContext context{nullptr, id, nullptr, actor_shape_, false, task.attempt != 0};
+  ExecutionContext context{nullptr, id, name, &task.function, actor_shape_, false, task.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;

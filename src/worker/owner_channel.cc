@@ -57,8 +57,11 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
 
 uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
   uint32_t bytes = Align8(task.body.args_bytes);
-  if (task.nested != nullptr) {
+  if (task.holds_references()) {
     bytes += static_cast<uint32_t>(sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size());
+  }
+  if (task.nested != nullptr && task.nested->name != nullptr) {
+    bytes += Align8(static_cast<uint32_t>(task.nested->name->size())) + static_cast<uint32_t>(sizeof(shm::NameTrailer));
   }
   for (uint32_t i = 0; i < task.body.dependencies; ++i) {
     bytes += DependencyBytes(owner, *task.dependencies[i]);
@@ -69,10 +72,18 @@ uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) 
 void OwnerChannel::WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const {
   std::memcpy(out, task.args(), task.body.args_bytes);
   out = WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
-  if (task.nested == nullptr) return;
-  const shm::NestedHeader header{task.nested->number, task.nested->ids.size()};
-  std::memcpy(out, &header, sizeof header);
-  std::memcpy(out + sizeof header, task.nested->ids.data(), sizeof(ObjectId) * task.nested->ids.size());
+  if (task.holds_references()) {
+    const size_t ids = sizeof(ObjectId) * task.nested->ids.size();
+    const shm::NestedHeader header{task.nested->number, task.nested->ids.size()};
+    std::memcpy(out, &header, sizeof header);
+    std::memcpy(out + sizeof header, task.nested->ids.data(), ids);
+    out += sizeof header + ids;
+  }
+  if (task.nested != nullptr && task.nested->name != nullptr) {
+    const shm::NameTrailer trailer{task.nested->name->size()};
+    std::memcpy(out, task.nested->name->data(), trailer.bytes);
+    std::memcpy(out + Align8(trailer.bytes), &trailer, sizeof trailer);
+  }
 }
 
 void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<unsigned char>* out) {

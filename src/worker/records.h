@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -81,8 +82,9 @@ enum class TaskState : uint8_t {
   kKept = 5,       // the creation task of an actor that may restart, done for now
 };
 
-// The references inside of a task's arguments, each counted.
+// What few tasks have. The references inside of the arguments, each counted, and a name of the task's own.
 struct TaskNested {
+  const std::string* name = nullptr;  // lives as long as the runtime
   uint64_t number = 0;  // of the attempt, for the reference table
   std::vector<ObjectRecord*> objects;
   std::vector<ObjectId> ids;
@@ -121,6 +123,7 @@ struct TaskRecord {
   const char* name = nullptr;             // of the function, static
   ObjectId parent;  // the task that submitted it, as its owner names it; none in a driver
 
+  bool holds_references() const { return nested != nullptr && !nested->objects.empty(); }
   // Arguments that do not fit into the descriptor are in a heap block of body.args_bytes, whose address stands in the payload.
   bool has_args_block() const { return body.args_bytes > sizeof body.payload; }
   unsigned char* args_block() const {

@@ -1,3 +1,4 @@
+#include "worker/function_names.h"
 #include "worker/runtime.h"
 
 #include <signal.h>
@@ -303,7 +304,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   if (spec.args_size > MANTA_ARGS_LIMIT || spec.num_dependencies > UINT16_MAX ||
       spec.num_results > UINT16_MAX) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     std::string("the call of '") + spec.function_name +
+                     "the call of '" + NameOfFunction(spec.function, spec.function_name) +
                          "' has too much in one call: at most " + std::to_string(MANTA_ARGS_LIMIT) +
                          " bytes of arguments, 65535 references and 65535 results (put large values into objects)");
   }
@@ -311,14 +312,14 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
   }
   if (!OwnsAll(Objects(spec.dependencies), spec.num_dependencies) || !OwnsAll(Objects(spec.nested), spec.num_nested)) {
-    return ForeignReference(std::string("an argument of '") + spec.function_name + "'");
+    return ForeignReference("an argument of '" + NameOfFunction(spec.function, spec.function_name) + "'");
   }
   owner_->lock().lock();
   if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
       dispatcher_->TooManyPending(actor->target)) {
     owner_->lock().unlock();
     return MakeError(MANTA_ERROR_PENDING_CALLS_LIMIT,
-                     std::string("the call of '") + spec.function_name + "' was not submitted: " +
+                     "the call of '" + NameOfFunction(spec.function, spec.function_name) + "' was not submitted: " +
                          std::to_string(actor->target->max_pending) +
                          " calls of this process to the actor are pending, as many as max_pending_calls allows; wait "
                          "for some of them first");
@@ -361,6 +362,11 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     task->body.shape = target->shape;
     task->retries_left = options.max_retries;
     task->retry_rule = &options.retry_rule;
+  }
+  if (__builtin_expect(!options.shape.name.empty(), 0) && (flags & shm::kActorCreation) == 0) {
+    if (task->nested == nullptr) task->nested = new TaskNested();
+    task->nested->name = &options.shape.name;
+    task->body.flags |= shm::kNamed;
   }
   dispatcher_->Submit(index, task, target);
   references_->Flush();

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "worker/function_names.h"
 #include "worker/owner_channel.h"
 #include "worker/task_target.h"
 
@@ -29,14 +30,13 @@ wire::TaskEntryT EntryOf(uint32_t index, const TaskRecord& task) {
   wire::TaskEntryT entry;
   entry.index = index;
   entry.generation = task.body.generation;
-  if (task.name != nullptr) entry.name = task.name;
+  entry.name = NameOfTask(task);
   entry.kind = KindOf(task);
   entry.stage = StageOf(task);
   entry.attempt = task.body.attempt;
   entry.cancelled = task.cancelled;
   if (task.channel != nullptr) entry.worker = task.channel->worker().value;
   if (task.target != nullptr) {
-    if (!task.target->ordered && !task.target->options.name.empty()) entry.name = task.target->options.name;
     entry.actor_creator = task.target->actor.creator.value;
     entry.actor_serial = task.target->actor.serial;
   }

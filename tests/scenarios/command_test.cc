@@ -53,6 +53,9 @@ TEST_F(Command, ListsTheTasksThatAreNotFinished) {
     EXPECT_NE(task.value("owner", "").find("pid " + std::to_string(getpid())), std::string::npos) << task;
     const std::string state = task.value("state", "");
     EXPECT_EQ(task.contains("worker"), state == "RUNNING" || state == "SUBMITTED_TO_WORKER") << task;
+    const std::string name = task.value("name", "");
+    EXPECT_EQ(name == "behind", task.value("task", "") == behind.ID()) << task;
+    EXPECT_TRUE(name == "behind" || name.find("WaitFor") != std::string::npos) << task;
   }
   EXPECT_NE(Manta({"list", "tasks"}).out.find("PENDING_ARGS_AVAIL"), std::string::npos);
   close(creat(path.c_str(), 0600));

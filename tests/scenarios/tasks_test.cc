@@ -47,6 +47,27 @@ TEST_F(Tasks, AReferenceMayBeDroppedBeforeItsTaskHasRun) {
   EXPECT_EQ(*manta::Get(sum), 1009);
 }
 
+std::string MyName() { return manta::GetRuntimeContext().GetTaskName(); }
+std::string NameOfChild(bool named) {
+  auto child = manta::Task(MyName);
+  if (named) child.SetName("child");
+  return *manta::Get(child.Remote());
+}
+
+TEST_F(Tasks, KnowTheirNames) {
+  EXPECT_NE(manta::Get(manta::Task(MyName).Remote())->find("MyName"), std::string::npos);
+  EXPECT_EQ(*manta::Get(manta::Task(MyName).SetName("mine").Remote()), "mine");
+  // With a payload that does not fit into the descriptor, references and retries.
+  const std::string name(300, 'n');
+  const auto echo = [](std::string text, std::vector<manta::ObjectRef<int>>) {
+    return text + " " + manta::GetRuntimeContext().GetTaskName();
+  };
+  const std::vector<manta::ObjectRef<int>> references = {manta::Put(1), manta::Put(2)};
+  EXPECT_EQ(*manta::Get(manta::Task(echo).SetName(name).Remote(std::string("text"), references)), "text " + name);
+  EXPECT_EQ(*manta::Get(manta::Task(NameOfChild).Remote(true)), "child");
+  EXPECT_NE(manta::Get(manta::Task(NameOfChild).Remote(false))->find("MyName"), std::string::npos);
+}
+
 TEST_F(Tasks, OfTypeVoidCanBeAwaited) {
   const manta::ObjectRef<void> done = manta::Task(Nothing).Remote();
   done.Get();
