@@ -46,7 +46,8 @@ class Gate {
     for (int i = 0; i < times; ++i) result += text;
     return result;
   }
-  void WaitForCancel() {
+  void WaitForCancel(std::string started) {
+    std::ofstream(started).flush();
     while (!manta::GetRuntimeContext().IsCancelled()) usleep(1000);
   }
   int PassWhenThere(std::string path) {
@@ -118,9 +119,10 @@ TEST_F(ActorThreads, MethodsMayWaitForTasks) {
 
 TEST_F(ActorThreads, CallsCanBeCancelled) {
   const Handle gate = manta::Actor<Gate>().SetMaxConcurrency(1).SetConcurrencyGroup("other", 1).Remote();
-  const auto running = gate.Task(&Gate::WaitForCancel).Remote();
+  const std::string started = root() + "/started";
+  const auto running = gate.Task(&Gate::WaitForCancel).Remote(started);
   const auto queued = gate.Task(&Gate::Pass).Remote(1);
-  manta::Get(gate.Task(&Gate::Pid).SetConcurrencyGroup("other").Remote());
+  ASSERT_TRUE(Eventually(10s, [&] { return access(started.c_str(), F_OK) == 0; }));
   manta::Cancel(queued);
   manta::Cancel(running);
   manta::Get(running);  // it has noticed
