@@ -1,18 +1,17 @@
 #include "bin/symbols.h"
 
-#include <cxxabi.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "node/unique_fd.h"
 #include "stacks/elf_functions.h"
+#include "stacks/function_name.h"
 
 namespace manta::bin {
 namespace {
@@ -70,14 +69,6 @@ std::string BuildIdOf(int fd) {
   return {};
 }
 
-std::string Demangled(const std::string& name) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
-  std::string readable = text != nullptr ? text : name;
-  std::free(text);
-  return readable;
-}
-
 }  // namespace
 
 Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, const std::string& build_id,
@@ -88,7 +79,7 @@ Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, cons
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, path + " has been built anew since");
   }
   std::vector<std::string> names = stacks::FunctionsAt(file.get(), addresses);
-  for (std::string& name : names) name = Demangled(name);
+  for (std::string& name : names) name = stacks::Demangled(name);
   return names;
 }
 

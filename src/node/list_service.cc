@@ -52,12 +52,8 @@ void ListService::RequestResources(ProcessId from, uint64_t request, bool of_lea
     processes_.Send(from, std::move(answer));
     return;
   }
-  model::ResourceSet total = listing_->Total();
-  model::ResourceSet available = listing_->Available();
-  for (const NodeInfo& node : listing_->OtherNodes()) {
-    total.Add(node.total);
-    available.Add(node.available);
-  }
+  const model::ResourceSet total = listing_->ClusterTotal();
+  const model::ResourceSet available = listing_->ClusterAvailable();
   for (const auto& [name, amount] : total.amounts()) {
     answer.total.push_back(AmountOf(name, amount));
     answer.available.push_back(AmountOf(name, available.Get(name)));

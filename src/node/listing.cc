@@ -187,14 +187,9 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
 // Of the whole cluster.
 Json Resources(const Listing& listing) {
   Json json;
-  model::ResourceSet total = listing.Total();
-  model::ResourceSet available = listing.Available();
-  for (const NodeInfo& node : listing.OtherNodes()) {
-    total.Add(node.total);
-    available.Add(node.available);
-  }
+  const model::ResourceSet total = listing.ClusterTotal();
   json["total"] = Amounts(total);
-  json["available"] = Amounts(available);
+  json["available"] = Amounts(listing.ClusterAvailable());
   // What is used up shows as zero, not as missing.
   for (const auto& [name, amount] : total.amounts()) {
     if (!json["available"].contains(name)) json["available"][name] = 0.0;
@@ -218,6 +213,18 @@ model::ResourceSet Listing::Available() const {
   const auto used = static_cast<int64_t>(objects_.table().used()) * model::kResourceUnit;
   const int64_t free = available.Get(model::kObjectStoreMemory);
   available.Set(model::kObjectStoreMemory, std::max<int64_t>(0, free - used));
+  return available;
+}
+
+model::ResourceSet Listing::ClusterTotal() const {
+  model::ResourceSet total = Total();
+  for (const NodeInfo& node : OtherNodes()) total.Add(node.total);
+  return total;
+}
+
+model::ResourceSet Listing::ClusterAvailable() const {
+  model::ResourceSet available = Available();
+  for (const NodeInfo& node : OtherNodes()) available.Add(node.available);
   return available;
 }
 

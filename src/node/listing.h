@@ -48,6 +48,9 @@ class Listing {
   // What the node has, and what of it is free now.
   const model::ResourceSet& Total() const { return leases_.table().total(); }
   model::ResourceSet Available() const;
+  // The same of all nodes that are alive.
+  model::ResourceSet ClusterTotal() const;
+  model::ResourceSet ClusterAvailable() const;
   // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
   model::ResourceSet LeasedBy(ProcessId worker) const;
   static std::string Actors(const std::vector<contracts::ActorEntry>& actors);

@@ -1,6 +1,18 @@
 #include "stacks/function_name.h"
 
+#include <cxxabi.h>
+
+#include <cstdlib>
+
 namespace manta::stacks {
+
+std::string Demangled(const std::string& symbol) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
+  std::string name = text != nullptr ? text : symbol;
+  std::free(text);
+  return name;
+}
 
 std::string WithoutSignature(const std::string& demangled) {
   // The last ')' closes the parameters, whatever qualifiers follow; what is in front of its '(' is the name.

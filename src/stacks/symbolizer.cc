@@ -1,15 +1,14 @@
 #include "stacks/symbolizer.h"
 
-#include <cxxabi.h>
 #include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <climits>
-#include <cstdlib>
 
 #include "stacks/elf_functions.h"
+#include "stacks/function_name.h"
 
 namespace manta::stacks {
 namespace {
@@ -51,12 +50,12 @@ int LookAt(dl_phdr_info* info, size_t, void* data) {
   return 0;
 }
 
-std::string Demangle(const std::string& symbol) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
-  std::string name = text != nullptr ? text : symbol;
-  std::free(text);
-  return name;
+// Without a path if `address` is in none.
+Module ModuleOf(uintptr_t address) {
+  Module module;
+  Search search{address, &module};
+  dl_iterate_phdr(LookAt, &search);
+  return module;
 }
 
 }  // namespace
@@ -85,13 +84,11 @@ std::string Symbolizer::FunctionAt(uintptr_t address) {
   if (const auto known = functions_.find(address); known != functions_.end()) return known->second;
   if (functions_.size() >= kMaxKnown) functions_.clear();
   std::string& function = functions_[address];
-  Module module;
-  Search search{address, &module};
-  dl_iterate_phdr(LookAt, &search);
+  const Module module = ModuleOf(address);
   const int fd = module.to_open.empty() ? -1 : open(module.to_open.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return function;
   const uint64_t offset[] = {address - module.base};
-  function = Demangle(FunctionsAt(fd, offset).front());
+  function = Demangled(FunctionsAt(fd, offset).front());
   close(fd);
   return function;
 }
@@ -101,9 +98,7 @@ void Symbolizer::Learn(std::span<const uintptr_t> addresses) {
   std::unordered_map<std::string, std::vector<uintptr_t>> of_module;
   std::unordered_map<std::string, Module> modules;
   for (const uintptr_t address : addresses) {
-    Module module;
-    Search search{address, &module};
-    dl_iterate_phdr(LookAt, &search);
+    const Module module = ModuleOf(address);
     Frame& frame = known_[address];
     frame.module = module.path;
     frame.offset = address - module.base;
@@ -120,7 +115,7 @@ void Symbolizer::Learn(std::span<const uintptr_t> addresses) {
     close(fd);
     for (size_t i = 0; i < inside.size(); ++i) {
       known_[inside[i]].symbol = symbols[i];
-      known_[inside[i]].function = Demangle(symbols[i]);
+      known_[inside[i]].function = Demangled(symbols[i]);
     }
   }
 }

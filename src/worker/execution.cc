@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "stacks/function_name.h"
 #include "model/error_codec.h"
 #include "worker/error_stack.h"
 #include "worker/function_registry.h"
@@ -58,7 +59,7 @@ Execution::Execution(Owner* owner, References* references, SharedObjects* shared
 void Execution::Fail(const manta_failure& failure, std::string_view passed_stack) {
   failed_ = true;
   error_ = MakeError(failure.kind, failure.message);
-  if (failure.type_name != nullptr) error_.type_name = FunctionRegistry::Demangle(failure.type_name);
+  if (failure.type_name != nullptr) error_.type_name = stacks::Demangled(failure.type_name);
   if (failure.kind == MANTA_ERROR_TASK) error_.stack = StackText(throw_stack_, passed_stack);
 }
 

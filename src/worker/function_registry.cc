@@ -1,6 +1,5 @@
 #include "worker/function_registry.h"
 
-#include <cxxabi.h>
 #include <elf.h>
 #include <link.h>
 #include <unistd.h>
@@ -203,14 +202,6 @@ std::string FunctionRegistry::ExecutableBuildId() {
   char hex[9];
   std::snprintf(hex, sizeof hex, "%08x", program.hash);
   return hex;
-}
-
-std::string FunctionRegistry::Demangle(const char* mangled) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-  std::string name = text != nullptr ? text : mangled;
-  std::free(text);
-  return name;
 }
 
 }  // namespace manta::worker

@@ -47,8 +47,6 @@ class FunctionRegistry {
 
   // Hex of the main program's build id; of the path's hash when it was linked without one.
   std::string ExecutableBuildId();
-  // A type's or function's name for people; what cannot be demangled comes back as it is.
-  static std::string Demangle(const char* mangled);
 
  private:
   struct Module {

@@ -1,4 +1,5 @@
 #include "worker/function_names.h"
+#include "stacks/function_name.h"
 #include "worker/runtime.h"
 
 #include <signal.h>
@@ -411,7 +412,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   }
   interned.retry_rule.exceptions = static_cast<RetryRule::Exceptions>(options.retry_exceptions);
   for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
-    interned.retry_rule.types.push_back(FunctionRegistry::Demangle(options.retry_exception_types[i]));
+    interned.retry_rule.types.push_back(stacks::Demangled(options.retry_exception_types[i]));
   }
   std::string text = KeyOf(interned);
   std::lock_guard guard(owner_->lock());
