@@ -6,14 +6,16 @@
 //   catch (const manta::Error& e)             whatever Manta reports
 //   catch (const std::exception& e)           everything
 //
-// An exception that user code throws inside a task arrives as a TaskError. If its type was exactly
-// one of the standard exceptions, it is that type as well: a task that throws std::out_of_range
-// makes Get throw something that both `catch (const manta::TaskError&)` and `catch (const
-// std::out_of_range&)` catch.
+// An exception that user code throws inside a task, or lets pass, arrives as a TaskError. If its
+// type was exactly one of the standard exceptions or of those below, it is that type as well: a task
+// that throws std::out_of_range makes Get throw something that both `catch (const
+// manta::TaskError&)` and `catch (const std::out_of_range&)` catch; a task that waits for another
+// one whose worker crashes, something that is a WorkerCrashedError, too. kind() tells whether it is
+// a task's error (MANTA_ERROR_TASK) or that of the call itself.
 //
-// To make that possible, Error itself has no base class: std::exception comes in once, with the
-// concrete classes. An Error& still converts to `const std::exception&` where a function asks for
-// one.
+// To make that possible, Error is a virtual base without members and has no base class itself:
+// std::exception comes in once, with the concrete classes. An Error& still converts to `const
+// std::exception&` where a function asks for one.
 #pragma once
 
 #include <exception>
@@ -41,197 +43,172 @@ class MANTA_API Error {
   virtual const std::exception& AsException() const noexcept = 0;
   operator const std::exception&() const noexcept { return AsException(); }
 
-  manta_error_kind kind() const noexcept { return kind_; }
+  virtual manta_error_kind kind() const noexcept = 0;
 
  protected:
-  explicit Error(manta_error_kind kind) noexcept : kind_(kind) {}
+  Error() = default;
   Error(const Error&) = default;
   Error& operator=(const Error&) = default;
-
- private:
-  manta_error_kind kind_;
 };
 
 namespace detail {
 
-// Joins what an exception means (Interface, an Error) with the standard class that holds its text.
-template <class Interface = Error, class Standard = std::runtime_error>
-class MANTA_API ConcreteError : public Interface, public Standard {
+// Joins what an exception means (its kind and Interface, an Error) with the standard class that holds
+// its text.
+template <manta_error_kind Kind, class Interface = Error, class Standard = std::runtime_error>
+class MANTA_API ConcreteError : public virtual Interface, public Standard {
  public:
+  explicit ConcreteError(const std::string& message) : Standard(message) {}
+
   const char* what() const noexcept override { return Standard::what(); }
   const std::exception& AsException() const noexcept override { return *this; }
-
- protected:
-  ConcreteError(manta_error_kind kind, const std::string& message)
-      : Interface(kind), Standard(message) {}
+  manta_error_kind kind() const noexcept override { return Kind; }
 };
 
 }  // namespace detail
 
 // The call itself is wrong: mend the program.
-class MANTA_API InvalidArgumentError : public detail::ConcreteError<Error, std::invalid_argument> {
+class MANTA_API InvalidArgumentError
+    : public detail::ConcreteError<MANTA_ERROR_INVALID_ARGUMENT, Error, std::invalid_argument> {
  public:
-  explicit InvalidArgumentError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_INVALID_ARGUMENT, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // Bytes are not the value that they should be, or a value cannot be written.
-class MANTA_API SerializationError : public detail::ConcreteError<> {
+class MANTA_API SerializationError : public detail::ConcreteError<MANTA_ERROR_INVALID_ARGUMENT> {
  public:
-  explicit SerializationError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_INVALID_ARGUMENT, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // Init is missing, or Shutdown came before.
-class MANTA_API NotInitializedError : public detail::ConcreteError<> {
+class MANTA_API NotInitializedError : public detail::ConcreteError<MANTA_ERROR_NOT_INITIALIZED> {
  public:
-  explicit NotInitializedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_NOT_INITIALIZED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // Part of the documented surface that is not there yet.
-class MANTA_API NotSupportedError : public detail::ConcreteError<> {
+class MANTA_API NotSupportedError : public detail::ConcreteError<MANTA_ERROR_NOT_SUPPORTED> {
  public:
-  explicit NotSupportedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_NOT_SUPPORTED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The time given to Get was up before the value was there. The task goes on.
-class MANTA_API GetTimeoutError : public detail::ConcreteError<> {
+class MANTA_API GetTimeoutError : public detail::ConcreteError<MANTA_ERROR_TIMEOUT> {
  public:
-  explicit GetTimeoutError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_TIMEOUT, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The process that ran the task ended: killed, out of memory, or by a crash.
-class MANTA_API WorkerCrashedError : public detail::ConcreteError<> {
+class MANTA_API WorkerCrashedError : public detail::ConcreteError<MANTA_ERROR_WORKER_CRASHED> {
  public:
-  explicit WorkerCrashedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_WORKER_CRASHED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // A call of an actor's method got no answer, for one of the two reasons below.
-class MANTA_API ActorError : public Error {
- protected:
-  using Error::Error;
-};
+class MANTA_API ActorError : public virtual Error {};
 
 // The actor has ended and will not be restarted.
-class MANTA_API ActorDiedError : public detail::ConcreteError<ActorError> {
+class MANTA_API ActorDiedError : public detail::ConcreteError<MANTA_ERROR_ACTOR_DIED, ActorError> {
  public:
-  explicit ActorDiedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_ACTOR_DIED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The actor cannot be reached now; it may have run the call. Later calls may succeed.
-class MANTA_API ActorUnavailableError : public detail::ConcreteError<ActorError> {
+class MANTA_API ActorUnavailableError
+    : public detail::ConcreteError<MANTA_ERROR_ACTOR_UNAVAILABLE, ActorError> {
  public:
-  explicit ActorUnavailableError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_ACTOR_UNAVAILABLE, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API TaskCancelledError : public detail::ConcreteError<> {
+class MANTA_API TaskCancelledError : public detail::ConcreteError<MANTA_ERROR_TASK_CANCELLED> {
  public:
-  explicit TaskCancelledError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_TASK_CANCELLED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The value is gone and cannot be computed again.
-class MANTA_API ObjectLostError : public detail::ConcreteError<> {
+class MANTA_API ObjectLostError : public detail::ConcreteError<MANTA_ERROR_OBJECT_LOST> {
  public:
-  explicit ObjectLostError(const std::string& message)
-      : ObjectLostError(MANTA_ERROR_OBJECT_LOST, message) {}
-
- protected:
-  ObjectLostError(manta_error_kind kind, const std::string& message)
-      : ConcreteError(kind, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The value is gone because the process that created its reference is.
 class MANTA_API OwnerDiedError : public ObjectLostError {
  public:
-  explicit OwnerDiedError(const std::string& message)
-      : ObjectLostError(MANTA_ERROR_OWNER_DIED, message) {}
+  using ObjectLostError::ObjectLostError;
+
+  manta_error_kind kind() const noexcept override { return MANTA_ERROR_OWNER_DIED; }
 };
 
-class MANTA_API ObjectStoreFullError : public detail::ConcreteError<> {
+class MANTA_API ObjectStoreFullError : public detail::ConcreteError<MANTA_ERROR_OBJECT_STORE_FULL> {
  public:
-  explicit ObjectStoreFullError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_OBJECT_STORE_FULL, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API ObjectTooLargeError : public detail::ConcreteError<> {
+class MANTA_API ObjectTooLargeError : public detail::ConcreteError<MANTA_ERROR_OBJECT_TOO_LARGE> {
  public:
-  explicit ObjectTooLargeError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_OBJECT_TOO_LARGE, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // The node daemon, and so the cluster of a local driver, is gone.
-class MANTA_API NodeDiedError : public detail::ConcreteError<> {
+class MANTA_API NodeDiedError : public detail::ConcreteError<MANTA_ERROR_NODE_DIED> {
  public:
-  explicit NodeDiedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_NODE_DIED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API TaskUnschedulableError : public detail::ConcreteError<> {
+class MANTA_API TaskUnschedulableError
+    : public detail::ConcreteError<MANTA_ERROR_TASK_UNSCHEDULABLE> {
  public:
-  explicit TaskUnschedulableError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_TASK_UNSCHEDULABLE, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API ActorUnschedulableError : public detail::ConcreteError<> {
+class MANTA_API ActorUnschedulableError
+    : public detail::ConcreteError<MANTA_ERROR_ACTOR_UNSCHEDULABLE> {
  public:
-  explicit ActorUnschedulableError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // More calls of the actor are under way than SetMaxPendingCalls allows.
-class MANTA_API PendingCallsLimitExceededError : public detail::ConcreteError<> {
+class MANTA_API PendingCallsLimitExceededError
+    : public detail::ConcreteError<MANTA_ERROR_PENDING_CALLS_LIMIT> {
  public:
-  explicit PendingCallsLimitExceededError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_PENDING_CALLS_LIMIT, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API ActorNameTakenError : public detail::ConcreteError<> {
+class MANTA_API ActorNameTakenError : public detail::ConcreteError<MANTA_ERROR_ACTOR_NAME_TAKEN> {
  public:
-  explicit ActorNameTakenError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_ACTOR_NAME_TAKEN, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API ActorNotFoundError : public detail::ConcreteError<> {
+class MANTA_API ActorNotFoundError : public detail::ConcreteError<MANTA_ERROR_ACTOR_NOT_FOUND> {
  public:
-  explicit ActorNotFoundError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_ACTOR_NOT_FOUND, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API VersionMismatchError : public detail::ConcreteError<> {
+class MANTA_API VersionMismatchError : public detail::ConcreteError<MANTA_ERROR_VERSION_MISMATCH> {
  public:
-  explicit VersionMismatchError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_VERSION_MISMATCH, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // A cluster or a worker could not be started.
-class MANTA_API StartFailedError : public detail::ConcreteError<> {
+class MANTA_API StartFailedError : public detail::ConcreteError<MANTA_ERROR_START_FAILED> {
  public:
-  explicit StartFailedError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_START_FAILED, message) {}
+  using ConcreteError::ConcreteError;
 };
 
-class MANTA_API AuthenticationError : public detail::ConcreteError<> {
+class MANTA_API AuthenticationError : public detail::ConcreteError<MANTA_ERROR_AUTHENTICATION> {
  public:
-  explicit AuthenticationError(const std::string& message)
-      : ConcreteError(MANTA_ERROR_AUTHENTICATION, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // A call of the operating system failed; the message names it. Also every kind of error that this
 // version of the header does not know.
-class MANTA_API SystemError : public detail::ConcreteError<> {
+class MANTA_API SystemError : public detail::ConcreteError<MANTA_ERROR_SYSTEM> {
  public:
-  explicit SystemError(const std::string& message) : ConcreteError(MANTA_ERROR_SYSTEM, message) {}
+  using ConcreteError::ConcreteError;
 };
 
 // User code in a task or an actor threw. What is thrown is always a TaskErrorOf<...>, see below.
-class MANTA_API TaskError : public Error {
+class MANTA_API TaskError : public virtual Error {
  public:
   // The type of the original exception, demangled.
   const char* type_name() const noexcept { return text_->type_name.c_str(); }
@@ -245,10 +222,10 @@ class MANTA_API TaskError : public Error {
   const char* stack() const noexcept { return text_->stack.c_str(); }
   // The name by which a task that lets this error pass reports it: type_name(), mangled if known.
   virtual const char* reported_type_name() const noexcept { return type_name(); }
+  manta_error_kind kind() const noexcept override { return MANTA_ERROR_TASK; }
 
  protected:
-  TaskError(std::string type_name, std::string message, std::string stack)
-      : Error(MANTA_ERROR_TASK) {
+  TaskError(std::string type_name, std::string message, std::string stack) {
     std::string whole = type_name + ": " + message;
     if (!stack.empty()) whole += '\n' + stack;
     text_ = std::make_shared<const Text>(
@@ -267,8 +244,8 @@ class MANTA_API TaskError : public Error {
   std::shared_ptr<const Text> text_;  // shared, so that copies are cheap and cannot fail
 };
 
-// A TaskError that is also the standard exception that the task threw. Original is std::exception
-// when the task threw anything else.
+// A TaskError that is also the exception that the task threw: a standard one, or one of the above.
+// Original is std::exception when the task threw anything else.
 template <class Original>
 class MANTA_API TaskErrorOf : public TaskError, public Original {
  public:
@@ -279,6 +256,7 @@ class MANTA_API TaskErrorOf : public TaskError, public Original {
   // Type, message and stack.
   const char* what() const noexcept override { return all(); }
   const std::exception& AsException() const noexcept override { return *this; }
+  manta_error_kind kind() const noexcept override { return MANTA_ERROR_TASK; }
   const char* reported_type_name() const noexcept override {
 #ifdef __cpp_rtti
     if (!std::is_same<Original, std::exception>::value) return typeid(Original).name();
@@ -294,6 +272,31 @@ class MANTA_API TaskErrorOf : public TaskError, public Original {
               const std::string& stack)
       : TaskError(type_name, message, stack) {}
 };
+
+// The classes by their kinds, but for MANTA_ERROR_TASK.
+#define MANTA_DETAIL_ERRORS(X)                                       \
+  X(MANTA_ERROR_INVALID_ARGUMENT, InvalidArgumentError)              \
+  X(MANTA_ERROR_NOT_INITIALIZED, NotInitializedError)                \
+  X(MANTA_ERROR_NOT_SUPPORTED, NotSupportedError)                    \
+  X(MANTA_ERROR_TIMEOUT, GetTimeoutError)                            \
+  X(MANTA_ERROR_WORKER_CRASHED, WorkerCrashedError)                  \
+  X(MANTA_ERROR_ACTOR_DIED, ActorDiedError)                          \
+  X(MANTA_ERROR_ACTOR_UNAVAILABLE, ActorUnavailableError)            \
+  X(MANTA_ERROR_TASK_CANCELLED, TaskCancelledError)                  \
+  X(MANTA_ERROR_OWNER_DIED, OwnerDiedError)                          \
+  X(MANTA_ERROR_OBJECT_LOST, ObjectLostError)                        \
+  X(MANTA_ERROR_OBJECT_STORE_FULL, ObjectStoreFullError)             \
+  X(MANTA_ERROR_OBJECT_TOO_LARGE, ObjectTooLargeError)               \
+  X(MANTA_ERROR_NODE_DIED, NodeDiedError)                            \
+  X(MANTA_ERROR_TASK_UNSCHEDULABLE, TaskUnschedulableError)          \
+  X(MANTA_ERROR_ACTOR_UNSCHEDULABLE, ActorUnschedulableError)        \
+  X(MANTA_ERROR_PENDING_CALLS_LIMIT, PendingCallsLimitExceededError) \
+  X(MANTA_ERROR_ACTOR_NAME_TAKEN, ActorNameTakenError)               \
+  X(MANTA_ERROR_ACTOR_NOT_FOUND, ActorNotFoundError)                 \
+  X(MANTA_ERROR_VERSION_MISMATCH, VersionMismatchError)              \
+  X(MANTA_ERROR_START_FAILED, StartFailedError)                      \
+  X(MANTA_ERROR_AUTHENTICATION, AuthenticationError)                 \
+  X(MANTA_ERROR_SYSTEM, SystemError)
 
 namespace detail {
 
@@ -326,6 +329,10 @@ void ThrowIfNamed(const char* name, const TaskErrorText& text) {
   ThrowIfNamed<std::bad_exception>("std::bad_exception", text);
   ThrowIfNamed<std::bad_optional_access>("std::bad_optional_access", text);
   ThrowIfNamed<std::bad_variant_access>("std::bad_variant_access", text);
+#define MANTA_DETAIL_THROW_IF_NAMED(kind, type) ThrowIfNamed<type>("manta::" #type, text);
+  MANTA_DETAIL_ERRORS(MANTA_DETAIL_THROW_IF_NAMED)
+#undef MANTA_DETAIL_THROW_IF_NAMED
+  ThrowIfNamed<SerializationError>("manta::SerializationError", text);
   throw TaskErrorOf<std::exception>(text.type_name, text.message, text.stack);
 }
 
@@ -342,55 +349,17 @@ using OwnedError = std::unique_ptr<manta_error, ErrorDeleter>;
   const manta_error_kind kind = manta_error_get_kind(error);
   const std::string message = manta_error_message(error);
   switch (kind) {
-    case MANTA_ERROR_INVALID_ARGUMENT:
-      throw InvalidArgumentError(message);
-    case MANTA_ERROR_NOT_INITIALIZED:
-      throw NotInitializedError(message);
-    case MANTA_ERROR_NOT_SUPPORTED:
-      throw NotSupportedError(message);
-    case MANTA_ERROR_TIMEOUT:
-      throw GetTimeoutError(message);
+#define MANTA_DETAIL_CASE(kind, type) \
+  case kind:                          \
+    throw type(message);
+    MANTA_DETAIL_ERRORS(MANTA_DETAIL_CASE)
+#undef MANTA_DETAIL_CASE
     case MANTA_ERROR_TASK:
       detail::ThrowTaskError({manta_error_type_name(error), message, manta_error_stack(error)});
-    case MANTA_ERROR_WORKER_CRASHED:
-      throw WorkerCrashedError(message);
-    case MANTA_ERROR_ACTOR_DIED:
-      throw ActorDiedError(message);
-    case MANTA_ERROR_ACTOR_UNAVAILABLE:
-      throw ActorUnavailableError(message);
-    case MANTA_ERROR_TASK_CANCELLED:
-      throw TaskCancelledError(message);
-    case MANTA_ERROR_OWNER_DIED:
-      throw OwnerDiedError(message);
-    case MANTA_ERROR_OBJECT_LOST:
-      throw ObjectLostError(message);
-    case MANTA_ERROR_OBJECT_STORE_FULL:
-      throw ObjectStoreFullError(message);
-    case MANTA_ERROR_OBJECT_TOO_LARGE:
-      throw ObjectTooLargeError(message);
-    case MANTA_ERROR_NODE_DIED:
-      throw NodeDiedError(message);
-    case MANTA_ERROR_TASK_UNSCHEDULABLE:
-      throw TaskUnschedulableError(message);
-    case MANTA_ERROR_ACTOR_UNSCHEDULABLE:
-      throw ActorUnschedulableError(message);
-    case MANTA_ERROR_PENDING_CALLS_LIMIT:
-      throw PendingCallsLimitExceededError(message);
-    case MANTA_ERROR_ACTOR_NAME_TAKEN:
-      throw ActorNameTakenError(message);
-    case MANTA_ERROR_ACTOR_NOT_FOUND:
-      throw ActorNotFoundError(message);
-    case MANTA_ERROR_VERSION_MISMATCH:
-      throw VersionMismatchError(message);
-    case MANTA_ERROR_START_FAILED:
-      throw StartFailedError(message);
-    case MANTA_ERROR_AUTHENTICATION:
-      throw AuthenticationError(message);
-    case MANTA_ERROR_SYSTEM:
-      throw SystemError(message);
   }
   throw SystemError(message);
 }
+#undef MANTA_DETAIL_ERRORS
 
 namespace detail {
 

@@ -31,8 +31,21 @@
 #ifndef MSGPACK_ADD_ENUM
 #define MSGPACK_ADD_ENUM(type) static_assert(std::is_enum_v<type>, "an enumeration")
 #endif
+// How members are named or grouped is msgpack's business: here they travel in their order.
 #ifndef MSGPACK_DEFINE_ARRAY
 #define MSGPACK_DEFINE_ARRAY MANTA_DEFINE
+#endif
+#ifndef MSGPACK_DEFINE_MAP
+#define MSGPACK_DEFINE_MAP MANTA_DEFINE
+#endif
+#ifndef MSGPACK_NVP
+#define MSGPACK_NVP(name, member) member
+#endif
+// What a class inherits, as one of the members. Bases are const where a value is written.
+#ifndef MSGPACK_BASE
+#define MSGPACK_BASE(base) const_cast<base&>(static_cast<const base&>(*this))
+#define MSGPACK_BASE_ARRAY MSGPACK_BASE
+#define MSGPACK_BASE_MAP MSGPACK_BASE
 #endif
 
 namespace ray {
@@ -128,6 +141,13 @@ boost::optional<ActorHandle<T>> GetActor(const std::string& name,
   std::optional<ActorHandle<T>> found = manta::GetActor<T>(name, ray_namespace);
   if (!found) return {};
   return *found;
+}
+
+// Actors in other languages.
+inline boost::optional<ActorHandleXlang> GetActor(const std::string& name,
+                                                  const std::string& ray_namespace = "") {
+  internal::RefuseLanguage("Python or Java",
+                           (ray_namespace.empty() ? "" : ray_namespace + "/") + name);
 }
 
 inline PlacementGroup CreatePlacementGroup(const PlacementGroupCreationOptions&) {

@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <string_view>
 
 namespace manta::stacks {
 
@@ -11,6 +12,13 @@ std::string Demangled(const std::string& symbol) {
   char* text = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
   std::string name = text != nullptr ? text : symbol;
   std::free(text);
+  // The version of the interface is the library's business.
+  constexpr std::string_view kNamespace = "manta::";
+  constexpr std::string_view kVersion = "v1::";
+  for (size_t at = 0; (at = name.find(kNamespace, at)) != std::string::npos;) {
+    at += kNamespace.size();
+    if (name.compare(at, kVersion.size(), kVersion) == 0) name.erase(at, kVersion.size());
+  }
   return name;
 }
 

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <typeinfo>
+
+namespace manta::v1 {
+class WorkerCrashed {};
+}  // namespace manta::v1
+
 namespace manta::stacks {
 namespace {
 
@@ -13,6 +19,11 @@ TEST(SymbolsTest, SignaturesAreCutOff) {
   EXPECT_EQ(WithoutSignature("Adder::operator()(int, void (*)(int))"), "Adder::operator()");
   EXPECT_EQ(WithoutSignature("main"), "main");
   EXPECT_EQ(WithoutSignature(")("), ")(");
+}
+
+TEST(SymbolsTest, TheVersionOfTheInterfaceIsNotSaid) {
+  EXPECT_EQ(Demangled("_ZN5manta2v13GetERKNS0_9ObjectRefE"), "manta::Get(manta::ObjectRef const&)");
+  EXPECT_EQ(Demangled(typeid(v1::WorkerCrashed).name()), "manta::WorkerCrashed");
 }
 
 }  // namespace

@@ -80,24 +80,39 @@ TEST(Errors, Families) {
   EXPECT_THROW(ThrowKind(MANTA_ERROR_OWNER_DIED), manta::ObjectLostError);
 }
 
-// Caught as TaskError, as Standard, as std::exception, as manta::Error, and in the order that a
+// Caught as TaskError, as Original, as std::exception, as manta::Error, and in the order that a
 // program would write.
-template <class Standard>
+template <class Original>
 void ExpectTaskErrorOf(const char* type_name) {
   const auto make = [type_name] { ThrowTaskError({type_name, "message", "stack"}); };
   EXPECT_THROW(make(), manta::TaskError) << type_name;
-  EXPECT_THROW(make(), Standard) << type_name;
+  EXPECT_THROW(make(), Original) << type_name;
   EXPECT_THROW(make(), std::exception) << type_name;
   EXPECT_THROW(make(), manta::Error) << type_name;
   try {
     make();
-  } catch (const manta::TaskErrorOf<Standard>& error) {
+  } catch (const manta::TaskErrorOf<Original>& error) {
     const std::string all = std::string(type_name) + ": message\nstack";
     EXPECT_EQ(error.what(), all);
     EXPECT_EQ(static_cast<const std::exception&>(error).what(), all);
-    EXPECT_EQ(static_cast<const Standard&>(error).what(), all);
+    EXPECT_EQ(static_cast<const Original&>(error).what(), all);
     EXPECT_EQ(static_cast<const manta::TaskError&>(error).what(), all);
-    EXPECT_STREQ(error.reported_type_name(), typeid(Standard).name());
+    EXPECT_STREQ(error.reported_type_name(), typeid(Original).name());
+  }
+}
+
+TEST(Errors, TaskErrorsAreAlsoTheErrorThatATaskLetPass) {
+  ExpectTaskErrorOf<manta::WorkerCrashedError>("manta::WorkerCrashedError");
+  ExpectTaskErrorOf<manta::ActorDiedError>("manta::ActorDiedError");
+  EXPECT_THROW(ThrowTaskError({"manta::ActorUnavailableError", "", ""}), manta::ActorError);
+  ExpectTaskErrorOf<manta::OwnerDiedError>("manta::OwnerDiedError");
+  EXPECT_THROW(ThrowTaskError({"manta::OwnerDiedError", "", ""}), manta::ObjectLostError);
+  EXPECT_THROW(ThrowTaskError({"manta::InvalidArgumentError", "", ""}), std::invalid_argument);
+  ExpectTaskErrorOf<manta::SerializationError>("manta::SerializationError");
+  try {
+    ThrowTaskError({"manta::GetTimeoutError", "message", ""});
+  } catch (const manta::GetTimeoutError& error) {
+    EXPECT_EQ(error.kind(), MANTA_ERROR_TASK) << "not the timeout of the Get that throws it";
   }
 }
 

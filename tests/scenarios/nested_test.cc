@@ -287,5 +287,22 @@ TEST_F(Nested, ACrashingChildEndsNoParentThatMayBeTriedAgain) {
   }
 }
 
+int PassOnTheCrashOf(const std::vector<manta::ObjectRef<int>>& child) {
+  return *manta::Get(child.front());
+}
+
+TEST_F(Nested, TheErrorThatATaskLetsPassIsStillWhatItWas) {
+  const auto crashed = manta::Task(CrashAtOnce).SetMaxRetries(0).Remote();
+  const auto parent = manta::Task(PassOnTheCrashOf).Remote(std::vector{crashed});
+  try {
+    manta::Get(parent, 20s);
+    FAIL() << "nothing was thrown";
+  } catch (const manta::WorkerCrashedError& error) {
+    EXPECT_EQ(error.kind(), MANTA_ERROR_TASK) << "it is the parent that failed";
+    EXPECT_NE(std::string(error.what()).find("SIGABRT"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(manta::Get(parent), manta::TaskError);
+}
+
 }  // namespace
 }  // namespace manta_test

@@ -140,6 +140,7 @@ TEST_F(RayApi, SaysWhatIsNotThereYet) {
   EXPECT_THROW(ray::Task(ray::PyFunction<int>{"module", "f"}).Remote(1), manta::NotSupportedError);
   EXPECT_THROW(ray::Actor(ray::PyActorClass{"module", "C"}).Remote(), manta::NotSupportedError);
   EXPECT_THROW(ray::Task(ray::JavaFunction<int>{"C", "f"}).Remote(), manta::NotSupportedError);
+  EXPECT_THROW(ray::GetActor("python's", "ns"), manta::NotSupportedError);
   EXPECT_THROW(ray::Gauge("g", "", ""), manta::NotSupportedError);
   ray::RuntimeEnv env;
   ray::Task(Plus).SetRuntimeEnv(env).Remote(1, 2).Get();
@@ -212,6 +213,15 @@ struct Pair {
   int y = 0;
   MSGPACK_DEFINE_ARRAY(x, y);
 };
+class Named {
+ public:
+  std::string name;
+  MSGPACK_DEFINE_MAP(MSGPACK_NVP("label", name));
+};
+struct NamedPair : Named, Pair {
+  int z = 0;
+  MSGPACK_DEFINE(MSGPACK_BASE(Named), MSGPACK_BASE_ARRAY(Pair), z);
+};
 MSGPACK_ADD_ENUM(Color);
 
 TEST_F(RayInit, InLocalModeIgnoresOtherClusters) {
@@ -221,6 +231,14 @@ TEST_F(RayInit, InLocalModeIgnoresOtherClusters) {
   config.default_actor_lifetime = ray::ActorLifetime::NON_DETACHED;
   ray::Init(config);
   EXPECT_EQ(ray::Put(Pair{1, 2}).Get()->y, 2);
+  NamedPair value;
+  value.name = "seven";
+  value.y = 3;
+  value.z = 4;
+  const auto read = ray::Put(value).Get();
+  EXPECT_EQ(read->name, "seven");
+  EXPECT_EQ(read->y, 3);
+  EXPECT_EQ(read->z, 4);
   ray::Shutdown();
   unsetenv("RAY_ADDRESS");
 }
