@@ -18,6 +18,7 @@
 #include "worker/slab.h"
 #include "worker/small_heap.h"
 #include "worker/spin_lock.h"
+#include "worker/turns.h"
 
 namespace manta::worker {
 
@@ -56,6 +57,7 @@ class Owner {
   ~Owner();
 
   SpinLock& lock() { return lock_; }
+  Turns& turns() { return turns_; }
   SmallHeap& heap() { return heap_; }
   ProcessId process() const { return process_; }
   NodeMemory& memory() { return *memory_; }
@@ -203,6 +205,7 @@ class Owner {
   const ProcessId process_;
   NodeMemory* const memory_;
   SpinLock lock_;
+  Turns turns_{&lock_};
   std::atomic<uint32_t> failures_{0};
   bool abandoned_ = false;  // written in a process of one thread
   std::atomic<bool> has_freed_{false};

@@ -316,6 +316,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     return ForeignReference("an argument of '" + NameOfFunction(spec.function, spec.function_name) + "'");
   }
   owner_->lock().lock();
+  owner_->turns().Await();
   if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
       dispatcher_->TooManyPending(actor->target)) {
     owner_->lock().unlock();

@@ -22,16 +22,27 @@ inline void CpuRelax() {
 class SpinLock {
  public:
   void lock() {
-    while (locked_.exchange(true, std::memory_order_acquire)) Wait();
+    if (__builtin_expect(locked_.exchange(true, std::memory_order_acquire), 0)) LockSlowly();
   }
   bool try_lock() {
     return !locked_.load(std::memory_order_relaxed) &&
            !locked_.exchange(true, std::memory_order_acquire);
   }
+  // [lock] How often, so far, somebody has waited so long that it yielded its core.
+  uint32_t long_waits() const { return long_waits_; }
   void unlock() { locked_.store(false, std::memory_order_release); }
 
  private:
-  void Wait() {
+  void LockSlowly() {
+    bool yielded = false;
+    do {
+      yielded |= Wait();
+    } while (locked_.exchange(true, std::memory_order_acquire));
+    if (yielded) ++long_waits_;
+  }
+  // Whether it yielded.
+  bool Wait() {
+    bool yielded = false;
     constexpr uint32_t kFirstPause = 16;  // instructions of some tens of nanoseconds each
     constexpr uint32_t kLongestPause = 256;
     for (uint32_t pause = kFirstPause; locked_.load(std::memory_order_relaxed);) {
@@ -40,11 +51,14 @@ class SpinLock {
         pause *= 2;
       } else {
         sched_yield();
+        yielded = true;
       }
     }
+    return yielded;
   }
 
   std::atomic<bool> locked_{false};
+  uint32_t long_waits_ = 0;
 };
 
 }  // namespace manta::worker

@@ -86,6 +86,7 @@ bool Waiting::Wait(const Request& request) {
       request.before_parking();
     }
     hooks_.flush();
+    owner_->turns().Leave();
     Request parking = request;
     if (!announced && request.before_parking) {
       const int64_t announce_at = parked_at + kLendAfterNs;
