@@ -95,6 +95,34 @@ std::vector<pid_t> ThreadsOf(pid_t pid) {
   return NumbersIn("/proc/" + std::to_string(pid) + "/task");
 }
 
+cpu_set_t AllCores() {
+  static const cpu_set_t all = [] {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    sched_getaffinity(0, sizeof cores, &cores);
+    return cores;
+  }();
+  return all;
+}
+
+cpu_set_t OneCore(size_t index) {
+  const cpu_set_t all = AllCores();
+  index %= static_cast<size_t>(CPU_COUNT(&all));
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &all) && index-- == 0) {
+      CPU_SET(core, &one);
+      break;
+    }
+  }
+  return one;
+}
+
+void Confine(pid_t pid, const cpu_set_t& cores) {
+  for (const pid_t thread : ThreadsOf(pid)) sched_setaffinity(thread, sizeof cores, &cores);
+}
+
 Memory MemoryOf(const std::vector<Process>& processes) {
   Memory memory;
   std::set<std::pair<dev_t, ino_t>> files;

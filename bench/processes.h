@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -30,6 +31,12 @@ struct Process {
 // their workers.
 std::vector<Process> ProcessesOf(pid_t driver);
 std::vector<pid_t> ThreadsOf(pid_t pid);
+
+// The `index`th of the cores that this process could run on at its start, counted around.
+cpu_set_t OneCore(size_t index);
+cpu_set_t AllCores();
+// Confines all threads that the process has now; those and the processes that they start inherit it.
+void Confine(pid_t pid, const cpu_set_t& cores);
 
 // What processes take, in bytes.
 struct Memory {

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "processes.h"
 #include "raw_pair.h"
 
 namespace manta::bench {
@@ -93,6 +94,13 @@ RawRelay::~RawRelay() {
     waitpid(relay, nullptr, 0);
   }
   munmap(rings_, sizeof(Rings));
+}
+
+void RawRelay::ConfineEachSide() {
+  Confine(getpid(), OneCore(0));
+  Confine(near_, OneCore(0));
+  Confine(far_, OneCore(1));
+  for (const Process& process : ProcessesOf(far_)) Confine(process.pid, OneCore(1));
 }
 
 uint64_t RawRelay::Call(uint64_t argument) {

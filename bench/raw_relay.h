@@ -19,6 +19,8 @@ class RawRelay {
   RawRelay(const RawRelay&) = delete;
   RawRelay& operator=(const RawRelay&) = delete;
 
+  // Puts this process and the relay beside it on one core, the other two processes on another.
+  void ConfineEachSide();
   // One call, there and back: Scramble of the argument.
   uint64_t Call(uint64_t argument);
 

@@ -1,8 +1,13 @@
 // Two nodes on one machine.
 
+#include <unistd.h>
+
 #include <cstdlib>
+#include <optional>
+#include <string>
 
 #include "helper_programs.h"
+#include "processes.h"
 #include "raw_relay.h"
 #include "rows.h"
 #include "workload.h"
@@ -10,8 +15,11 @@
 namespace manta::bench {
 namespace {
 
-void RunRawRelay(RowContext& context) {
-  RawRelay relay;
+// Who shares a core with whom decides much: each figure is compared with that of the same placement.
+constexpr const char* kConfined = "each node on a core of its own";
+constexpr const char* kFree = "anywhere";
+
+void CallRelay(RowContext& context, RawRelay& relay, const std::string& name) {
   const int calls = context.Pick(20'000, 2'000);
   Latencies latencies(static_cast<size_t>(calls));
   LatencyRounds rounds;
@@ -27,7 +35,15 @@ void RunRawRelay(RowContext& context) {
     }
     rounds.Add(&latencies);
   }
-  context.ReportLatency("", rounds);
+  context.ReportLatency(name, rounds);
+}
+
+void RunRawRelay(RowContext& context) {
+  RawRelay relay;
+  CallRelay(context, relay, kFree);
+  relay.ConfineEachSide();
+  CallRelay(context, relay, kConfined);
+  Confine(getpid(), AllCores());
 }
 
 // The text of a field in what `manta start --json` prints.
@@ -39,23 +55,41 @@ std::string FieldOf(const std::string& json, const std::string& name) {
   return json.substr(value, json.find('"', value) - value);
 }
 
+int NumberOf(const std::string& json, const std::string& name) {
+  const std::string key = "\"" + name + "\":";
+  const size_t begin = json.find(key);
+  Require(begin != std::string::npos, "manta start has not said " + name + ": " + json);
+  return std::stoi(json.substr(begin + key.size()));
+}
+
 struct TwoNodes {
   TwoNodes() {
     const std::string head =
         OutputOf(MantaProgram(), {"start", "--head", "--port=0", "--json", "--num-cpus=1"});
     session_ = FieldOf(head, "session");
-    OutputOf(MantaProgram(), {"start", "--address=" + FieldOf(head, "node_address"), "--json",
-                              "--num-cpus=1", "--resource=far=1"});
+    daemons_[0] = NumberOf(head, "pid");
+    const std::string other = OutputOf(MantaProgram(), {"start", "--address=" + FieldOf(head, "node_address"), "--json",
+                                                        "--num-cpus=1", "--resource=far=1"});
+    daemons_[1] = NumberOf(other, "pid");
   }
   ~TwoNodes() { OutputOf(MantaProgram(), {"stop", "--address", session_}); }
 
+  // This driver belongs to the first one, `worker` to the second.
+  void Confine(pid_t worker) {
+    bench::Confine(getpid(), OneCore(0));
+    bench::Confine(daemons_[0], OneCore(0));
+    bench::Confine(daemons_[1], OneCore(1));
+    bench::Confine(worker, OneCore(1));
+  }
+
  private:
   std::string session_;
+  pid_t daemons_[2];
 };
 
 void RunTwoNodes(RowContext& context) {
   const SessionFolder folder;
-  const TwoNodes nodes;
+  TwoNodes nodes;
   Config config;
   config.address = "auto";
   Cluster cluster(config);
@@ -66,15 +100,16 @@ void RunTwoNodes(RowContext& context) {
   const auto where = [task = Task(WhereTask).SetResource("far", 1)](uint64_t nonce) {
     return *Get(task.Remote(nonce));
   };
-  Placement placement;
-  MeasureRoundTrips(context,
-                    {"",
-                     0,
-                     context.Pick(20'000, 2'000),
-                     Target{"1.5 times the bare relay", 0, 1.5, "nodes.raw_relay/p50"},
-                     {"nodes.raw_relay/p50"}},
-                    call, where, &placement);
-  context.Report(placement);
+  const auto measure = [&](const std::string& name, const std::optional<Target>& target) {
+    Placement placement;
+    MeasureRoundTrips(context, {name, 0, context.Pick(20'000, 2'000), target, {"nodes.raw_relay/" + name + " p50"}}, call, where,
+                      &placement);
+    context.Report(placement);
+  };
+  measure(kFree, std::nullopt);
+  nodes.Confine(where(1).pid);
+  measure(kConfined, Target{"1.5 times the bare relay", 0, 1.5, "nodes.raw_relay/" + std::string(kConfined) + " p50"});
+  Confine(getpid(), AllCores());
 }
 
 }  // namespace

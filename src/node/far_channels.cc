@@ -106,7 +106,8 @@ void FarChannels::Turn() {
     const Nanoseconds now = EventLoop::Now();
     if (any) {
       worked_at_ = now;
-    } else if (spin_ && now - worked_at_ < kSpin) {
+      idle_looks_ = 0;
+    } else if (spin_ && ++idle_looks_ < kIdleLooks && now - worked_at_ < kLongestSpin) {
       sched_yield();
     } else {
       return Arm();

@@ -29,8 +29,10 @@ namespace manta::node {
 
 class FarChannels {
  public:
-  // A waiter spins this long before it parks, as everybody does.
-  static constexpr Nanoseconds kSpin = 50'000;
+  // After so many looks in a row that found nothing the daemon sleeps until its doorbell rings; alone on its core it spins for about 50
+  // microseconds then, as everybody does. What others do with a core that it yields in between is no reason to sleep, up to a limit.
+  static constexpr int kIdleLooks = 64;
+  static constexpr Nanoseconds kLongestSpin = 2 * kMillisecond;
   static constexpr Nanoseconds kRetry = kMillisecond;  // while a worker's ring has no room
 
   // `page`: the daemon's own process page, at which the other ends ring. `spin`: there are cores for it.
@@ -148,6 +150,7 @@ class FarChannels {
   bool turn_posted_ = false;
   bool armed_ = false;
   Nanoseconds worked_at_ = 0;
+  int idle_looks_ = 0;
 };
 
 }  // namespace manta::node

@@ -19,7 +19,10 @@ constexpr int64_t kSpinNs = 50'000;
 // rarely: that costs a system call each time.
 constexpr int64_t kUnyieldingNs = 10'000;
 constexpr int64_t kRarestYieldNs = 2'000'000;
-// A call of sched_yield that takes longer let somebody else run.
+// A call of sched_yield that takes longer let somebody else run, and that was no time of spinning. It is no excuse to spin for ever, though.
+constexpr int64_t kSwitchNs = 1'500;
+constexpr int64_t kLongestSpinNs = 2'000'000;
+// So long somebody who had work to do took the core, not one that only looked whether there is any.
 constexpr int64_t kTakenNs = 25'000;
 // A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
 constexpr int64_t kLendAfterNs = 5'000'000;
@@ -115,45 +118,59 @@ bool Waiting::Wait(const Request& request) {
   return reached;
 }
 
-// Polls until `done` (true), or until nothing has come for spin_ns_.
+// Polls until `done` (true), or until nothing has come while this thread has looked for spin_ns_.
 bool Waiting::Spin(const Request& request) {
   int64_t quiet_since = 0;
-  int64_t now = 0;
+  int64_t given_away = 0;  // of the quiet time
   bool woke_peer = owner_->TakeWokePeer();
+  // Who was woken runs, like as not, on the core of the one that woke it and waits for the answer.
+  bool was_woken = was_woken_.exchange(false, std::memory_order_relaxed);
   for (uint32_t turns = 0;; ++turns) {
     const bool any = LookForWork(request);
     if (request.done()) return true;
     if (any) {
       turns = 0;
-      quiet_since = 0;
+      quiet_since = given_away = 0;
       woke_peer = owner_->TakeWokePeer();
       continue;
     }
-    if ((turns & 31) == 31 || quiet_since != 0) {
-      now = NowNs();
-      if (quiet_since == 0) quiet_since = now;
-      if (now - quiet_since >= spin_ns_) return false;
-    }
-    if (woke_peer) {
+    if (was_woken) {
+      was_woken = false;
       sched_yield();
-    } else if (quiet_since != 0 && now - quiet_since >= kUnyieldingNs &&
-               now >= next_yield_.load(std::memory_order_relaxed)) {
-      OfferCore(now);
+      continue;
+    }
+    if (!woke_peer && quiet_since == 0 && (turns & 31) != 31) {
+      CpuRelax();
+      continue;
+    }
+    const int64_t now = NowNs();
+    if (quiet_since == 0) quiet_since = now;
+    const int64_t quiet = now - quiet_since;
+    if (quiet - given_away >= spin_ns_ || quiet >= kLongestSpinNs) return false;
+    if (woke_peer || (quiet - given_away >= kUnyieldingNs && now >= next_yield_.load(std::memory_order_relaxed))) {
+      const int64_t gone = Yield(now);
+      if (gone >= kSwitchNs) given_away += gone;
+      if (!woke_peer) PauseYields(now, gone);
     } else {
       CpuRelax();
     }
   }
 }
 
-void Waiting::OfferCore(int64_t now) {
+// Offers the core to others; returns for how long this thread was without it.
+int64_t Waiting::Yield(int64_t now) {
   sched_yield();
-  const int64_t back = NowNs();
+  return NowNs() - now;
+}
+
+// Until when nobody need be offered the core, if the last offer, at `now`, was taken for so long.
+void Waiting::PauseYields(int64_t now, int64_t taken) {
   int64_t pause = 0;
-  if (back - now < kTakenNs) {
+  if (taken < kTakenNs) {
     pause = std::clamp(2 * yield_pause_.load(std::memory_order_relaxed), kUnyieldingNs, kRarestYieldNs);
   }
   yield_pause_.store(pause, std::memory_order_relaxed);
-  next_yield_.store(back + pause, std::memory_order_relaxed);
+  next_yield_.store(now + taken + pause, std::memory_order_relaxed);
 }
 
 void Waiting::ParkAsLeader(const Request& request) {
@@ -165,7 +182,10 @@ void Waiting::ParkAsLeader(const Request& request) {
     work = dispatcher_->HasWork();
   }
   work = work || hooks_.extra_work(true) || request.done();
-  if (!work) shm::Park(doorbell, ParkTime(request.deadline));
+  if (!work) {
+    shm::Park(doorbell, ParkTime(request.deadline));
+    was_woken_.store(true, std::memory_order_relaxed);
+  }
   doorbell.Cancel();
 }
 

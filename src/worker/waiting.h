@@ -54,7 +54,8 @@ class Waiting {
  private:
   bool LookForWork(const Request& request);
   bool Spin(const Request& request);
-  void OfferCore(int64_t now);
+  static int64_t Yield(int64_t now);
+  void PauseYields(int64_t now, int64_t taken);
   void ParkAsLeader(const Request& request);
   void ParkAsFollower(const Request& request, Waiter* waiter);
   void HandOver();
@@ -66,7 +67,8 @@ class Waiting {
   // How long nobody need be offered this thread's core, as the last offers went, and until when.
   std::atomic<int64_t> yield_pause_{0};
   std::atomic<int64_t> next_yield_{0};
-  std::mutex mutex_;  // over the two below; taken before the owner's lock
+  std::atomic<bool> was_woken_{false};  // the leader, since it polled last
+  std::mutex mutex_;                    // over the two below; taken before the owner's lock
   bool has_leader_ = false;
   std::vector<Waiter*> followers_;
 };
