@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "rows.h"
+#include "shared_pages.h"
 #include "workload.h"
 
 namespace manta::bench {
@@ -106,25 +107,33 @@ double Rate(size_t bytes, int64_t ns) {
   return static_cast<double>(bytes) * 1e9 / static_cast<double>(ns);
 }
 
+double CopyRate(const SharedPages& pages, const Large& source) {
+  const size_t bytes = source.size() * sizeof source[0];
+  const int64_t start = NowNs();
+  std::memcpy(pages.data(), source.data(), bytes);
+  return Rate(bytes, NowNs() - start);
+}
+
+// What hosts give for fresh pages varies within a run: each round has its own copy to be compared with.
 void RunLargeFirst(RowContext& context) {
   const size_t bytes = LargeBytes(context);
   const Large source = MakeLarge(bytes);
   const uint64_t expected = SumOfPages(source);
   std::vector<double> rates;
+  std::vector<double> copies;
+  std::vector<double> ratios;
   for (int round = 0; round < context.Pick(5, 3); ++round) {
+    copies.push_back(CopyRate(SharedPages(bytes), source));
     Cluster cluster;
     const int64_t start = NowNs();
     const ObjectRef<Large> reference = Put(source);
     rates.push_back(Rate(bytes, NowNs() - start));
     CheckSum("large object", SumOfPages(*Get(reference)), expected);
+    ratios.push_back(rates.back() / copies.back());
   }
-  context.Report(
-      Metric{"rate",
-             kBytesPerSecond,
-             Better::kHigher,
-             rates,
-             Target{"twice memcpy into fresh pages", 0, 2, "raw.memcpy/into fresh memfd pages"},
-             {"raw.memcpy/into fresh memfd pages", "raw.memcpy/populate fresh pages, then copy"}});
+  context.Report(Metric{"rate", kBytesPerSecond, Better::kHigher, rates, {}, {"raw.memcpy/populate fresh pages, then copy"}});
+  context.Report(Metric{"memcpy into fresh memfd pages, in turn with it", kBytesPerSecond, Better::kHigher, copies});
+  context.Report(Metric{"rate / that of memcpy", "", Better::kHigher, ratios, Target{"twice memcpy into fresh pages", 2}});
   context.Note(std::to_string(bytes / kMiB) + " MiB");
 }
 
@@ -134,21 +143,25 @@ void RunLargeWarm(RowContext& context) {
   const uint64_t expected = SumOfPages(source);
   Cluster cluster;
   std::vector<double> rates;
+  std::vector<double> copies;
+  std::vector<double> ratios;
+  const SharedPages pages(bytes);
   const int warm_up = 2;
   for (int round = -warm_up; round < context.Pick(7, 3); ++round) {
+    const double copy = CopyRate(pages, source);
     const int64_t start = NowNs();
     const ObjectRef<Large> reference = Put(source);
     const int64_t elapsed = NowNs() - start;
     CheckSum("large object", SumOfPages(*Get(reference)), expected);
-    if (round >= 0) rates.push_back(Rate(bytes, elapsed));
+    if (round < 0) continue;
+    rates.push_back(Rate(bytes, elapsed));
+    copies.push_back(copy);
+    ratios.push_back(rates.back() / copy);
   }
-  context.Report(Metric{"rate",
-                        kBytesPerSecond,
-                        Better::kHigher,
-                        rates,
-                        Target{"90 % of memcpy into warm shared memory", 0, 0.9,
-                               "raw.memcpy/into warm shared memory"},
-                        {"raw.memcpy/into warm shared memory"}});
+  context.Report(Metric{"rate", kBytesPerSecond, Better::kHigher, rates});
+  context.Report(Metric{"memcpy into warm shared memory, in turn with it", kBytesPerSecond, Better::kHigher, copies});
+  context.Report(Metric{"rate / that of memcpy", "", Better::kHigher, ratios,
+                        Target{"90 % of memcpy into warm shared memory", 0.9}});
   context.Note(std::to_string(bytes / kMiB) +
                " MiB; each object is dropped before the next is put");
 }

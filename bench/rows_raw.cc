@@ -8,6 +8,7 @@
 #include "helper_programs.h"
 #include "raw_pair.h"
 #include "rows.h"
+#include "shared_pages.h"
 
 namespace manta::bench {
 namespace {
@@ -142,29 +143,6 @@ void RunTbb(RowContext& context) { RunHelperProgram("manta_bench_tbb", context);
 // ---- Memory
 
 constexpr size_t kMiB = 1024 * 1024;
-
-class SharedPages {
- public:
-  explicit SharedPages(size_t bytes) : bytes_(bytes) {
-    fd_ = memfd_create("bench", MFD_CLOEXEC);
-    Require(fd_ >= 0 && ftruncate(fd_, static_cast<off_t>(bytes)) == 0, "no memfd of that size");
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-    Require(memory != MAP_FAILED, "mmap failed");
-    data_ = static_cast<unsigned char*>(memory);
-  }
-  ~SharedPages() {
-    munmap(data_, bytes_);
-    close(fd_);
-  }
-  SharedPages(const SharedPages&) = delete;
-  SharedPages& operator=(const SharedPages&) = delete;
-  unsigned char* data() const { return data_; }
-
- private:
-  size_t bytes_;
-  int fd_;
-  unsigned char* data_;
-};
 
 void RunCopies(RowContext& context) {
   const size_t bytes = context.Pick<size_t>(800, 100) * kMiB;

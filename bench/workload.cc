@@ -28,6 +28,16 @@ Whereabouts CheckTasksRunElsewhere() {
   return there;
 }
 
+double RateOfBatches(int64_t ns) {
+  TaskBatch batch(1000);
+  uint64_t first = 1;
+  uint64_t count = 0;
+  const int64_t start = NowNs();
+  int64_t now = start;
+  for (; now - start < ns; now = NowNs()) count += batch.Run(first += 1000);
+  return static_cast<double>(count) * 1e9 / static_cast<double>(now - start);
+}
+
 uint64_t TaskBatch::Run(uint64_t first) {
   references_.clear();
   const auto task = Task(ScrambleTask);

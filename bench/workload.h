@@ -63,6 +63,9 @@ class TaskBatch {
 // Sum of the results of tasks with the arguments first, first + 1, ...
 uint64_t ExpectedSum(uint64_t first, uint64_t count);
 
+// Tasks per second of this thread, in batches of 1,000 for so long.
+double RateOfBatches(int64_t ns);
+
 // Calls one at a time: `call` makes the call with a distinct argument and waits for its result
 // (which is checked), `where` makes one that tells where it ran. Reports p50 and p99.
 struct RoundTrips {

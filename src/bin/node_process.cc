@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -155,10 +156,8 @@ uint64_t PrepareProcess(bool embedded) {
   return before;
 }
 
-}  // namespace
-
-Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
-                   const std::function<void(const NodeReady&)>& on_ready) {
+Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
+               const std::function<void(const NodeReady&)>& on_ready) {
   NodeOptions options = given;
   node::JoinedCluster joined;
   if (!options.head.empty()) {
@@ -232,6 +231,22 @@ Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
   session->RemoveAllButHistory();
   if (options.session_directory.empty()) node::RemoveOldSessions(contracts::SessionRoot());
   return {};
+}
+
+}  // namespace
+
+Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+                   const std::function<void(const NodeReady&)>& on_ready) {
+  bool ready = false;
+  try {
+    return Serve(options, std::move(driver), [&](const NodeReady& facts) {
+      ready = true;
+      on_ready(facts);
+    });
+  } catch (const std::exception& error) {
+    if (ready) throw;  // a bug: its core file and daemon.err tell more
+    return MakeError(MANTA_ERROR_START_FAILED, std::string("the node daemon could not start: ") + error.what());
+  }
 }
 
 }  // namespace manta::bin

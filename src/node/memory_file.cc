@@ -42,7 +42,7 @@ Result<unsigned char*> MemoryFile::Map(uint64_t bytes) {
   void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
                        fd_.get(), 0);
   if (address == MAP_FAILED) {
-    return ErrnoError("mapping " + std::to_string(bytes) + " bytes of shared memory", errno);
+    return ErrnoError("mapping " + std::to_string(bytes) + " bytes of shared memory (is the address space limited by ulimit -v?)", errno);
   }
   madvise(address, bytes, MADV_DONTDUMP);  // a core file of the daemon is about the daemon
   mapped_ = static_cast<unsigned char*>(address);

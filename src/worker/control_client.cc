@@ -134,9 +134,8 @@ void ControlClient::Run() {
 Result<Handshake> ShakeHands(int socket, wire::HelloT hello, int64_t timeout_ns) {
   hello.protocol_min = contracts::kProtocolMin;
   hello.protocol_max = contracts::kProtocolMax;
-  if (Result<> sent = contracts::WriteAll(socket, contracts::Encode(std::move(hello))); !sent) {
-    return sent.error();
-  }
+  // A daemon that has ended already may have said why before: that counts, and not the failed write.
+  (void)contracts::WriteAll(socket, contracts::Encode(std::move(hello)));
   Handshake handshake;
   const int64_t deadline = NowNs() + timeout_ns;
   for (;;) {
@@ -166,10 +165,10 @@ Result<Handshake> ShakeHands(int socket, wire::HelloT hello, int64_t timeout_ns)
     uint8_t buffer[4096];
     Result<int64_t> count =
         contracts::ReadSome(socket, buffer, sizeof buffer, &handshake.descriptors);
-    if (!count) return count.error();
-    if (count.value() == 0) {
+    if (!count || count.value() == 0) {
       return MakeError(MANTA_ERROR_START_FAILED,
-                       "the node daemon ended during the handshake; its log says why");
+                       "the node daemon ended during the handshake; what it wrote to the standard error, or daemon.log in its "
+                       "session directory, says why");
     }
     if (count.value() > 0) handshake.reader.Append({buffer, static_cast<size_t>(count.value())});
   }

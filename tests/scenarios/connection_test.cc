@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +53,18 @@ TEST_F(Connection, IsNotMadeOnAWorkersWayToMain) {
   unsetenv("MANTA_ZYGOTE_FD");
   EXPECT_NE(message.find("before main"), std::string::npos) << message;
   EXPECT_TRUE(Processes().empty());
+}
+
+// What keeps the daemon from starting reaches the one who calls Init, though the daemon has ended by then.
+TEST_F(Connection, ThatFailsSaysWhyTheDaemonDidNotStart) {
+  const char* before = getenv("MANTA_TMPDIR");
+  const std::optional<std::string> kept = before != nullptr ? std::optional<std::string>(before) : std::nullopt;
+  setenv("MANTA_TMPDIR", "/nowhere/at/all", 1);
+  for (int i = 0; i < 5; ++i) {
+    const std::string message = MessageOf<manta::SystemError>([] { manta::Init(); });
+    EXPECT_NE(message.find("/nowhere/at/all"), std::string::npos) << message;
+  }
+  kept ? setenv("MANTA_TMPDIR", kept->c_str(), 1) : unsetenv("MANTA_TMPDIR");
 }
 
 TEST_F(Connection, ToAutoIsToTheNewestCluster) {
@@ -109,7 +122,8 @@ TEST_F(Connection, OfAChildMadeByForkIsAnotherCluster) {
   const pid_t parents = ThePid(Role::kDaemon);
   EXPECT_EQ(StatusOfChild([&] {
               manta::Init();
-              if (Pids(Role::kDaemon).size() != 2) return 1;
+              // For a moment a zygote on its way to exec looks like a daemon.
+              if (!Eventually(5s, [&] { return Pids(Role::kDaemon).size() == 2; })) return 1;
               if (*manta::Get(manta::Task(Echo).Remote(std::string("child"))) != "child") return 2;
               manta::Shutdown();
               return 0;
