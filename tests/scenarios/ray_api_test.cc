@@ -30,6 +30,7 @@ Point Move(Point point, int by) {
   return point;
 }
 int Fail() { throw std::runtime_error("as planned"); }
+int Crash() { _exit(1); }
 int Sleep() {
   usleep(2'000'000);
   return 0;
@@ -130,6 +131,14 @@ TEST_F(RayApi, ThrowsWhatProgramsCatch) {
   EXPECT_THROW(ray::Get(ray::Task(Sleep).Remote(), 50), ray::internal::RayTimeoutException);
   EXPECT_THROW(ray::Get(ray::Task(Fail).Remote()), ray::internal::RayException);
   EXPECT_THROW(ray::Get(ray::Task(Fail).Remote()), std::exception);
+  EXPECT_THROW(ray::Get(ray::Task(Crash).Remote()), ray::internal::RayWorkerException);
+}
+
+TEST(RayExceptions, AreThoseOfMantaOrForProgramsToThrow) {
+  const auto lost = [] { throw manta::OwnerDiedError("gone"); };
+  EXPECT_THROW(lost(), ray::internal::UnreconstructableException);
+  const auto unknown = [] { throw ray::internal::RayFunctionNotFound("no such function"); };
+  EXPECT_THROW(unknown(), ray::internal::RayException);
 }
 
 TEST_F(RayApi, SaysWhatIsNotThereYet) {
@@ -220,7 +229,10 @@ class Named {
 };
 struct NamedPair : Named, Pair {
   int z = 0;
-  MSGPACK_DEFINE(MSGPACK_BASE(Named), MSGPACK_BASE_ARRAY(Pair), z);
+  MSGPACK_DEFINE(MSGPACK_BASE_MAP(Named), MSGPACK_BASE_ARRAY(Pair), z);
+};
+struct Renamed : Named {
+  MSGPACK_DEFINE(MSGPACK_BASE(Named));
 };
 MSGPACK_ADD_ENUM(Color);
 
@@ -231,6 +243,9 @@ TEST_F(RayInit, InLocalModeIgnoresOtherClusters) {
   config.default_actor_lifetime = ray::ActorLifetime::NON_DETACHED;
   ray::Init(config);
   EXPECT_EQ(ray::Put(Pair{1, 2}).Get()->y, 2);
+  Renamed renamed;
+  renamed.name = "eight";
+  EXPECT_EQ(ray::Put(renamed).Get()->name, "eight");
   NamedPair value;
   value.name = "seven";
   value.y = 3;
@@ -260,9 +275,11 @@ TEST(RayLog, HasLevels) {
 TEST(RayLog, WritesALine) {
   testing::internal::CaptureStderr();
   RAYLOG(INFO) << "three is " << 3;
+  ray::RayLogger("file.cc", 7, ray::RayLoggerLevel::WARNING) << "by hand";
   RAYLOG(DEBUG) << "left out";
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("INFO: three is 3\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("[file.cc:7] WARNING: by hand\n"), std::string::npos) << text;
   EXPECT_EQ(text.find("left out"), std::string::npos);
 }
 
