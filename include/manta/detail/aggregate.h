@@ -3,9 +3,7 @@
 // many fields.
 //
 // Limits: at most kMaxFields fields and kMaxInitializers initialisers (the elements of a C array
-// are one field, but count as initialisers), no base classes, no reference members. Bit-fields and
-// anonymous unions or structs compilers refuse where this file names or visits the fields: such a
-// type lists its members with MANTA_DEFINE or has a Serialize hook.
+// are one field, but count as initialisers), no base classes, no reference members.
 #pragma once
 
 #include <cstddef>
