@@ -529,7 +529,8 @@ TEST(Workers, AFloodOfOutputIsCutShortAndItsLogStaysSmall) {
     stat(path.c_str(), &status);
     return static_cast<uint64_t>(status.st_size);
   };
-  EXPECT_TRUE(Eventually([&] { return size_of(log) == 0; }));
+  // Cut once or twice, as the daemon comes to read in the middle of the flood or after it.
+  EXPECT_TRUE(Eventually([&] { return size_of(log) <= 10u << 20; }));
   EXPECT_EQ(size_of(log + ".1"), 10u << 20);
   EXPECT_EQ(cluster.Ask(cluster.driver(), lease->worker, "print after the flood"), "done");
   size_t bytes = 0;
