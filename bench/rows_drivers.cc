@@ -200,6 +200,7 @@ void RunDrivers(RowContext& context) {
     };
     for (int round = 0; round <= context.rounds(); ++round) {
       const double of_one = run(1, context.round_ns() / 2);
+      run(2, context.round_ns() / 3);  // until each has the workers that it needs
       const double of_both = run(2, context.round_ns());
       if (round == 0) continue;  // warm-up
       alone.push_back(of_one);

@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 namespace manta::worker {
 
@@ -13,9 +16,10 @@ class PagePopulator {
  public:
   // `memory` is the writable view of an arena of `bytes`, and stays mapped; `cores` bounds the threads.
   PagePopulator(unsigned char* memory, uint64_t bytes, uint32_t cores);
+  ~PagePopulator();
 
-  // Maps and allocates the pages of [offset, offset + size) as far as that pays. Never fails: what could not be had is left to the faults
-  // of whoever writes.
+  // Maps and allocates the pages of [offset, offset + size) as far as that pays; the last of them come while the caller writes the first.
+  // Never fails: what could not be had is left to the faults of whoever writes.
   void Populate(uint64_t offset, uint64_t size);
 
  private:
@@ -23,13 +27,23 @@ class PagePopulator {
   // A smaller object is written before threads have started.
   static constexpr uint64_t kLeastBytes = 8 * 1024 * 1024;
   static constexpr uint32_t kMostThreads = 4;
+  // A thread copies about as many times faster than it populates.
+  static constexpr uint64_t kCopySpeed = 16;
 
-  void PopulateFrom(std::atomic<uint64_t>* next, uint64_t end);
+  struct Job {
+    std::atomic<uint64_t> next;
+    const uint64_t end;
+  };
+
+  void Populate(Job* job, uint64_t end);
+  void JoinHelpers();
 
   unsigned char* const memory_;
   const uint64_t bytes_;
   const uint32_t threads_;
   const std::unique_ptr<std::atomic<bool>[]> populated_;  // by block
+  std::mutex mutex_;
+  std::vector<std::thread> helpers_;  // of the last object
 };
 
 }  // namespace manta::worker
