@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kSpinNs = 50'000;
 // From here on a spinning thread offers its core to others between two looks. When nobody takes it, it offers it more and more
 // rarely: that costs a system call each time.
-constexpr int64_t kUnyieldingNs = 10'000;
+constexpr int64_t kUnyieldingNs = 3'000;
 constexpr int64_t kRarestYieldNs = 2'000'000;
 // A call of sched_yield that takes longer let somebody else run, and that was no time of spinning. It is no excuse to spin for ever, though.
 constexpr int64_t kSwitchNs = 1'500;
