@@ -4,6 +4,7 @@
     test_summary.py NAME=FILE.xml...
 
 Beside each FILE.xml stands FILE.json, the output of ctest --show-only=json-v1, for the labels.
+What failed tests said comes last, so that the end of a log tells why a run failed.
 Exits 1 when a test failed or a file is missing.
 """
 
@@ -11,6 +12,9 @@ import json
 import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
+
+OUTPUTS_SHOWN = 5
+FIRST_LINES, LAST_LINES = 30, 15
 
 
 def read_labels(path):
@@ -23,10 +27,18 @@ def read_labels(path):
     return labels
 
 
+def output_of(case):
+    lines = (case.findtext('system-out') or '').rstrip().splitlines()
+    left_out = len(lines) - FIRST_LINES - LAST_LINES
+    if left_out > 0:
+        lines[FIRST_LINES:-LAST_LINES] = [f'[{left_out} lines]']
+    return '\n'.join(f'  | {line}' for line in lines)
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    failures, skips, missing = [], [], 0
+    failures, skips, outputs, missing = [], [], [], 0
     print(f'{"preset":<10}{"label":<12}{"passed":>8}{"failed":>8}{"skipped":>9}{"seconds":>10}')
     for argument in sys.argv[1:]:
         name, _, path = argument.partition('=')
@@ -50,6 +62,7 @@ def main():
             else:
                 row[1] += 1
                 failures.append(f'{name}: {case.get("name")}')
+                outputs.append(f'{failures[-1]} said:\n{output_of(case)}')
             row[3] += float(case.get('time') or 0)
         for label, (passed, failed, skipped, seconds) in sorted(rows.items()):
             print(f'{name:<10}{label:<12}{passed:>8}{failed:>8}{skipped:>9}{seconds:>10.2f}')
@@ -59,6 +72,8 @@ def main():
         print(f'skipped  {skip}')
     for failure in failures:
         print(f'FAILED   {failure}')
+    for output in outputs[:OUTPUTS_SHOWN]:
+        print(output)
     return 1 if failures or missing else 0
 
 

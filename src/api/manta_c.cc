@@ -181,13 +181,15 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
                      "num_cpus, num_gpus, resources and object_store_bytes describe a cluster to start; the cluster at '" +
                          address + "' runs already: leave them out, or use the address 'local'");
   }
-  Result<manta::worker::Attachment> attachment = manta::worker::AttachToCluster(address);
-  if (!attachment) return attachment.error();
-  manta::wire::HelloT hello = DriverHello(config);
-  hello.secret = attachment->secret;
-  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(attachment->socket, std::move(hello));
-  if (!runtime) return runtime.error();
-  return Joined{std::move(runtime).value(), 0};
+  for (;;) {
+    Result<manta::worker::Attachment> attachment = manta::worker::AttachToCluster(address);
+    if (!attachment) return attachment.error();
+    manta::wire::HelloT hello = DriverHello(config);
+    hello.secret = attachment->secret;
+    Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(attachment->socket, std::move(hello));
+    if (runtime) return Joined{std::move(runtime).value(), 0};
+    if (manta::worker::StillRuns(attachment->session)) return runtime.error();
+  }
 }
 
 }  // namespace

@@ -332,4 +332,13 @@ void ActorLinks::FailAll(const Error& error) {
   searches_.FailAll(error);
 }
 
+void ActorLinks::ForgetLives() {
+  references_->set_life_listener({});
+  for (const auto& [id, actor] : actors_) {
+    if (actor->references > 0 && !actor->detached) continue;
+    if (actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));
+  }
+  lingering_.clear();
+}
+
 }  // namespace manta::worker

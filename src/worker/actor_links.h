@@ -77,6 +77,8 @@ class ActorLinks {
   // Somebody wants an actor of ours killed that had no process when the daemon looked.
   void OnKill(const ActorId& id, bool no_restart);
   void FailAll(const Error& error);
+  // [lock] The connection has ended: lets go of what kept actors alive that nobody here has a handle to, or that need none.
+  void ForgetLives();
 
   // Actors that this process has handles to.
   size_t in_use() const {

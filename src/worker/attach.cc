@@ -1,9 +1,10 @@
 #include "worker/attach.h"
 
-#include <algorithm>
-#include <vector>
+#include <unistd.h>
 
-#include "contracts/session_files.h"
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace manta::worker {
 namespace {
@@ -30,16 +31,30 @@ Result<contracts::SessionAddress> Choose(const std::string& address) {
   return *std::max_element(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) { return a.name() < b.name(); });
 }
 
+Result<Attachment> Attach(const contracts::SessionAddress& session) {
+  Result<std::string> secret = contracts::ReadSecret(session.directory);
+  if (!secret) return secret.error();
+  Result<int> socket = contracts::ConnectToSession(session);
+  if (!socket) return socket.error();
+  return Attachment{session, socket.value(), std::move(secret).value()};
+}
+
 }  // namespace
 
 Result<Attachment> AttachToCluster(const std::string& address) {
-  Result<contracts::SessionAddress> session = Choose(address);
-  if (!session) return session.error();
-  Result<std::string> secret = contracts::ReadSecret(session->directory);
-  if (!secret) return secret.error();
-  Result<int> socket = contracts::ConnectToSession(session.value());
-  if (!socket) return socket.error();
-  return Attachment{socket.value(), std::move(secret).value()};
+  for (;;) {
+    Result<contracts::SessionAddress> session = Choose(address);
+    if (!session) return session.error();
+    Result<Attachment> attachment = Attach(*session);
+    // Every round without a return is the end of a cluster.
+    if (attachment || StillRuns(*session)) return attachment;
+  }
+}
+
+bool StillRuns(const contracts::SessionAddress& session) {
+  const Result<int> socket = contracts::ConnectToSession(session);
+  if (socket) close(socket.value());
+  return static_cast<bool>(socket);
 }
 
 }  // namespace manta::worker

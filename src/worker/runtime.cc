@@ -249,6 +249,8 @@ void Runtime::Close() {
   if (is_driver_) control_->AwaitEnd(kGoodbyeLimit);
   control_->Stop();
   owner_->set_freed_hook([] {});
+  std::lock_guard guard(owner_->lock());
+  actors_->ForgetLives();
 }
 
 void Runtime::AbandonAfterFork() {

@@ -1,10 +1,19 @@
 // What belongs to one connection to a cluster, from Init to Shutdown, and does not leak out of it: references, and the process.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/cluster_test.h"
@@ -97,6 +106,40 @@ bool ThrowsNotInitialized(Call&& call) {
     return std::string(error.what()).find("fork()") != std::string::npos;
   }
   return false;
+}
+
+// The sockets of a killed daemon stay open until the system has taken its memory apart.
+TEST_F(Connection, ToAutoIsToNoClusterThatEndsMeanwhile) {
+  const std::string folder = std::string(getenv("MANTA_TMPDIR")) + "/manta-" + std::to_string(geteuid());
+  const std::string session = folder + "/session_ending_1";
+  std::filesystem::create_directories(session);
+  chmod(folder.c_str(), 0700);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const std::string text = "manta-test-" + std::to_string(getpid());
+  std::memcpy(name.sun_path + 1, text.data(), text.size());
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&name), length), 0);
+  ASSERT_EQ(listen(listener, 8), 0);
+  std::ofstream(session + "/secret") << "secret\n";
+  chmod((session + "/secret").c_str(), 0600);
+  std::ofstream(session + "/address") << "manta-session 1\nsocket=" << text << "\npid=1\nembedded=0\n";
+  std::thread ends([listener] {
+    // The first looks who listens, the second says hello.
+    close(accept(listener, nullptr, nullptr));
+    const int connection = accept(listener, nullptr, nullptr);
+    pollfd hello{connection, POLLIN, 0};
+    poll(&hello, 1, 5'000);
+    close(listener);
+    close(connection);
+  });
+  manta::Config config;
+  config.address = "auto";
+  const std::string message = MessageOf<manta::StartFailedError>([&] { manta::Init(config); });
+  ends.join();
+  EXPECT_NE(message.find("no running cluster was found"), std::string::npos) << message;
+  EXPECT_FALSE(std::filesystem::exists(session + "/address")) << "it is tidied up";
 }
 
 TEST_F(Connection, IsNotTheOneOfAChildMadeByFork) {
