@@ -93,9 +93,11 @@ void Connection::Flush() {
         if (watch_) watch_->WantWrite();
         return;
       }
-      // A peer that is gone may have left frames for us (its Goodbye, or why): reading finds the end of the stream after them.
+      const int error = errno;
       output_.clear();
       pending_bytes_ = 0;
+      // A peer that is gone may have left frames for us (its Goodbye, or why): reading finds the end of the stream after them.
+      if (error != EPIPE && error != ECONNRESET) Fail(ErrnoError("sending", error).message);
       break;
     }
     next.descriptors.clear();

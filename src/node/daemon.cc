@@ -215,6 +215,19 @@ void Daemon::RefuseProcess(const std::shared_ptr<Connection>& connection, manta_
   connections_->Forget(connection->id());
 }
 
+std::optional<Daemon::Arenas> Daemon::DuplicateArenas(const std::shared_ptr<Connection>& connection) {
+  Arenas arenas;
+  arenas.push_back(control_->file().Duplicate());
+  arenas.push_back(objects_->file().Duplicate());
+  for (const UniqueFd& arena : arenas) {
+    if (arena) continue;
+    RefuseProcess(connection, MANTA_ERROR_SYSTEM,
+                  "the node daemon has too many open files to share its memory: raise the limit (ulimit -n)");
+    return std::nullopt;
+  }
+  return arenas;
+}
+
 ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connection>& connection,
                                 const wire::Hello& hello) {
   Program program;
@@ -227,6 +240,8 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
     RefuseProcess(connection, MANTA_ERROR_INVALID_ARGUMENT, "the driver names no executable");
     return {};
   }
+  std::optional<Arenas> arenas = DuplicateArenas(connection);
+  if (!arenas) return {};
   const ProcessId id = processes_.NextId();
   const auto page = control_->AcquirePage(id);
   if (!page) {
@@ -251,7 +266,7 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   driver.log_to_driver = hello.log_to_driver();
   const Process& added = processes_.Add(std::move(driver));
   if (peer.kind == Peer::Kind::kInheritedDriver) embedding_driver_ = id;
-  SendWelcome(added, hello);
+  SendWelcome(added, hello, std::move(*arenas));
   log_.info("driver joined process={} pid={} job={} program=\"{}\"", SerialOf(id), added.pid,
             added.job.value, program.path);
   recorder_->Joined(added);
@@ -267,6 +282,11 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
 
 ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connection>& connection,
                                 const wire::Hello& hello) {
+  std::optional<Arenas> arenas = DuplicateArenas(connection);
+  if (!arenas) {
+    workers_->OnWorkerLost(peer.process);
+    return peer.process;
+  }
   const auto executable = workers_->ExecutableOf(peer.process);
   const auto page = control_->AcquirePage(peer.process);
   if (!page || !executable || !workers_->OnWorkerHello(peer.process, hello.pid())) {
@@ -289,7 +309,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
     worker.ray_namespace = driver->ray_namespace;
   }
   const Process& added = processes_.Add(std::move(worker));
-  SendWelcome(added, hello);
+  SendWelcome(added, hello, std::move(*arenas));
   recorder_->Joined(added);
   log_.debug("worker ready process={} pid={}", SerialOf(added.id), added.pid);
   logs_->Watch(added, workers_->LogOf(added.id));
@@ -308,11 +328,11 @@ ProcessId Daemon::WelcomeTool(const Peer& peer, const std::shared_ptr<Connection
   tool.connection = connection;
   tool.since = EventLoop::Now();
   const Process& added = processes_.Add(std::move(tool));
-  SendWelcome(added, hello);
+  SendWelcome(added, hello, {});  // tools look from outside
   return added.id;
 }
 
-void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
+void Daemon::SendWelcome(const Process& process, const wire::Hello& hello, Arenas arenas) {
   wire::WelcomeT welcome;
   welcome.protocol = NegotiatedProtocol(hello, AdmissionRules{});
   welcome.process = process.id.value;
@@ -326,11 +346,6 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello) {
   welcome.object_bytes = objects_->file().bytes();
   welcome.object_slots = objects_->slots();
   welcome.resources = contracts::AmountsOf(options_.resources);
-  std::vector<UniqueFd> arenas;
-  if (process.page) {  // tools look from outside
-    arenas.push_back(control_->file().Duplicate());
-    arenas.push_back(objects_->file().Duplicate());
-  }
   process.connection->Send(std::move(welcome), std::move(arenas));
 }
 

@@ -116,7 +116,10 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
                           const wire::Hello& hello);
   ProcessId WelcomeTool(const Peer& peer, const std::shared_ptr<Connection>& connection,
                         const wire::Hello& hello);
-  void SendWelcome(const Process& process, const wire::Hello& hello);
+  // The node's memory, for a process that joins. Refuses it if there are too many open files.
+  using Arenas = std::vector<UniqueFd>;
+  std::optional<Arenas> DuplicateArenas(const std::shared_ptr<Connection>& connection);
+  void SendWelcome(const Process& process, const wire::Hello& hello, Arenas arenas);
   void RefuseProcess(const std::shared_ptr<Connection>& connection, manta_error_kind kind,
                      const std::string& message);
   void Dispatch(Process& sender, const wire::Frame& frame);

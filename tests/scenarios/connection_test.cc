@@ -1,5 +1,6 @@
 // What belongs to one connection to a cluster, from Init to Shutdown, and does not leak out of it: references, and the process.
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "tests/support/cluster_test.h"
+#include "tests/support/program.h"
 
 namespace manta_test {
 namespace {
@@ -106,6 +108,19 @@ bool ThrowsNotInitialized(Call&& call) {
     return std::string(error.what()).find("fork()") != std::string::npos;
   }
   return false;
+}
+
+TEST_F(Connection, UnderATightLimitOfFilesWorksOrNamesTheLimit) {
+  for (rlim_t limit = 8; limit <= 24; ++limit) {
+    const ProgramResult result = RunProgram({ExamplePath("hello")}, [limit] {
+      const rlimit files{limit, limit};
+      setrlimit(RLIMIT_NOFILE, &files);
+    });
+    if (result.status == 0) continue;
+    const bool explained = result.err.find("open files") != std::string::npos ||
+                           result.err.find("workers cannot be started") != std::string::npos;
+    EXPECT_TRUE(explained) << limit << ": " << result.err;
+  }
 }
 
 // The sockets of a killed daemon stay open until the system has taken its memory apart.
