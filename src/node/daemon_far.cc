@@ -340,7 +340,9 @@ bool Daemon::OnData(const trunk::FrameView& frame) {
 }
 
 void Daemon::OnTrunkDrained() {
-  if (copies_) copies_->Pump();
+  if (!far_channels_) return;
+  copies_->Pump();
+  far_channels_->OnDrained();
 }
 
 }  // namespace manta::node

@@ -5,14 +5,23 @@
 // comes back as a completion that says kReturned: when the owner asks (TakeBack), and without being asked when the worker blocks,
 // its lease is revoked, or it dies. The daemon at the worker's node pushes in the order in which tasks came; a task waits for local
 // copies of its shared arguments, and later ones of the channel behind it.
+//
+// Back pressure: while much waits in the trunk, the daemons claim nothing more and read no more completions. What is not claimed
+// waits in the rings and in its owner's backlog, from where the owner takes it back or cancels it without asking anybody; workers wait
+// for room for their results as they do for an owner that does not read. What arrives is always read, so that two directions that are
+// full cannot hold each other up; how much of it waits for a worker is bounded by its owners' windows. Everything else that is sent
+// (requests and answers of few bytes) passes at any time.
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -33,13 +42,19 @@ class FarChannels {
   // microseconds then, as everybody does. What others do with a core that it yields in between is no reason to sleep, up to a limit.
   static constexpr int kIdleLooks = 64;
   static constexpr Nanoseconds kLongestSpin = 2 * kMillisecond;
-  static constexpr Nanoseconds kRetry = kMillisecond;  // while a worker's ring has no room
+  static constexpr Nanoseconds kRetry = kMillisecond;  // while the ring of a worker or of an owner has no room
+  // Nothing of this kind is sent while so much waits in the trunk, until it has drained (TrunkLink::kDrained). Completions may fill it
+  // more: they set free what tasks hold, and neither kind can take all of the room.
+  static constexpr size_t kMostTasks = 4u << 20;
+  static constexpr size_t kMostCompletions = 6u << 20;
 
   // `page`: the daemon's own process page, at which the other ends ring. `spin`: there are cores for it.
   FarChannels(EventLoop& loop, ControlArena& arena, ObjectCopies& copies, uint32_t page, bool spin);
   ~FarChannels();
 
-  void Connect(std::shared_ptr<TrunkLink> link) { link_ = std::move(link); }
+  void Connect(std::shared_ptr<TrunkLink> link);
+  // The trunk has room again.
+  void OnDrained();
   // The other node is dead: all channels end; what their owners pushed and nobody answered is theirs to deal with.
   void Disconnect();
 
@@ -114,13 +129,26 @@ class FarChannels {
     std::deque<std::shared_ptr<Arriving>> arriving;
   };
 
+  // Of one channel in a row, before others get their turn.
+  static constexpr uint32_t kBurst = 64;
+  static constexpr size_t kBurstBytes = 256 * 1024;
+  // Closes when `most` bytes wait in the trunk, opens when it has drained.
+  struct Gate {
+    size_t most;
+    bool open = true;
+    trunk::ChannelName last{};  // the channel at which it closed
+  };
+
   void Turn();
   bool Look();
   void Arm();
   void TurnSoon();
   bool HasWork() const;
+  bool Admits(Gate& gate);
+  template <class Channel, class Send>
+  uint32_t SendInTurn(std::map<trunk::ChannelName, Channel>& channels, Gate& gate, const Send& send);
   uint32_t SendTasks(AtOwner& channel);
-  uint32_t SendCompletions(AtWorker& channel);
+  uint32_t SendCompletions(AtWorker& channel, bool all);
   void SendCompletion(const trunk::ChannelName& name, const shm::CompletionBody& body,
                       uint32_t results, std::span<const uint8_t> payload);
   bool OnTask(std::span<const uint8_t> body);
@@ -132,7 +160,9 @@ class FarChannels {
   void ReturnUnbegun(AtWorker& channel);
   bool TakeBack(AtWorker& channel, uint32_t record);
   void WriteHeld(const trunk::ChannelName& name);
+  void WriteAllHeld();
   bool Write(AtOwner& channel, const std::shared_ptr<Held>& held);
+  // Replaces the handle at `offset` of the item's payload by that of a local copy.
   template <class Item>
   void AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, ProcessId move_to,
                  std::function<void()> done);
@@ -145,6 +175,8 @@ class FarChannels {
   std::shared_ptr<TrunkLink> link_;
   std::map<trunk::ChannelName, AtOwner> at_owner_;
   std::map<trunk::ChannelName, AtWorker> at_worker_;
+  Gate tasks_{kMostTasks};
+  Gate completions_{kMostCompletions};
   DoorbellWatch watch_;
   Timer retry_;
   bool turn_posted_ = false;
@@ -152,5 +184,29 @@ class FarChannels {
   Nanoseconds worked_at_ = 0;
   int idle_looks_ = 0;
 };
+
+template <class Item>
+void FarChannels::AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, ProcessId move_to,
+                            std::function<void()> done) {
+  shm::SharedHandle origin;
+  std::memcpy(&origin, item->payload.data() + offset, sizeof origin);
+  auto answer = [weak = std::weak_ptr<Item>(item), offset,
+                 done = std::move(done)](const Result<shm::SharedHandle>& local) {
+    const std::shared_ptr<Item> waiting = weak.lock();
+    if (waiting == nullptr) return;  // its channel has ended
+    if (local) {
+      std::memcpy(waiting->payload.data() + offset, &local.value(), sizeof(shm::SharedHandle));
+    } else if (!waiting->failed) {
+      waiting->failed = local.error();
+    }
+    --waiting->awaited;
+    done();
+  };
+  if (move_to) {
+    copies_.Move(origin, move_to, std::move(answer));
+  } else {
+    copies_.Copy(origin, std::move(answer));
+  }
+}
 
 }  // namespace manta::node
