@@ -77,6 +77,7 @@ class Cluster {
   void Adopt(UniqueFd trunk);
 
   bool is_head() const { return self_.head; }
+  size_t pending() const { return link_ == nullptr ? 0 : link_->pending(); }  // bytes on the trunk
   bool up() const { return link_ != nullptr && peer_.alive; }
   bool IsThere(ProcessId process) const { return up() && NodeIndexOf(process) == peer_.index; }
   // This one, and those that are or were there.

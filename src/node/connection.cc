@@ -56,30 +56,44 @@ void Connection::Start() {
 }
 
 void Connection::Read() {
+  if (!reading_) return;
   const std::shared_ptr<Connection> self = shared_from_this();
   uint8_t buffer[64 * 1024];
   std::vector<int> descriptors;
   Result<int64_t> received = contracts::ReadSome(socket_.get(), buffer, sizeof buffer, &descriptors);
   for (int fd : descriptors) close(fd);  // nobody sends the daemon any
   if (!received) return Fail(received.error().message);
-  if (*received == 0) return Fail("closed by the peer");
+  if (*received == 0) return Fail(kClosed);
   if (*received > 0) reader_.Append({buffer, static_cast<size_t>(*received)});
-  while (open() && !failed_ && !closing_) {
+  TakeFrames();
+}
+
+// Its caller holds a reference.
+void Connection::TakeFrames() {
+  while (open() && !failed_ && !closing_ && reading_) {
     Result<const wire::Frame*> frame = reader_.Next();
     if (!frame) return Fail("broke the protocol: " + frame.error().message);
     if (*frame == nullptr) break;
     observer_.OnFrame(*this, **frame);
   }
-  if (open() && !failed_) watch_->WantRead();
+  if (open() && !failed_ && reading_) watch_->WantRead();
+}
+
+void Connection::set_reading(bool on) {
+  if (reading_ == on) return;
+  reading_ = on;
+  // What was read already comes first; in a turn of its own, because this may be called from within a frame.
+  if (on) loop_.Post([self = shared_from_this()] { self->TakeFrames(); });
 }
 
 void Connection::SendFrame(std::vector<uint8_t> frame, std::vector<UniqueFd> descriptors) {
   if (!open() || failed_ || closing_) return;
   pending_bytes_ += frame.size();
+  if (pending_bytes_ > kDrainedOutput) was_full_ = true;
   output_.push_back({std::move(frame), 0, std::move(descriptors)});
   if (output_.size() == 1) Flush();
   if (pending_bytes_ > kMaxPendingOutput) {
-    Fail("does not read: " + std::to_string(pending_bytes_ >> 20) + " MiB are waiting for it");
+    Fail("it does not read, " + std::to_string(pending_bytes_ >> 20) + " MiB are waiting for it");
   }
 }
 
@@ -104,6 +118,10 @@ void Connection::Flush() {
     next.written += static_cast<size_t>(sent);
     pending_bytes_ -= static_cast<size_t>(sent);
     if (next.written == next.bytes.size()) output_.pop_front();
+    if (was_full_ && pending_bytes_ < kDrainedOutput) {
+      was_full_ = false;
+      observer_.OnDrained(*this);
+    }
   }
   if (closing_ && open()) Close();
 }

@@ -14,8 +14,11 @@
 
 namespace manta::node {
 
-// A peer that does not read (stopped, swapped out) may let this much pile up before it is dropped.
+// A peer that does not read (stopped, swapped out) may let this much pile up before it is dropped. What others relay to it waits
+// before that (relay_brake.h), and so does output of workers (log_service.h); the rest is few bytes at a time.
 inline constexpr size_t kMaxPendingOutput = 64u << 20;
+// When more waited and less does now, the observer is told.
+inline constexpr size_t kDrainedOutput = 1u << 20;
 
 // Lives on the loop's thread. Held by shared_ptr, because callbacks may close it.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -27,7 +30,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     virtual void OnFrame(Connection& connection, const wire::Frame& frame) = 0;
     // The peer closed, broke the protocol, or does not read. Called once, never inside of Send and never after Close.
     virtual void OnClosed(Connection& connection, const std::string& reason) = 0;
+    // Less than kDrainedOutput waits again. May be called inside of Send; must not close the connection.
+    virtual void OnDrained(Connection& connection) = 0;
   };
+
+  static constexpr const char* kClosed = "closed by the peer";  // a reason
 
   // Both ends of a socket pair serve, too. Call Start before anything arrives.
   Connection(EventLoop& loop, UniqueFd socket, uint32_t max_frame_bytes, Observer& observer);
@@ -48,6 +55,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The same once the queue has been written, or after a second.
   void CloseAfterFlush();
 
+  // While off, what the peer sends stays where it is, its end included.
+  void set_reading(bool on);
+
   bool open() const { return static_cast<bool>(socket_); }
   size_t pending_output() const { return pending_bytes_; }
   uint64_t id() const { return id_; }
@@ -61,6 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   void Read();
+  void TakeFrames();
   void Flush();
   void Fail(std::string reason);  // tells the observer in a later turn
 
@@ -75,6 +86,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t id_ = 0;
   bool failed_ = false;
   bool closing_ = false;
+  bool reading_ = true;
+  bool was_full_ = false;
 };
 
 }  // namespace manta::node

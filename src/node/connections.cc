@@ -91,6 +91,11 @@ void Connections::OnClosed(Connection& connection, const std::string& reason) {
   if (admitted || peer.kind != Peer::Kind::kStranger) observer_.OnLost(peer, reason);
 }
 
+void Connections::OnDrained(Connection& connection) {
+  const auto found = entries_.find(connection.id());
+  if (found != entries_.end() && found->second.admitted) observer_.OnDrained(found->second.peer);
+}
+
 void Connections::Drop(uint64_t connection) {
   const auto found = entries_.find(connection);
   if (found == entries_.end()) return;

@@ -40,6 +40,8 @@ class Connections : public Connection::Observer {
     virtual void OnMessage(const Peer& peer, const wire::Frame& frame) = 0;
     // Also for peers that never got as far as Hello, strangers excepted.
     virtual void OnLost(const Peer& peer, const std::string& reason) = 0;
+    // Much waited for it, and little does now (kDrainedOutput).
+    virtual void OnDrained(const Peer& peer) = 0;
   };
 
   static constexpr Nanoseconds kHelloLimit = 5 * kSecond;
@@ -65,6 +67,7 @@ class Connections : public Connection::Observer {
 
   void OnFrame(Connection& connection, const wire::Frame& frame) override;
   void OnClosed(Connection& connection, const std::string& reason) override;
+  void OnDrained(Connection& connection) override;
   void Admit(Entry& entry, const wire::Frame& frame);
   AdmissionRules RulesFor(const Peer& peer) const;
   void Erase(uint64_t id);

@@ -85,6 +85,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
   daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
+  daemon->brake_ = std::make_unique<RelayBrake>(loop, log, daemon->processes_);
   NodeInfo self;
   self.index = options.node_index;
   self.node_id = daemon->node_id_;
@@ -108,9 +109,11 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
       [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
         cluster->SendFrom(owner, contracts::Encode(wire::SetDemandT(demand)));
       });
-  daemon->processes_.set_far_route([daemon = daemon.get()](ProcessId to, std::vector<uint8_t> frame) {
-    return daemon->SendFar(to, std::move(frame));
-  });
+  daemon->processes_.set_far_route(
+      [daemon = daemon.get()](ProcessId to, std::vector<uint8_t> frame) {
+        return daemon->SendFar(to, std::move(frame));
+      },
+      [cluster = daemon->cluster_.get()] { return cluster->pending(); });
   daemon->leases_->set_recall([daemon = daemon.get()](ProcessId owner, ProcessId worker, bool on) {
     if (daemon->far_channels_) daemon->far_channels_->Recall(owner, worker, on);
   });
@@ -284,7 +287,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
                                 const wire::Hello& hello) {
   std::optional<Arenas> arenas = DuplicateArenas(connection);
   if (!arenas) {
-    workers_->OnWorkerLost(peer.process);
+    workers_->OnWorkerLost(peer.process, "it was refused");
     return peer.process;
   }
   const auto executable = workers_->ExecutableOf(peer.process);
@@ -293,7 +296,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
     if (page) control_->ReleasePage(*page);
     RefuseProcess(connection, MANTA_ERROR_SYSTEM,
                   page ? "this worker is not wanted any more" : "too many processes on this node");
-    workers_->OnWorkerLost(peer.process);
+    workers_->OnWorkerLost(peer.process, "it was refused");
     return peer.process;
   }
   Process worker;
@@ -385,7 +388,9 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       const wire::Relay& relay = *frame.message_as_Relay();
       std::span<const uint8_t> payload;
       if (relay.payload() != nullptr) payload = {relay.payload()->data(), relay.payload()->size()};
-      if (sender.page) relay_->Forward(sender.id, ProcessId{relay.to()}, payload);
+      if (!sender.page) break;
+      relay_->Forward(sender.id, ProcessId{relay.to()}, payload);
+      brake_->Sent(sender.id, ProcessId{relay.to()});
       break;
     }
     case wire::Message::RegisterActor:
@@ -481,9 +486,10 @@ void Daemon::OnFreeObjects(Process& sender, const wire::FreeObjects& message) {
 // ---- Deaths --------------------------------------------------------------------------------------------
 
 void Daemon::OnLost(const Peer& peer, const std::string& reason) {
+  brake_->Drained(peer.process);  // what waited for it is dropped
   switch (peer.kind) {
     case Peer::Kind::kZygote: return workers_->OnZygoteLost(peer.zygote);
-    case Peer::Kind::kWorker: return workers_->OnWorkerLost(peer.process);
+    case Peer::Kind::kWorker: return workers_->OnWorkerLost(peer.process, reason);
     case Peer::Kind::kInheritedDriver:
       if (!peer.process) return Stop("the driver left before it said Hello: " + reason);
       return DriverGone(peer.process, reason);
@@ -495,6 +501,8 @@ void Daemon::OnLost(const Peer& peer, const std::string& reason) {
     }
   }
 }
+
+void Daemon::OnDrained(const Peer& peer) { brake_->Drained(peer.process); }
 
 void Daemon::DriverGone(ProcessId id, const std::string& reason) {
   const Process* driver = processes_.Find(id);
@@ -573,6 +581,7 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   for (ProcessId peer : channels_->ProcessGone(id)) peers.insert(peer);
   for (ProcessId peer : relay_->ProcessGone(id)) peers.insert(peer);
   for (const auto& [owner, slots] : missed) peers.insert(owner);
+  brake_->ProcessGone(id);
   lists_->ProcessGone(id);
   far_demands_->OwnerGone(id);
   if (far_channels_) far_channels_->ProcessGone(id);

@@ -27,6 +27,7 @@
 #include "node/object_space.h"
 #include "node/process_table.h"
 #include "node/relay.h"
+#include "node/relay_brake.h"
 #include "node/session_directory.h"
 #include "node/worker_pool.h"
 
@@ -82,6 +83,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
                     const wire::Hello& hello) override;
   void OnMessage(const Peer& peer, const wire::Frame& frame) override;
   void OnLost(const Peer& peer, const std::string& reason) override;
+  void OnDrained(const Peer& peer) override;
   // WorkerPool::Observer
   void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) override;
   void OnStartFailed(ExecutableId executable) override;
@@ -104,6 +106,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   bool ForwardIfFar(Process& sender, const wire::Frame& frame);
   bool SendFar(ProcessId to, std::vector<uint8_t> frame);
   void FarProcessGone(ProcessId process, wire::CauseT cause);
+  void OnFarOutput(Process& driver, const wire::WorkerOutput& message);
   void OnFarGrant(Process& owner, const wire::LeaseGranted& message);
   void OnFarChannel(Process& owner, const wire::ChannelOpened& message);
   void OnFarBatch(ProcessId receiver, const wire::Relayed& message);
@@ -156,6 +159,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   std::unique_ptr<LeaseService> leases_;
   std::unique_ptr<LogService> logs_;
   std::unique_ptr<Relay> relay_;
+  std::unique_ptr<RelayBrake> brake_;
   std::unique_ptr<ListService> lists_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Cluster> cluster_;

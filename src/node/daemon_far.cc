@@ -14,6 +14,9 @@ namespace {
 
 using contracts::Text;
 
+// Lines of the other node's workers that wait for a driver which does not read.
+constexpr size_t kMostOutput = 8u << 20;
+
 std::vector<uint8_t> BytesOf(const wire::Frame& frame) {
   wire::FrameT unpacked;
   frame.UnPackTo(&unpacked);
@@ -72,6 +75,7 @@ void Daemon::OnNodeDown(const NodeInfo& node, const std::string& reason) {
   }
   std::sort(gone.begin(), gone.end());
   for (ProcessId id : gone) FarProcessGone(id, cause);
+  brake_->TrunkDrained();  // nothing waits there any more
   far_demands_->NodeDown();
 }
 
@@ -209,7 +213,22 @@ void Daemon::OnDelivery(Process& receiver, trunk::ControlFrame control) {
                                     [deliver, bytes = std::move(control.bytes())] { deliver(bytes); });
     return;
   }
+  if (const auto* output = frame.message_as_WorkerOutput()) return OnFarOutput(receiver, *output);
   deliver(std::move(control.bytes()));
+}
+
+// A driver that does not read misses lines, and is told so, rather than its connection.
+void Daemon::OnFarOutput(Process& driver, const wire::WorkerOutput& message) {
+  wire::WorkerOutputT output;
+  message.UnPackTo(&output);
+  if (processes_.Pending(driver) > kMostOutput) {
+    driver.output_skipped += output.lines.size();
+    return;
+  }
+  if (const uint64_t skipped = std::exchange(driver.output_skipped, 0)) {
+    output.lines.insert(0, "[" + std::to_string(skipped) + " bytes of output of the other node were skipped: this driver did not read]\n");
+  }
+  processes_.Send(driver.id, std::move(output));
 }
 
 void Daemon::OnFarGrant(Process& owner, const wire::LeaseGranted& message) {
@@ -340,6 +359,7 @@ bool Daemon::OnData(const trunk::FrameView& frame) {
 }
 
 void Daemon::OnTrunkDrained() {
+  brake_->TrunkDrained();
   if (!far_channels_) return;
   copies_->Pump();
   far_channels_->OnDrained();

@@ -18,6 +18,7 @@ namespace {
 constexpr uint64_t kReadAtOnce = 256 << 10;
 constexpr int kTurnsAtTheEnd = 16;
 constexpr uint64_t kReadAtMost = 4 << 20;  // what a worker wrote beyond that since the last look is skipped
+constexpr size_t kMostPending = 8 << 20;   // for a driver: while more does, it is sent nothing
 
 }  // namespace
 
@@ -99,12 +100,12 @@ void LogService::ReadChanged() {
   const std::set<LogSource> changed = std::exchange(changed_, {});
   for (const LogSource& source : changed) {
     const auto file = files_.find(source);
-    if (file != files_.end() && !ReadNew(source, &file->second)) changed_.insert(source);
+    if (file != files_.end() && !ReadNew(source, &file->second, false)) changed_.insert(source);
   }
   ArmSummaries();
 }
 
-bool LogService::ReadNew(const LogSource& source, File* file) {
+bool LogService::ReadNew(const LogSource& source, File* file, bool last) {
   UniqueFd log(open(file->path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status;
   if (!log || fstat(log.get(), &status) != 0) return true;
@@ -112,6 +113,10 @@ bool LogService::ReadNew(const LogSource& source, File* file) {
   if (size < file->offset) file->offset = 0;  // its writer truncated it
   const Process* driver = processes_.DriverOf(file->job);
   if (driver == nullptr || !driver->log_to_driver) {
+    file->offset = size;
+  } else if (!last && processes_.Pending(*driver) > kMostPending) {
+    if (size - file->offset <= kReadAtMost) return false;
+    ForwarderOf(file->job).Skipped(EventLoop::Now(), source, size - file->offset);
     file->offset = size;
   } else {
     LogForwarder& forwarder = ForwarderOf(file->job);
@@ -157,7 +162,7 @@ void LogService::Rotate(File* file) {
 }
 
 void LogService::ReadAll(const LogSource& source, File* file) {
-  for (int turn = 0; turn < kTurnsAtTheEnd && !ReadNew(source, file); ++turn) {
+  for (int turn = 0; turn < kTurnsAtTheEnd && !ReadNew(source, file, true); ++turn) {
   }
 }
 

@@ -50,8 +50,8 @@ class LogService {
 
   void OnEvents();
   void ReadChanged();
-  // False: there is more to read.
-  bool ReadNew(const LogSource& source, File* file);
+  // False: there is more to read. `last`: also when the driver does not read.
+  bool ReadNew(const LogSource& source, File* file, bool last);
   void ReadAll(const LogSource& source, File* file);
   void Rotate(File* file);
   void Show(const LogSource& source, JobId job, std::string lines);

@@ -31,6 +31,7 @@ struct Process {
   std::string ray_namespace;
   Nanoseconds since = 0;
   bool log_to_driver = true;  // drivers
+  uint64_t output_skipped = 0;  // drivers: bytes of the other node's workers, because it does not read
   bool dedicated = false;     // a worker that runs an actor
   bool detached = false;      // which outlives its creator
   std::string actor_account;  // of the actor that died with it, for those who call it
@@ -47,7 +48,11 @@ class ProcessTable {
 
   // Where frames for processes of the other node go.
   using FarRoute = std::function<bool(ProcessId to, std::vector<uint8_t> frame)>;
-  void set_far_route(FarRoute route) { far_route_ = std::move(route); }
+  // `pending`: how many bytes wait on that way.
+  void set_far_route(FarRoute route, std::function<size_t()> pending) {
+    far_route_ = std::move(route);
+    far_pending_ = std::move(pending);
+  }
 
   // The reference is valid until Remove.
   Process& Add(Process process);
@@ -77,6 +82,12 @@ class ProcessTable {
     return true;
   }
 
+  // Bytes that wait to be sent to it; for a process of the other node, to that.
+  size_t Pending(const Process& process) const {
+    if (process.far) return far_pending_ ? far_pending_() : 0;
+    return process.connection == nullptr ? 0 : process.connection->pending_output();
+  }
+
   // "worker 12 (Counter, pid 4711)"
   std::string Describe(ProcessId id) const;
 
@@ -85,6 +96,7 @@ class ProcessTable {
  private:
   uint32_t node_index_;
   FarRoute far_route_;
+  std::function<size_t()> far_pending_;
   uint32_t last_serial_ = 1;  // serial 1 is the daemon
   std::unordered_map<ProcessId, Process> processes_;
   std::unordered_map<JobId, ProcessId> drivers_;

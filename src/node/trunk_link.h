@@ -25,9 +25,14 @@ class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
     std::function<void()> on_drained;  // less than kDrained waits again; may be empty
   };
 
-  // More bytes than this may wait before bulk data has to pause.
+  // How much may wait is decided by those who send much, each with a mark of its own above which it pauses until less than this waits:
+  //   pieces of objects       this mark itself (ObjectCopies::Pump)
+  //   tasks and completions   FarChannels::kMostTasks, kMostCompletions; what a dead worker has left in its rings goes out at once
+  //   what processes relay    RelayBrake::kMost and what each sender has under way; with RelayBrake::kPatience
+  //   lines of workers        LogService: a few MiB, more is skipped
+  // All else is few bytes for each task, object or process.
   static constexpr size_t kDrained = 1u << 20;
-  // A peer that does not read for so long that this much waits is dropped.
+  // A peer that does not read although this much waits is dropped.
   static constexpr size_t kMostPending = 256u << 20;
 
   TrunkLink(EventLoop& loop, UniqueFd socket, uint32_t max_body);

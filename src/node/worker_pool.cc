@@ -424,10 +424,11 @@ void WorkerPool::OnWorkerGoodbye(ProcessId id, const std::string& reason) {
   if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
 }
 
-void WorkerPool::OnWorkerLost(ProcessId id) {
+void WorkerPool::OnWorkerLost(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end() || found->second.socket_closed) return;
   found->second.socket_closed = true;
+  found->second.lost_reason = reason;
   // After a goodbye it may take its time: destructors of static objects run now.
   if (found->second.said_goodbye && !found->second.exit_status) {
     found->second.timer->ExpireAfter(kGracefulStop);
@@ -464,7 +465,13 @@ void WorkerPool::CheckDeath(ProcessId id) {
   if (worker.exit_status || worker.killed) return Finish(id);
   if (worker.pid == 0) return StartFailed(id, "no answer from the zygote");
   if (worker.stop_reason.empty()) {
-    worker.stop_reason = worker.ready ? "it closed its connection" : "it did not say Hello in time";
+    if (!worker.ready) {
+      worker.stop_reason = "it did not say Hello in time";
+    } else if (worker.lost_reason == Connection::kClosed) {
+      worker.stop_reason = "it closed its connection";
+    } else {
+      worker.stop_reason = "its connection failed: " + worker.lost_reason;
+    }
   }
   Kill(worker);
 }

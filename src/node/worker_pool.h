@@ -74,7 +74,7 @@ class WorkerPool {
   // Events. False: this worker is unknown or was given up.
   bool OnWorkerHello(ProcessId worker, pid_t pid);
   void OnWorkerGoodbye(ProcessId worker, const std::string& reason);
-  void OnWorkerLost(ProcessId worker);  // its socket closed
+  void OnWorkerLost(ProcessId worker, const std::string& reason);  // its socket is closed
   void OnZygoteHello(uint64_t zygote, const std::shared_ptr<Connection>& connection);
   void OnZygoteMessage(uint64_t zygote, const wire::Frame& frame);
   void OnZygoteLost(uint64_t zygote);
@@ -122,6 +122,7 @@ class WorkerPool {
     bool said_goodbye = false;
     std::optional<int> exit_status;
     std::string stop_reason;
+    std::string lost_reason;  // why its socket is closed
     WorkerLog log;
     std::unique_ptr<Timer> timer;
   };
