@@ -2,16 +2,27 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 namespace manta::model {
 namespace {
-
-constexpr double kMaxUnits = static_cast<double>(int64_t{1} << 40);
 
 std::string Describe(std::string_view name, double quantity) {
   char number[40];
   std::snprintf(number, sizeof number, "%g", quantity);
   return "resource " + std::string(name) + " = " + number;
+}
+
+int64_t Sum(int64_t left, int64_t right) {
+  int64_t sum;
+  if (!__builtin_add_overflow(left, right, &sum)) return sum;
+  return right > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+}
+
+int64_t Difference(int64_t left, int64_t right) {
+  int64_t difference;
+  if (!__builtin_sub_overflow(left, right, &difference)) return difference;
+  return right > 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
 }
 
 // A fixed-point amount as a person writes it: without trailing zeros.
@@ -48,11 +59,11 @@ void ResourceSet::Set(std::string_view name, int64_t fixed_point) {
 }
 
 void ResourceSet::Add(const ResourceSet& other) {
-  for (const auto& [name, amount] : other.amounts_) Set(name, Get(name) + amount);
+  for (const auto& [name, amount] : other.amounts_) Set(name, Sum(Get(name), amount));
 }
 
 void ResourceSet::Subtract(const ResourceSet& other) {
-  for (const auto& [name, amount] : other.amounts_) Set(name, Get(name) - amount);
+  for (const auto& [name, amount] : other.amounts_) Set(name, Difference(Get(name), amount));
 }
 
 bool ResourceSet::Contains(const ResourceSet& request) const {
@@ -95,9 +106,9 @@ Result<int64_t> ToFixedPoint(std::string_view name, double quantity) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      Describe(name, quantity) + ": the amount must not be negative");
   }
-  if (quantity > kMaxUnits) {
+  if (quantity > static_cast<double>(kMaxUnits)) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     Describe(name, quantity) + ": the amount must be at most 2^40");
+                     Describe(name, quantity) + ": the amount must be at most 2^48");
   }
   // A little below one step is the rounding error of the number itself.
   if (quantity > 0 && quantity * kResourceUnit < 1 - 1e-9) {

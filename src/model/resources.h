@@ -21,6 +21,9 @@ inline constexpr std::string_view kHeadNode = "node:__internal_head__";
 
 // One unit of a resource is kResourceUnit.
 inline constexpr int64_t kResourceUnit = 10'000;
+// What a node has, and what somebody asks for, at most: 256 TiB of memory. Three such amounts can be added.
+inline constexpr int64_t kMaxUnits = int64_t{1} << 48;
+inline constexpr int64_t kMaxAmount = kMaxUnits * kResourceUnit;
 
 // A value type. Missing names count as zero; zero amounts are not stored, so equal sets compare
 // equal.
@@ -30,6 +33,7 @@ class ResourceSet {
 
   int64_t Get(std::string_view name) const;
   void Set(std::string_view name, int64_t fixed_point);
+  // Sums that an int64 has no room for stay at its border.
   void Add(const ResourceSet& other);
   void Subtract(const ResourceSet& other);  // amounts may become negative: lent CPUs that came back
   // Whether `request` fits into this set; amounts requested as zero always fit.
@@ -49,7 +53,7 @@ class ResourceSet {
   Map amounts_;
 };
 
-// From a user's number. Refuses negative and non-finite amounts, more than 2^40 units, and amounts
+// From a user's number. Refuses negative and non-finite amounts, more than 2^48 units, and amounts
 // below the granularity.
 Result<int64_t> ToFixedPoint(std::string_view name, double quantity);
 

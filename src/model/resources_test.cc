@@ -38,6 +38,19 @@ TEST(ResourceSet, MayBecomeNegativeAndComeBack) {
   EXPECT_TRUE(set.empty());
 }
 
+// What two nodes have together, and what tasks took that came back for their CPUs.
+TEST(ResourceSet, SumsOfTheLargestAmountsStayInBounds) {
+  const ResourceSet most = Make({{kMemory, static_cast<double>(kMaxUnits)}});
+  ResourceSet sum;
+  for (int i = 0; i < 3; ++i) sum.Add(most);
+  EXPECT_EQ(sum.Get(kMemory), 3 * kMaxAmount);
+  sum.Add(most);
+  EXPECT_EQ(sum.Get(kMemory), std::numeric_limits<int64_t>::max());
+  ResourceSet debt;
+  for (int i = 0; i < 4; ++i) debt.Subtract(most);
+  EXPECT_EQ(debt.Get(kMemory), std::numeric_limits<int64_t>::min());
+}
+
 TEST(ResourceSet, ContainsWhatFits) {
   const ResourceSet node = Make({{kCpu, 2}, {"disk", 1}});
   EXPECT_TRUE(node.Contains(Make({{kCpu, 2}})));
@@ -71,10 +84,13 @@ TEST(ToFixedPoint, TakesMultiplesOfTheGranularity) {
   EXPECT_EQ(ToFixedPoint(kCpu, 0.1).value(), 1000);
   EXPECT_EQ(ToFixedPoint(kCpu, 0.0001).value(), 1);
   EXPECT_EQ(ToFixedPoint(kMemory, 1099511627776.0).value(), (int64_t{1} << 40) * kResourceUnit);
+  const double most = static_cast<double>(kMaxUnits);  // 256 TiB
+  EXPECT_EQ(ToFixedPoint(kMemory, most).value(), kMaxAmount);
+  EXPECT_FALSE(ToFixedPoint(kMemory, most + 1));
 }
 
 TEST(ToFixedPoint, RefusesWhatIsNoAmount) {
-  for (const double bad : {-1.0, 0.00009, 1e13, std::numeric_limits<double>::infinity(),
+  for (const double bad : {-1.0, 0.00009, 1e15, std::numeric_limits<double>::infinity(),
                            std::numeric_limits<double>::quiet_NaN()}) {
     const Result<int64_t> result = ToFixedPoint(kGpu, bad);
     ASSERT_FALSE(result) << bad;

@@ -16,7 +16,6 @@ constexpr size_t kHoldersShown = 3;
 constexpr uint32_t kMaxWanted = 1'000'000;
 constexpr size_t kMaxResourceNames = 64;
 constexpr size_t kMaxResourceNameBytes = 256;
-constexpr int64_t kMaxAmount = (int64_t{1} << 40) * model::kResourceUnit;
 constexpr Nanoseconds kGrantRetry = kSecond;
 
 Result<model::ResourceSet> Decode(
@@ -31,7 +30,7 @@ Result<model::ResourceSet> Decode(
         amount->name()->size() > kMaxResourceNameBytes) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a resource without a usable name");
     }
-    if (amount->fixed_point() < 0 || amount->fixed_point() > kMaxAmount) {
+    if (amount->fixed_point() < 0 || amount->fixed_point() > model::kMaxAmount) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                        "resource " + amount->name()->str() + " has an amount out of range");
     }
