@@ -60,8 +60,8 @@ Result<std::unique_ptr<ToolClient>> ToolClient::Connect(const contracts::Session
   hello.role = wire::Role::Tool;
   hello.pid = getpid();
   hello.secret = *secret;
-  Result<> sent = contracts::WriteAll(client->socket_.get(), contracts::Encode(std::move(hello)));
-  if (!sent) return sent.error();
+  // A daemon that has closed the socket already may have said why before: that counts, and not the failed write.
+  (void)contracts::WriteAll(client->socket_.get(), contracts::Encode(std::move(hello)));
   Result<std::optional<wire::FrameT>> answer = client->Receive(kAnswerSeconds);
   if (!answer) return answer.error();
   if (!answer->has_value()) {

@@ -1,10 +1,26 @@
 #include "node/connections.h"
 
 #include <spdlog/logger.h>
+#include <sys/socket.h>
 
 #include <utility>
+#include <vector>
 
 namespace manta::node {
+
+namespace {
+
+// The fresh socket has room for a frame. It is read before the end of the connection shows, whatever the peer has sent meanwhile.
+void TurnAway(int socket) {
+  wire::RefusedT refused;
+  refused.kind = MANTA_ERROR_START_FAILED;
+  refused.message = "the node daemon has " + std::to_string(Connections::kMaxStrangers) +
+                    " connections that have said nothing yet; try again in a moment";
+  const std::vector<uint8_t> frame = contracts::Encode(std::move(refused));
+  (void)send(socket, frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace
 
 Connections::Connections(EventLoop& loop, spdlog::logger& log, std::string secret,
                          Observer& observer)
@@ -15,6 +31,7 @@ std::shared_ptr<Connection> Connections::Add(UniqueFd socket, Peer peer) {
   if (stranger && strangers_ >= kMaxStrangers) {
     log_.warn("connection refused reason=\"{} others have not said Hello\" pid={}", strangers_,
               peer.pid);
+    TurnAway(socket.get());
     return nullptr;
   }
   const uint64_t id = ++last_id_;

@@ -49,7 +49,7 @@ class Connections : public Connection::Observer {
 
   Connections(EventLoop& loop, spdlog::logger& log, std::string secret, Observer& observer);
 
-  // A stranger beyond the limit is closed at once.
+  // A stranger beyond the limit is told so and closed at once.
   std::shared_ptr<Connection> Add(UniqueFd socket, Peer peer);
   // Without a word to the observer.
   void Drop(uint64_t connection);

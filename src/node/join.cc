@@ -160,7 +160,8 @@ Result<JoinedCluster> JoinCluster(const std::string& address, const std::string&
   trunk::Initiator initiator(std::move(options));
   FrameStream stream(socket->get(), deadline);
   std::string why = "it closed the connection";
-  if (!stream.Write(initiator.Start())) return Unreachable(address, why);
+  // A head that has closed the connection already may have said why before: that counts, and not the failed write.
+  (void)stream.Write(initiator.Start());
   for (;;) {
     const std::optional<trunk::ControlFrame> frame = stream.Read(&why);
     if (!frame) return Unreachable(address, why);

@@ -23,6 +23,17 @@ std::string Describe(const sockaddr_in& address) {
   return std::string(text) + ":" + std::to_string(ntohs(address.sin_port));
 }
 
+// The fresh socket has room for a frame.
+void TurnAway(int socket) {
+  wire::RefusedT refused;
+  refused.kind = MANTA_ERROR_START_FAILED;
+  refused.message = "the head has " + std::to_string(TrunkListener::kMaxStrangers) +
+                    " connections that have not proved themselves yet; try again in a moment";
+  std::vector<uint8_t> frame;
+  trunk::AppendFrame(&frame, trunk::FrameKind::kNode, contracts::Encode(std::move(refused)));
+  (void)send(socket, frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 struct TrunkListener::Stranger {
@@ -93,6 +104,7 @@ void TrunkListener::Accept() {
             static_cast<ssize_t>(options.nonce.size())) {
       log_.warn("trunk refused from={} reason=\"{} others have not proved themselves\"",
                 Describe(from), strangers_.size());
+      TurnAway(peer.get());
       continue;
     }
     const uint64_t id = ++last_;

@@ -181,8 +181,16 @@ TEST(Garbage, ManyWhoSayNothingDoNotKeepOthersOut) {
     silent.push_back(cluster.Connect());
     ASSERT_NE(silent.back(), nullptr);
   }
-  // Those beyond the limit are closed at once, the first ones after five seconds.
+  // Those beyond the limit are told so and closed at once, the first ones closed after five seconds.
+  EXPECT_FALSE(silent.back()->Join(MakeHello(wire::Role::Tool)));
+  EXPECT_CONTAINS(silent.back()->refusal(), "connections that have said nothing yet; try again in a moment");
   EXPECT_TRUE(silent.back()->AwaitClosed(2000));
+  const std::string status = MantaExecutable() + " status --session " + cluster.session() + " 2>&1";
+  FILE* said = popen(status.c_str(), "r");
+  char text[1000] = {};
+  (void)fread(text, 1, sizeof text - 1, said);
+  pclose(said);
+  EXPECT_CONTAINS(text, "try again in a moment");
   EXPECT_NE(OneLease(cluster), nullptr);
   EXPECT_TRUE(silent.front()->AwaitClosed(8000));
   auto friendly = cluster.Connect();

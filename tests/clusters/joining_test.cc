@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "tests/clusters/two_nodes.h"
 
@@ -39,6 +40,15 @@ class JoiningTest : public ClusterTest {
 
 void ExpectIn(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+sockaddr_in AddressOf(const StartedNode& node) {
+  const std::string port = node.node_address().substr(node.node_address().find(':') + 1);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(std::stoi(port)));
+  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  return address;
 }
 
 TEST_F(JoiningTest, SaysThatTheSecretIsWrong) {
@@ -85,15 +95,22 @@ TEST_F(JoiningTest, StopAllEndsTheNodeAndItsHead) {
   EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(node.pid()) && !IsAlive(head_->pid()); }));
 }
 
+TEST_F(JoiningTest, IsToldWhenTooManyStrangersAreAtTheDoor) {
+  const sockaddr_in address = AddressOf(*head_);
+  std::vector<int> silent;
+  for (int i = 0; i < 16; ++i) {
+    silent.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(silent.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  ExpectIn(RefusalOf("--address=" + head_->node_address() + kSmall), "try again in a moment");
+  for (const int one : silent) close(one);
+}
+
 TEST_F(JoiningTest, AHeadSurvivesStrangersThatTalkNonsense) {
-  const std::string port = head_->node_address().substr(head_->node_address().find(':') + 1);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(std::stoi(port)));
-  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  const sockaddr_in address = AddressOf(*head_);
   for (const std::string& text : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(100'000, '\xff'), std::string(64, '\0')}) {
     const int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT_EQ(connect(stranger, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(connect(stranger, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     EXPECT_GT(send(stranger, text.data(), text.size(), MSG_NOSIGNAL), 0);
     // It is shown the door before the 5 s are over that a silent one has.
     timeval limit{4, 0};
