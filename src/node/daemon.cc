@@ -357,7 +357,9 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello, Arena
 void Daemon::OnMessage(const Peer& peer, const wire::Frame& frame) {
   if (peer.kind == Peer::Kind::kZygote) return workers_->OnZygoteMessage(peer.zygote, frame);
   Process* sender = processes_.Find(peer.process);
-  if (sender != nullptr) Dispatch(*sender, frame);
+  if (sender == nullptr) return;
+  sender->has_spoken = true;
+  Dispatch(*sender, frame);
 }
 
 void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
@@ -607,11 +609,18 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   control_->WakeAll();
 }
 
+bool Daemon::HasServed(ProcessId id) const {
+  const Process* worker = processes_.Find(id);
+  if (worker == nullptr) return false;
+  if (worker->has_spoken) return true;
+  // It has looked at the channels of its first lease.
+  return worker->page && control_->page(*worker->page).channel_version_seen.load(std::memory_order_relaxed) != 0;
+}
+
 void Daemon::OnStartFailed(ExecutableId executable) { leases_->WorkerStartFailed(executable); }
 
-void Daemon::OnExecutableBroken(ExecutableId executable, uint32_t starts,
-                                const std::string& reason) {
-  leases_->ExecutableBroken(executable, starts, reason);
+void Daemon::OnStartsGivenUp(ExecutableId executable, uint32_t starts, const std::string& reason) {
+  leases_->StartsGivenUp(executable, starts, reason);
 }
 
 }  // namespace manta::node

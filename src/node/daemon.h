@@ -86,9 +86,10 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   void OnDrained(const Peer& peer) override;
   // WorkerPool::Observer
   void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) override;
+  bool HasServed(ProcessId worker) const override;
   void OnStartFailed(ExecutableId executable) override;
-  void OnExecutableBroken(ExecutableId executable, uint32_t starts,
-                          const std::string& reason) override;
+  void OnStartsGivenUp(ExecutableId executable, uint32_t starts,
+                       const std::string& reason) override;
 
   // Cluster::Observer, all of it in daemon_far.cc
   void OnNodeUp(const NodeInfo& node, const std::shared_ptr<TrunkLink>& link) override;

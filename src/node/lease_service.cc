@@ -70,10 +70,11 @@ void LeaseService::WorkerStartFailed(ExecutableId executable) {
   Pump();
 }
 
-void LeaseService::ExecutableBroken(ExecutableId executable, uint32_t starts,
-                                    const std::string& reason) {
+void LeaseService::StartsGivenUp(ExecutableId executable, uint32_t starts,
+                                 const std::string& reason) {
   for (auto& [key, info] : demands_) {
     if (info.demand.executable != executable || info.demand.wanted == 0) continue;
+    if (info.held > 0) continue;  // gets on with the workers that it has
     Refuse(ProcessId{key.first}, key.second, reason);
     info.demand.wanted = 0;
     (void)table_.SetDemand(EventLoop::Now(), info.demand);
@@ -113,11 +114,6 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   demand.placement = *placement;
   demand.dedicated = message.dedicated();
   demand.wanted = std::min(message.wanted(), kMaxWanted);
-  if (const std::string broken = workers_.BrokenReason(owner.executable);
-      !broken.empty() && demand.wanted > 0) {
-    if (is_new) demands_.erase(demand_key);
-    return Refuse(owner.id, message.key(), broken);
-  }
   if (Result<> set = table_.SetDemand(now, demand); !set) {
     if (is_new) demands_.erase(demand_key);
     return Refuse(owner.id, message.key(), set.error().message);

@@ -50,8 +50,8 @@ class LeaseService {
   void AddOwner(const Process& process);
   void WorkerReady(const Process& worker);
   void WorkerStartFailed(ExecutableId executable);
-  // Refuses what is demanded of it; `starts` will not come.
-  void ExecutableBroken(ExecutableId executable, uint32_t starts, const std::string& reason);
+  // No worker can be started for a while: refuses the demands that hold nothing. `starts` will not come.
+  void StartsGivenUp(ExecutableId executable, uint32_t starts, const std::string& reason);
   // Its job is over, and so are its starts.
   void ExecutableGone(ExecutableId executable, uint32_t starts);
 

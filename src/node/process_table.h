@@ -35,6 +35,7 @@ struct Process {
   bool dedicated = false;     // a worker that runs an actor
   bool detached = false;      // which outlives its creator
   std::string actor_account;  // of the actor that died with it, for those who call it
+  bool has_spoken = false;     // said something after its Hello
   bool far = false;            // of the other node: no connection, messages go over the trunk
   bool ends_for_good = false;  // it was told to end, or said goodbye: its actor does not start again
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/logger.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,8 +15,6 @@
 
 namespace manta::node {
 namespace {
-
-constexpr Nanoseconds kFirstRetryDelay = 20 * kMillisecond;
 
 UniqueFd OpenLog(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -29,9 +28,13 @@ bool MakeSocketPair(UniqueFd* ours, UniqueFd* theirs) {
   return true;
 }
 
-std::string WithLogTail(std::string reason, const std::string& log_path, const std::string& tail) {
-  if (!tail.empty()) reason += "; its last output (" + log_path + "):\n" + tail;
-  return reason;
+// "" when nothing was written.
+std::string LastWords(const std::string& log_path, const std::string& tail) {
+  return tail.empty() ? tail : "; its last output (" + log_path + "):\n" + tail;
+}
+
+std::string HowItEnded(int status) {
+  return (WIFSIGNALED(status) ? "ended by " : "ended with ") + DescribeStatus(status);
 }
 
 }  // namespace
@@ -58,7 +61,6 @@ void WorkerPool::AddExecutable(ExecutableId id, const Program& program) {
 }
 
 WorkerPool::Zygote* WorkerPool::EnsureZygote(ExecutableId id, Executable& executable) {
-  if (!executable.broken.empty()) return nullptr;
   if (const auto found = zygotes_.find(executable.zygote); found != zygotes_.end()) {
     if (!found->second.lost) return &found->second;
     LeaveZygote(id, executable.zygote);
@@ -86,7 +88,7 @@ WorkerPool::Zygote* WorkerPool::EnsureZygote(ExecutableId id, Executable& execut
     if (!pid) failure = pid.error().message;
   }
   if (!failure.empty()) {
-    GiveUp(id, "workers cannot be started: " + failure);
+    AttemptFailed(id, executable.attempts.round(), failure, "");
     return nullptr;
   }
 
@@ -138,6 +140,7 @@ uint32_t WorkerPool::RemoveExecutable(ExecutableId id) {
   }
   for (ProcessId worker_id : workers) {
     Worker& worker = workers_.at(worker_id);
+    worker.told_to_end = true;
     if (worker.stop_reason.empty()) worker.stop_reason = "its driver is gone";
     if (worker.pid != 0) {
       Kill(worker);
@@ -207,55 +210,83 @@ void WorkerPool::FinishZygote(uint64_t id) {
   Zygote zygote = std::move(found->second);
   zygotes_.erase(found);
   if (zygote.connection) connections_.Drop(zygote.connection->id());
+  const bool silent = !zygote.exit_status && !zygote.lost;
   std::string what = "closed its connection";
   if (zygote.exit_status) {
-    what = DescribeStatus(*zygote.exit_status);
-  } else if (!zygote.lost) {
-    what = "no Hello within " + std::to_string(kZygoteHelloLimit / kSecond) + " s";
+    what = HowItEnded(*zygote.exit_status);
+  } else if (silent) {
+    what = "was silent for " + std::to_string(kZygoteHelloLimit / kSecond) + " s";
   }
   log_.warn("zygote ended zygote={} pid={} how=\"{}\"", id, zygote.pid, what);
 
+  std::string reason = "the zygote " + what;
+  Failure failure = Failure::kMayPass;
   if (!zygote.ready) {
-    const std::string reason = WithLogTail(
-        "workers cannot be started: " + zygote.program.path + ": " + what +
-            " before it said Hello; is this a Manta program (does it link libmanta)?",
-        zygote.log_path, ReadLogTail(zygote.log_path));
-    for (ExecutableId user : zygote.users) {
-      if (const auto executable = executables_.find(user); executable != executables_.end()) {
-        executable->second.zygote = 0;
-      }
-      GiveUp(user, reason);
-    }
-    return;
+    reason += " before it said Hello";
+    // It was not killed: so it ran something else than a zygote, or nothing at all.
+    const bool exited = zygote.exit_status && WIFEXITED(*zygote.exit_status);
+    if (exited) reason += "; is this a Manta program (does it link libmanta)?";
+    if (exited || silent) failure = Failure::kStays;
   }
+  const std::string last_words =
+      zygote.ready ? "" : LastWords(zygote.log_path, ReadLogTail(zygote.log_path));
   // Its workers die with it or live on; those that it had not yet forked need another zygote.
   std::vector<ProcessId> unborn;
+  std::set<ExecutableId> failed = zygote.ready ? std::set<ExecutableId>() : zygote.users;
   for (const auto& [worker_id, worker] : workers_) {
-    if (worker.zygote == id && worker.pid == 0) unborn.push_back(worker_id);
+    if (worker.zygote != id || worker.pid != 0) continue;
+    unborn.push_back(worker_id);
+    failed.insert(worker.executable);
   }
   for (ExecutableId user : zygote.users) {
     if (const auto executable = executables_.find(user); executable != executables_.end()) {
       executable->second.zygote = 0;
     }
   }
-  for (ProcessId worker_id : unborn) StartFailed(worker_id, "the zygote ended: " + what);
+  for (ProcessId worker_id : unborn) WillNotCome(worker_id, reason);
+  for (ExecutableId user : failed) {
+    if (const auto executable = executables_.find(user); executable != executables_.end()) {
+      AttemptFailed(user, executable->second.attempts.round(), reason, last_words, failure);
+    }
+  }
+}
+
+// Whether a start that seems to fail is not the executable's last hope.
+bool WorkerPool::MayStillServe(const Worker& worker) const {
+  if (worker.told_to_end || worker.killed || worker.exit_status || worker.socket_closed) return false;
+  return !worker.ready || !observer_.HasServed(worker.id);
+}
+
+void WorkerPool::AttemptFailed(ExecutableId id, uint64_t round, const std::string& reason,
+                               const std::string& last_words, Failure failure) {
+  const auto found = executables_.find(id);
+  if (found == executables_.end()) return;
+  Executable& executable = found->second;
+  bool others_may_serve = false;
+  for (const auto& [worker_id, worker] : workers_) {
+    if (worker.executable != id) continue;
+    others_may_serve |= MayStillServe(worker);
+    if (worker.ready && observer_.HasServed(worker_id)) executable.attempts.Served(worker.round);
+  }
+  executable.attempts.Failed(EventLoop::Now(), round);
+  const uint64_t failures = executable.attempts.failures();
+  if (failure == Failure::kStays) return GiveUp(id, reason + last_words);
+  if (!executable.attempts.exhausted() || others_may_serve) return;
+  GiveUp(id, reason + " (" + std::to_string(failures) + " times in a row; later calls try again)" + last_words);
 }
 
 void WorkerPool::GiveUp(ExecutableId id, const std::string& reason) {
-  const auto found = executables_.find(id);
-  if (found == executables_.end() || !found->second.broken.empty()) return;
-  found->second.broken = reason;
-  found->second.starting = 0;
-  found->second.unclaimed = 0;
-  std::erase_if(workers_, [&](const auto& entry) {
-    return entry.second.executable == id && entry.second.pid == 0;
-  });
-  log_.error("executable given up program=\"{}\" reason=\"{}\"", found->second.program.path, reason);
+  Executable& executable = executables_.at(id);
+  executable.attempts.GiveUp(EventLoop::Now());
+  const std::string text = "workers cannot be started: " + executable.program.path + ": " + reason;
+  log_.error("starts given up {}", text);
   // Not from inside of the caller's Start.
-  loop_.Post([this, id, reason] {
-    const auto broken = executables_.find(id);
-    if (broken == executables_.end()) return;
-    observer_.OnExecutableBroken(id, std::exchange(broken->second.unanswered, 0), reason);
+  loop_.Post([this, id, text] {
+    const auto given_up = executables_.find(id);
+    if (given_up == executables_.end()) return;
+    given_up->second.delayed = 0;
+    given_up->second.unclaimed = std::min(given_up->second.unclaimed, given_up->second.starting);
+    observer_.OnStartsGivenUp(id, std::exchange(given_up->second.unanswered, 0), text);
   });
 }
 
@@ -264,18 +295,14 @@ const Program* WorkerPool::ProgramOf(ExecutableId id) const {
   return found == executables_.end() ? nullptr : &found->second.program;
 }
 
-std::string WorkerPool::BrokenReason(ExecutableId id) const {
-  const auto found = executables_.find(id);
-  return found == executables_.end() ? std::string() : found->second.broken;
-}
-
 // ---- Births --------------------------------------------------------------------------------------------
 
 void WorkerPool::Prestart(ExecutableId id, uint32_t count) {
   const auto found = executables_.find(id);
   if (found == executables_.end()) return;
   found->second.unclaimed += count;
-  for (uint32_t i = 0; i < count; ++i) StartOne(id);
+  found->second.delayed += count;
+  StartWhenAllowed(id);
 }
 
 void WorkerPool::Start(ExecutableId id, uint32_t count) {
@@ -284,18 +311,35 @@ void WorkerPool::Start(ExecutableId id, uint32_t count) {
   const uint32_t claimed = std::min(count, found->second.unclaimed);
   found->second.unclaimed -= claimed;
   found->second.unanswered += count;
-  for (uint32_t i = claimed; i < count; ++i) StartOne(id);
+  found->second.delayed += count - claimed;
+  StartWhenAllowed(id);
+}
+
+void WorkerPool::StartWhenAllowed(ExecutableId id) {
+  Executable& executable = executables_.at(id);
+  while (executable.delayed > 0) {
+    if (const Nanoseconds when = executable.attempts.not_before(); when > EventLoop::Now()) {
+      if (!executable.delay) {
+        executable.delay = std::make_unique<Timer>(loop_, [this, id] { StartWhenAllowed(id); });
+      }
+      return executable.delay->ExpireAt(when);
+    }
+    --executable.delayed;
+    StartOne(id);
+  }
 }
 
 void WorkerPool::StartOne(ExecutableId id) {
   Executable& executable = executables_.at(id);
+  const uint64_t round = executable.attempts.round();
   Zygote* zygote = EnsureZygote(id, executable);
-  if (zygote == nullptr) return;
+  if (zygote == nullptr) return ReportStartFailed(id);
   const ProcessId worker_id = processes_.NextId();
   Worker& worker = workers_[worker_id];
   worker.id = worker_id;
   worker.executable = id;
   worker.zygote = zygote->id;
+  worker.round = round;
   worker.log = {log_directory_ + "/worker-" + std::to_string(SerialOf(worker_id))};
   ++executable.starting;
   if (zygote->ready) {
@@ -343,18 +387,27 @@ bool WorkerPool::OnWorkerHello(ProcessId id, pid_t pid) {
   worker.ready = true;
   worker.timer->Cancel();
   Executable& owner = executable->second;
-  owner.failures = 0;
   if (owner.unanswered > 0) --owner.unanswered;
   if (owner.starting > 0) --owner.starting;
-  owner.unclaimed = std::min(owner.unclaimed, owner.starting);
+  owner.unclaimed = std::min(owner.unclaimed, owner.starting + owner.delayed);
   return true;
 }
 
 void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
-  const ExecutableId executable_id = found->second.executable;
+  const ExecutableId executable = found->second.executable;
+  const uint64_t round = found->second.round;
   const WorkerLog log = found->second.log;
+  const bool counts = !found->second.told_to_end;
+  WillNotCome(id, reason);
+  if (counts) AttemptFailed(executable, round, reason, LastWords(log.name(), log.Tail()));
+}
+
+void WorkerPool::WillNotCome(ProcessId id, const std::string& reason) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  const ExecutableId executable_id = found->second.executable;
   if (found->second.pid != 0) by_pid_.erase(found->second.pid);
   workers_.erase(found);
   log_.warn("worker not started worker={} reason=\"{}\"", SerialOf(id), reason);
@@ -362,27 +415,18 @@ void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
   if (executable == executables_.end()) return;
   Executable& owner = executable->second;
   if (owner.starting > 0) --owner.starting;
-  owner.unclaimed = std::min(owner.unclaimed, owner.starting);
-  if (++owner.failures >= kStartAttempts) {
-    return GiveUp(executable_id,
-                  WithLogTail("workers cannot be started: " + owner.program.path + ": " + reason +
-                                  " (" + std::to_string(owner.failures) + " times in a row)",
-                              log.name(), log.Tail()));
-  }
-  // The demand is still there and asks again at once, so the answer waits a little, longer each time.
-  auto timer = std::make_shared<std::unique_ptr<Timer>>();
-  *timer = std::make_unique<Timer>(loop_, [this, executable_id, timer] {
-    const auto keep = std::move(*timer);
-    ReportStartFailed(executable_id);
-  });
-  (*timer)->ExpireAfter(kFirstRetryDelay << owner.failures);
+  owner.unclaimed = std::min(owner.unclaimed, owner.starting + owner.delayed);
+  ReportStartFailed(executable_id);
 }
 
+// Not from inside of the caller's Start: who still wants a worker asks again at once, and is delayed then.
 void WorkerPool::ReportStartFailed(ExecutableId id) {
-  const auto found = executables_.find(id);
-  if (found == executables_.end() || found->second.unanswered == 0) return;
-  --found->second.unanswered;
-  observer_.OnStartFailed(id);
+  loop_.Post([this, id] {
+    const auto found = executables_.find(id);
+    if (found == executables_.end() || found->second.unanswered == 0) return;
+    --found->second.unanswered;
+    observer_.OnStartFailed(id);
+  });
 }
 
 // ---- Deaths --------------------------------------------------------------------------------------------
@@ -391,6 +435,7 @@ void WorkerPool::Stop(ProcessId id, bool force, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
   Worker& worker = found->second;
+  worker.told_to_end = true;
   if (worker.stop_reason.empty()) worker.stop_reason = reason;
   if (force) return Kill(worker);
   wire::StopT stop;
@@ -402,6 +447,7 @@ void WorkerPool::Stop(ProcessId id, bool force, const std::string& reason) {
 void WorkerPool::Retire(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
+  found->second.told_to_end = true;
   if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
   wire::StopT stop;
   stop.reason = reason;
@@ -481,7 +527,8 @@ void WorkerPool::Finish(ProcessId id) {
   if (found == workers_.end()) return;
   if (!found->second.ready) {
     const std::optional<int> status = found->second.exit_status;
-    return StartFailed(id, status ? DescribeStatus(*status) + " before Hello" : "no Hello");
+    return StartFailed(id, status ? "the worker " + HowItEnded(*status) + " before it said Hello"
+                                  : "the worker did not say Hello");
   }
   const Worker worker = std::move(found->second);
   workers_.erase(found);
@@ -489,6 +536,15 @@ void WorkerPool::Finish(ProcessId id) {
   wire::CauseT cause = CauseOf(processes_.Describe(id), worker.exit_status, worker.stop_reason);
   cause.log_path = worker.log.name();
   cause.log_tail = worker.log.Tail();
+  if (const auto executable = executables_.find(worker.executable); executable != executables_.end()) {
+    if (observer_.HasServed(id)) {
+      executable->second.attempts.Served(worker.round);
+    } else if (!worker.told_to_end && !worker.said_goodbye) {
+      const std::string how = worker.exit_status ? HowItEnded(*worker.exit_status) : "closed its connection";
+      AttemptFailed(worker.executable, worker.round, "the worker " + how + " before it did anything",
+                    LastWords(worker.log.name(), cause.log_tail));
+    }
+  }
   observer_.OnWorkerDead(id, cause);
 }
 

@@ -3,6 +3,9 @@
 // A worker is asked for (its process id is its ticket), forked by its zygote, says Hello on a socket of its own, serves, and
 // ends. Its end shows twice, as the end of its socket and as an exit status from the zygote; the pool waits a moment for the
 // second, so that the cause is known when the death is reported.
+//
+// A worker that ends by itself before it has done anything was not started, whether it had said Hello or not. Starts that fail are
+// tried again after a while (model::StartAttempts); after a few in a row those who wait are told, and later ones try anew.
 #pragma once
 
 #include <sys/types.h>
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/start_attempts.h"
 #include "node/connections.h"
 #include "node/event_loop.h"
 #include "node/log_tail.h"
@@ -36,19 +40,20 @@ class WorkerPool {
     virtual ~Observer() = default;
     // A worker that had said Hello is no more: nothing touches what it shared.
     virtual void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) = 0;
+    // Whether a worker that had said Hello has done anything since.
+    virtual bool HasServed(ProcessId worker) const = 0;
     // A worker that was asked for will not come.
     virtual void OnStartFailed(ExecutableId executable) = 0;
-    // None will, and Start does nothing from now on: demands for this executable cannot be met. `starts` were asked for and not
-    // answered yet; they are by this.
-    virtual void OnExecutableBroken(ExecutableId executable, uint32_t starts,
-                                    const std::string& reason) = 0;
+    // None will in the near future: who waits for the first worker of this executable should be told. `starts` were asked for and
+    // not answered yet; they are by this. Later Starts are tried again.
+    virtual void OnStartsGivenUp(ExecutableId executable, uint32_t starts,
+                                 const std::string& reason) = 0;
   };
 
   static constexpr Nanoseconds kZygoteHelloLimit = 10 * kSecond;
   static constexpr Nanoseconds kWorkerHelloLimit = 30 * kSecond;
   static constexpr Nanoseconds kOtherSignOfDeath = 200 * kMillisecond;
   static constexpr Nanoseconds kGracefulStop = 5 * kSecond;
-  static constexpr uint32_t kStartAttempts = 5;  // in a row that fail
 
   WorkerPool(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
              Connections& connections, std::string log_directory, uint64_t file_limit,
@@ -92,8 +97,6 @@ class WorkerPool {
   };
   std::vector<WorkerInfo> List() const;
   const Program* ProgramOf(ExecutableId executable) const;
-  // "": all is well with this executable.
-  std::string BrokenReason(ExecutableId executable) const;
   // Empty paths: no such worker.
   WorkerLog LogOf(ProcessId worker) const;
 
@@ -115,8 +118,10 @@ class WorkerPool {
     ProcessId id;
     ExecutableId executable;
     uint64_t zygote = 0;
+    uint64_t round = 0;         // of the executable's attempts
     pid_t pid = 0;
     bool ready = false;         // said Hello
+    bool told_to_end = false;
     bool socket_closed = false;
     bool killed = false;
     bool said_goodbye = false;
@@ -130,21 +135,31 @@ class WorkerPool {
     Program program;
     uint64_t zygote = 0;      // 0: to be launched
     uint32_t starting = 0;    // asked for, no Hello yet
-    uint32_t unclaimed = 0;   // of these: started ahead of demand
+    uint32_t delayed = 0;     // asked for, wait until `attempts` allows it
+    uint32_t unclaimed = 0;   // of both: ahead of demand
     uint32_t unanswered = 0;  // Starts that neither a Hello nor a failure has answered
-    uint32_t failures = 0;    // in a row
-    std::string broken;
+    model::StartAttempts attempts;
+    std::unique_ptr<Timer> delay;
+  };
+  enum class Failure {
+    kMayPass,
+    kStays,  // trying again would be of no use
   };
 
   Zygote* EnsureZygote(ExecutableId id, Executable& executable);
+  void StartWhenAllowed(ExecutableId id);
   void StartOne(ExecutableId id);
   void Fork(Zygote& zygote, Worker& worker);
   void Kill(Worker& worker);
   void CheckDeath(ProcessId id);
   void Finish(ProcessId id);
   void StartFailed(ProcessId id, const std::string& reason);
+  void WillNotCome(ProcessId id, const std::string& reason);
   void ReportStartFailed(ExecutableId id);
+  void AttemptFailed(ExecutableId id, uint64_t round, const std::string& reason,
+                     const std::string& last_words, Failure failure = Failure::kMayPass);
   void GiveUp(ExecutableId id, const std::string& reason);
+  bool MayStillServe(const Worker& worker) const;
   void CheckZygoteDeath(uint64_t id);
   void FinishZygote(uint64_t id);
   void LeaveZygote(ExecutableId id, uint64_t zygote);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <string_view>
 
+#include "base/remedies.h"
+
 namespace manta::node {
 namespace {
 
@@ -71,7 +73,7 @@ Result<pid_t> LaunchZygote(const Program& program, int socket, int log, uint64_t
   if (pid != 0) {
     const int error = errno;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (pid < 0) return ErrnoError("fork", error);
+    if (pid < 0) return ForkError("fork", error);
     return pid;
   }
 

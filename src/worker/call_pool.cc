@@ -1,7 +1,12 @@
 #include "worker/call_pool.h"
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <system_error>
 #include <utility>
+
+#include "worker/start_thread.h"
 
 namespace manta::worker {
 
@@ -11,9 +16,14 @@ void CallPool::Add(Call call) {
   calls_.push_back(std::move(call));
   if (running_ + calls_.size() > threads_.size() && threads_.size() < limit_) {
     try {
-      threads_.emplace_back([this] { Run(); });
-    } catch (const std::system_error&) {
-      if (threads_.empty()) throw;  // else those that there are serve all calls, one after the other
+      threads_.push_back(StartThread([this] { Run(); }));
+    } catch (const std::system_error& error) {
+      // Those that there are serve all calls, one after the other. Without any, the actor cannot live.
+      if (threads_.empty()) {
+        std::fprintf(stderr, "manta worker: an actor with threads of its own: %s\n", error.what());
+        std::fflush(nullptr);
+        _exit(1);
+      }
     }
   }
   wanted_.notify_one();

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "worker/clock.h"
+#include "worker/start_thread.h"
 
 namespace manta::worker {
 namespace {
@@ -33,13 +34,13 @@ void ControlClient::Start(Handlers handlers) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] {
+  const std::shared_ptr<void> restore(nullptr, [&before](void*) { pthread_sigmask(SIG_SETMASK, &before, nullptr); });
+  thread_ = StartThread([this] {
     Run();
     std::lock_guard guard(end_mutex_);
     ended_ = true;
     end_.notify_all();
   });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 bool ControlClient::AwaitEnd(std::chrono::milliseconds limit) {

@@ -30,6 +30,7 @@ class ControlClient {
   ControlClient(int socket, contracts::FrameReader reader);
   ~ControlClient();  // Stop()
 
+  // Throws std::system_error when there can be no more threads; then it is as before.
   void Start(Handlers handlers);
   // Waits until the service thread has ended because the daemon closed the connection; false when the time is up.
   bool AwaitEnd(std::chrono::milliseconds limit);

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <system_error>
 #include <vector>
 
+#include "base/remedies.h"
 #include "contracts/frames.h"
 #include "worker/runtime.h"
 
@@ -20,10 +22,16 @@ int WorkerMain(int socket) {
   wire::HelloT hello;
   hello.role = wire::Role::Worker;
   hello.pid = getpid();
-  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(socket, std::move(hello));
+  Result<std::unique_ptr<Runtime>> runtime = MakeError(MANTA_ERROR_SYSTEM, "");
+  try {
+    runtime = Runtime::Connect(socket, std::move(hello));
+  } catch (const std::system_error& error) {  // its thread
+    runtime = MakeError(MANTA_ERROR_SYSTEM, error.what());
+  }
   if (!runtime) {
     std::fprintf(stderr, "manta worker: %s\n", runtime.error().message.c_str());
-    return 1;
+    std::fflush(nullptr);
+    _exit(1);  // what the program's static objects do at the end is for workers that have served
   }
   Runtime::SetCurrent(runtime.value().get());
   runtime.value()->ExecuteTasks();
@@ -109,7 +117,7 @@ class Zygote {
       exit_code_ = BecomeWorker(zygote, socket, out, err);
       return;
     }
-    if (pid < 0) answer.error = ErrnoError("fork", errno).message;
+    if (pid < 0) answer.error = ForkError("fork", errno).message;
     answer.pid = pid;
     for (int descriptor : {socket, out, err}) close(descriptor);
     Send(std::move(answer));

@@ -1,6 +1,8 @@
 // A stand-in for a user's program: a zygote whose workers do what Relay messages tell them. Knows the protocol only, not libmanta.
 //
-// FAKE_ZYGOTE says how to misbehave: "exits" (before Hello, with a line of complaint), "workers-exit" (before theirs).
+// FAKE_ZYGOTE says how to misbehave: "exits" (before Hello, with a line of complaint), "killed" (then, too), "killed-once",
+// "workers-exit" (before their Hello), "workers-exit-later" (after it, before anything else). If FAKE_ZYGOTE_WHILE names a file, only
+// as long as that exists.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -18,12 +20,22 @@
 namespace manta::testing {
 namespace {
 
+bool Misbehaves(const char* how) {
+  const char* mode = std::getenv("FAKE_ZYGOTE");
+  const char* file = std::getenv("FAKE_ZYGOTE_WHILE");
+  return mode != nullptr && std::strcmp(mode, how) == 0 && (file == nullptr || access(file, F_OK) == 0);
+}
+
 class Worker {
  public:
   explicit Worker(int socket) : peer_(socket) {}
 
   int Run() {
     if (!peer_.Join(MakeHello(wire::Role::Worker))) return 9;
+    if (Misbehaves("workers-exit-later")) {
+      std::fprintf(stderr, "no room for this worker\n");
+      return 5;
+    }
     for (;;) {
       // A long time: the daemon's end closes the socket.
       auto relayed = peer_.Await<wire::RelayedT>(3'600'000);
@@ -160,8 +172,7 @@ class Zygote {
       dup2(err, 2);
       close(out);
       close(err);
-      const char* mode = std::getenv("FAKE_ZYGOTE");
-      if (mode != nullptr && std::strcmp(mode, "workers-exit") == 0) {
+      if (Misbehaves("workers-exit")) {
         std::fprintf(stderr, "no worker wants to live\n");
         _exit(4);
       }
@@ -185,8 +196,12 @@ int Main() {
     std::fprintf(stderr, "fake_zygote: for the tests of the node daemon\n");
     return 2;
   }
-  const char* mode = std::getenv("FAKE_ZYGOTE");
-  if (mode != nullptr && std::strcmp(mode, "exits") == 0) {
+  if (Misbehaves("killed")) raise(SIGKILL);
+  if (Misbehaves("killed-once")) {
+    unlink(std::getenv("FAKE_ZYGOTE_WHILE"));
+    raise(SIGKILL);
+  }
+  if (Misbehaves("exits")) {
     std::fprintf(stderr, "fake_zygote: cannot find libfancy.so.3\n");
     return 127;
   }

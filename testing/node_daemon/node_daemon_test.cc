@@ -429,7 +429,7 @@ TEST(Workers, AProgramThatIsNoMantaProgramIsExplained) {
   const auto unmet = cluster.driver().Await<wire::DemandUnmetT>();
   ASSERT_NE(unmet, nullptr);
   EXPECT_TRUE(unmet->infeasible);
-  EXPECT_CONTAINS(unmet->reason, "fake_zygote: exit status 127");
+  EXPECT_CONTAINS(unmet->reason, "exit status 127 before it said Hello; is this a Manta program");
   EXPECT_CONTAINS(unmet->reason, "cannot find libfancy.so.3");
   // Later demands, too.
   cluster.Demand(cluster.driver(), 2, 1);
@@ -456,6 +456,95 @@ TEST(Workers, OnesThatNeverStartAreGivenUp) {
   EXPECT_TRUE(unmet->infeasible);
   EXPECT_CONTAINS(unmet->reason, "exit status 4");
   EXPECT_CONTAINS(unmet->reason, "no worker wants to live");
+}
+
+size_t WorkersBegun(const Cluster& cluster) {
+  size_t logs = 0;
+  for (const std::string& name : FilesIn(cluster.session() + "/logs")) {
+    logs += name.starts_with("worker-") && name.ends_with(".err");
+  }
+  return logs;
+}
+
+TEST(Workers, OnesThatDieRightAfterTheirHelloAreGivenUp) {
+  Cluster::Options options;
+  options.environment = {"FAKE_ZYGOTE=workers-exit-later"};
+  Cluster cluster(options);
+  cluster.Demand(cluster.driver(), 1, 2);
+  const auto unmet = cluster.driver().Await<wire::DemandUnmetT>();
+  ASSERT_NE(unmet, nullptr);
+  EXPECT_TRUE(unmet->infeasible);
+  EXPECT_CONTAINS(unmet->reason, "exit status 5 before it did anything (5 times in a row");
+  EXPECT_CONTAINS(unmet->reason, "no room for this worker");
+  EXPECT_LE(WorkersBegun(cluster), 10u) << "five times two";
+}
+
+// As long as the file exists.
+class Misbehaviour {
+ public:
+  explicit Misbehaviour(const std::string& how) {
+    close(mkstemp(path_.data()));
+    options.environment = {"FAKE_ZYGOTE=" + how, "FAKE_ZYGOTE_WHILE=" + path_};
+  }
+  ~Misbehaviour() { End(); }
+  void Begin() { std::ofstream(path_) << "again"; }
+  void End() { unlink(path_.c_str()); }
+
+  Cluster::Options options;
+
+ private:
+  std::string path_ = "/tmp/manta-misbehaviour-XXXXXX";
+};
+
+TEST(Workers, ThatCouldNotStartDoOnceTheCauseHasGone) {
+  for (const char* how : {"workers-exit", "workers-exit-later", "exits", "killed"}) {
+    Misbehaviour misbehaviour(how);
+    Cluster cluster(misbehaviour.options);
+    cluster.Demand(cluster.driver(), 1, 1);
+    ASSERT_NE(cluster.driver().Await<wire::DemandUnmetT>(), nullptr) << how;
+    misbehaviour.End();
+    cluster.Demand(cluster.driver(), 2, 1);
+    std::unique_ptr<wire::LeaseGrantedT> granted;
+    do {  // the first ones may be to those that died
+      granted = cluster.driver().Await<wire::LeaseGrantedT>();
+    } while (granted != nullptr && granted->key != 2);
+    EXPECT_NE(granted, nullptr) << how;
+  }
+}
+
+TEST(Workers, GoOnWhileOthersCannotStart) {
+  Misbehaviour misbehaviour("workers-exit");
+  misbehaviour.End();
+  Cluster cluster(misbehaviour.options);
+  cluster.Demand(cluster.driver(), 1, 2, 0.5);
+  for (int i = 0; i < 2; ++i) {
+    const auto lease = cluster.driver().Await<wire::LeaseGrantedT>();
+    ASSERT_NE(lease, nullptr);
+    cluster.Ask(cluster.driver(), lease->worker, "seen");
+  }
+  misbehaviour.Begin();
+  cluster.Demand(cluster.driver(), 1, 3, 0.5);
+  EXPECT_TRUE(Eventually([&] { return WorkersBegun(cluster) > 2 + 6; })) << "it is tried again and again";
+  EXPECT_EQ(cluster.driver().Await<wire::DemandUnmetT>(0), nullptr) << "though it has workers";
+  misbehaviour.End();
+  EXPECT_NE(cluster.driver().Await<wire::LeaseGrantedT>(), nullptr);
+}
+
+TEST(Workers, TheirZygoteIsStartedAgainWhenItIsKilledBeforeItsHello) {
+  Misbehaviour once("killed-once");
+  Cluster cluster(once.options);
+  EXPECT_NE(OneLease(cluster), nullptr);
+  EXPECT_EQ(cluster.driver().Await<wire::DemandUnmetT>(0), nullptr);
+}
+
+TEST(Workers, AZygoteThatIsKilledEachTimeIsNamedAsWhatItIs) {
+  Misbehaviour killed("killed");
+  Cluster cluster(killed.options);
+  cluster.Demand(cluster.driver(), 1, 1);
+  const auto unmet = cluster.driver().Await<wire::DemandUnmetT>();
+  ASSERT_NE(unmet, nullptr);
+  EXPECT_CONTAINS(unmet->reason, "ended by signal 9 (SIGKILL) before it said Hello (5 times in a row");
+  EXPECT_FALSE(Contains(unmet->reason, "Manta program")) << unmet->reason;
 }
 
 // At most two of this node start at a time: starts that came to nothing must not count for ever.
