@@ -385,7 +385,8 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     }
     return SetDetached(lifetime == "detached");
   }
-  // With a name: if there is an actor of that name, Remote returns a handle to it.
+  // If there is an actor of that name, Remote returns a handle to it. Without SetName, Remote throws
+  // InvalidArgumentError.
   ActorCreator& SetGetIfExists(bool get_if_exists = true) {
     values_.get_if_exists = get_if_exists;
     return *this;
@@ -463,6 +464,9 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
   template <class Call, class Write>
   auto Submit(const void* target, const char* name, const Write& write) const {
     manta_runtime* runtime = detail::CurrentRuntime("Actor.Remote");
+    if (values_.get_if_exists && values_.name.empty()) {
+      throw InvalidArgumentError("Actor.Remote: SetGetIfExists finds an actor by its name: SetName is missing");
+    }
     const std::vector<manta_resource> groups = detail::AsResources(values_.concurrency_groups);
     manta_actor_options options;
     options.struct_size = sizeof(options);

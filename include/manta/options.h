@@ -30,6 +30,14 @@ inline void SetQuantity(Quantities& quantities, const std::string& name, double 
   quantities.emplace_back(name, quantity);
 }
 
+// Not a number is how the C interface spells "default".
+inline double CheckQuantity(const char* setter, double quantity) {
+  if (quantity != quantity) {
+    throw InvalidArgumentError(std::string(setter) + ": the amount is not a number (NaN)");
+  }
+  return quantity;
+}
+
 // Refers to `quantities`.
 inline std::vector<manta_resource> AsResources(const Quantities& quantities) {
   std::vector<manta_resource> resources;
@@ -114,29 +122,30 @@ class TaskOptions {
 
 // The setters, for a class `Derived` that derives from this. Each returns the caller object, so
 // that calls can be chained. What is wrong (unknown names, negative quantities) is reported by
-// Remote, as an InvalidArgumentError.
+// Remote, as an InvalidArgumentError; a NaN at once.
 template <class Derived>
 class ResourceSetters {
  public:
   // CPUs to reserve, in steps of 0.0001. Default: 1 for tasks. Actors hold 1 while they
   // live if they ask for any other resource, else 1 to be placed and 0 to run, as in Ray.
   Derived& SetNumCpus(double cpus) {
-    options_.Change().num_cpus = cpus;
+    options_.Change().num_cpus = CheckQuantity("SetNumCpus", cpus);
     return self();
   }
   // A share of one GPU (up to 1), or a whole number of them. Which ones it got, the task sees in
   // GetGpuIds and in CUDA_VISIBLE_DEVICES. Default 0.
   Derived& SetNumGpus(double gpus) {
-    options_.Change().num_gpus = gpus;
+    options_.Change().num_gpus = CheckQuantity("SetNumGpus", gpus);
     return self();
   }
   // Bytes to reserve. Default 0.
   Derived& SetMemory(double bytes) {
-    options_.Change().memory = bytes;
+    options_.Change().memory = CheckQuantity("SetMemory", bytes);
     return self();
   }
   // Any resource that nodes were started with. "CPU", "GPU" and "memory" mean the three above.
   Derived& SetResource(const std::string& name, double quantity) {
+    CheckQuantity("SetResource", quantity);
     TaskOptionValues& values = options_.Change();
     if (name == "CPU") {
       values.num_cpus = quantity;

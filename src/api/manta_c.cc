@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/result.h"
@@ -156,6 +158,14 @@ struct Joined {
   int daemon_pid = 0;
 };
 
+Result<std::unique_ptr<Runtime>> Connect(int socket, manta::wire::HelloT hello) {
+  try {
+    return Runtime::Connect(socket, std::move(hello));
+  } catch (const std::system_error& error) {  // its thread
+    return MakeError(MANTA_ERROR_START_FAILED, error.what());
+  }
+}
+
 Result<Joined> StartOwnCluster(const manta_config& config) {
   manta::worker::LocalClusterOptions options;
   options.num_cpus = config.num_cpus;
@@ -166,7 +176,7 @@ Result<Joined> StartOwnCluster(const manta_config& config) {
   }
   Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
   if (!cluster) return cluster.error();
-  Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(cluster->socket, DriverHello(config));
+  Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, DriverHello(config));
   if (!runtime) {
     manta::worker::AwaitLocalCluster(cluster->pid);
     return runtime.error();
@@ -186,7 +196,7 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
     if (!attachment) return attachment.error();
     manta::wire::HelloT hello = DriverHello(config);
     hello.secret = attachment->secret;
-    Result<std::unique_ptr<Runtime>> runtime = Runtime::Connect(attachment->socket, std::move(hello));
+    Result<std::unique_ptr<Runtime>> runtime = Connect(attachment->socket, std::move(hello));
     if (runtime) return Joined{std::move(runtime).value(), 0};
     if (manta::worker::StillRuns(attachment->session)) return runtime.error();
   }
@@ -223,6 +233,11 @@ void manta_config_init(manta_config* config) {
 
 manta_error* manta_init(const manta_config* given) {
   const manta_config config = Complete(given, manta_config_init);
+  if (std::isnan(config.num_cpus) || std::isnan(config.num_gpus)) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         std::string(std::isnan(config.num_cpus) ? "num_cpus" : "num_gpus") +
+                             " is not a number (NaN); what is negative stands for what the machine has"));
+  }
   Session& session = TheSession();
   std::lock_guard guard(session.mutex);
   if (Runtime::Current() != nullptr) {

@@ -131,6 +131,12 @@ TEST_F(ActorTest, AConstructorThatThrows) {
   EXPECT_THROW(result.Get(), manta::ActorError);
 }
 
+TEST_F(ActorTest, GetIfExistsNeedsAName) {
+  EXPECT_TRUE(Contains(
+      MessageOf<manta::InvalidArgumentError>([] { Actor<Counter>().SetGetIfExists().Remote(1); }),
+      "SetName is missing"));
+}
+
 TEST_F(ActorTest, OptionsOfActors) {
   const auto counter = Actor<Counter>()
                            .SetName("name", "space")

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -465,6 +466,18 @@ TEST_F(TaskTest, ResourcesByTheirNamesInRay) {
   EXPECT_EQ(options.resources[0].second, 3);
   EXPECT_EQ(options.retry_exceptions, 1);
   EXPECT_EQ(options.max_retries, MANTA_DEFAULT_INT);
+}
+
+// In the C interface it stands for the default.
+TEST_F(TaskTest, AmountsAreNumbers) {
+  const double no_number = std::numeric_limits<double>::quiet_NaN();
+  const auto refused = [](const auto& set, const char* setter) {
+    EXPECT_TRUE(Contains(MessageOf<manta::InvalidArgumentError>(set), setter));
+  };
+  refused([&] { Task(Add).SetNumCpus(no_number); }, "SetNumCpus");
+  refused([&] { Task(Add).SetNumGpus(no_number); }, "SetNumGpus");
+  refused([&] { Task(Add).SetMemory(no_number); }, "SetMemory");
+  refused([&] { Task(Add).SetResource("CPU", no_number); }, "SetResource");
 }
 
 TEST_F(TaskTest, ErrorsOfTheCall) {
