@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <exception>
@@ -17,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "base/remedies.h"
 #include "contracts/session_files.h"
 #include "control_store/actor_directory.h"
 #include "model/gpu_units.h"
@@ -33,6 +35,7 @@ namespace {
 constexpr size_t kLogBytes = 10 << 20;
 constexpr size_t kLogFiles = 2;  // beside the current one
 constexpr rlim_t kMostFiles = 65'536;
+constexpr rlim_t kLeastStack = 512 << 10;
 constexpr node::Nanoseconds kJoinWithin = 5 * node::kSecond;
 constexpr const char* kLoopback = "127.0.0.1";
 
@@ -139,6 +142,22 @@ void LeaveTerminal(const node::SessionDirectory& session) {
   dup2(errors ? errors.get() : null.get(), STDERR_FILENO);
 }
 
+// For what libraries throw, each as a type of its own: the system's words are the same.
+std::string RemedyFor(const std::string& what) {
+  if (what.find(strerror(EMFILE)) != std::string::npos) return std::string("; ") + kRaiseFiles;
+  if (what.find(strerror(EAGAIN)) != std::string::npos) return std::string("; ") + kRaiseProcesses;
+  return "";
+}
+
+// Less ends in a crash that nobody can explain.
+Result<> CheckStack() {
+  rlimit stack{};
+  if (getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur >= kLeastStack) return {};
+  return MakeError(MANTA_ERROR_START_FAILED,
+                   "the limit of the stack is " + std::to_string(stack.rlim_cur >> 10) + " KiB, and " +
+                       std::to_string(kLeastStack >> 10) + " are needed: raise it (ulimit -s)");
+}
+
 // Returns how many files the zygotes may open: as many as this process might before.
 uint64_t PrepareProcess(bool embedded) {
   signal(SIGPIPE, SIG_IGN);
@@ -158,6 +177,7 @@ uint64_t PrepareProcess(bool embedded) {
 
 Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
                const std::function<void(const NodeReady&)>& on_ready) {
+  if (Result<> enough = CheckStack(); !enough) return enough.error();
   NodeOptions options = given;
   node::JoinedCluster joined;
   if (!options.head.empty()) {
@@ -245,7 +265,8 @@ Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
     });
   } catch (const std::exception& error) {
     if (ready) throw;  // a bug: its core file and daemon.err tell more
-    return MakeError(MANTA_ERROR_START_FAILED, std::string("the node daemon could not start: ") + error.what());
+    return MakeError(MANTA_ERROR_START_FAILED,
+                     std::string("the node daemon could not start: ") + error.what() + RemedyFor(error.what()));
   }
 }
 

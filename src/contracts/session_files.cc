@@ -78,6 +78,16 @@ void RemoveFiles(const std::string& session) {
 
 }  // namespace
 
+Error SessionPlaceError(std::string what, int error_number) {
+  Error error = ErrnoError(std::move(what), error_number);
+  const char* base = getenv("MANTA_TMPDIR");
+  error.message += base != nullptr && *base != '\0'
+                       ? std::string("; MANTA_TMPDIR=") + base
+                       : std::string("; this is below /tmp because MANTA_TMPDIR is not set: it");
+  error.message += " has to name a directory that this user can write to and that has room";
+  return error;
+}
+
 std::string SessionRoot() {
   const char* base = getenv("MANTA_TMPDIR");
   return std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/manta-" +
@@ -85,7 +95,7 @@ std::string SessionRoot() {
 }
 
 Result<> EnsureSessionRoot(const std::string& root) {
-  if (mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoError("making " + root, errno);
+  if (mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return SessionPlaceError("making " + root, errno);
   struct stat status;
   if (lstat(root.c_str(), &status) != 0) return ErrnoError("looking at " + root, errno);
   if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
@@ -104,11 +114,11 @@ Result<> WriteSessionAddress(const SessionAddress& address) {
                            "\nembedded=" + (address.embedded ? "1" : "0") +
                            "\nnode_id=" + address.node_id + "\ntrunk=" + address.trunk + "\njoined=" + address.joined + "\n";
   const int fd = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoError("writing " + unfinished, errno);
+  if (fd < 0) return SessionPlaceError("writing " + unfinished, errno);
   const ssize_t written = write(fd, text.data(), text.size());
-  const int error = errno;
+  const int error = written < 0 ? errno : ENOSPC;
   close(fd);
-  if (written != static_cast<ssize_t>(text.size())) return ErrnoError("writing " + unfinished, error);
+  if (written != static_cast<ssize_t>(text.size())) return SessionPlaceError("writing " + unfinished, error);
   // Readers see all of it or nothing.
   if (rename(unfinished.c_str(), path.c_str()) != 0) return ErrnoError("renaming to " + path, errno);
   return {};

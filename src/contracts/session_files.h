@@ -30,6 +30,9 @@ struct SessionAddress {
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
 
+// The error of something that was done in a session directory, and how to choose another place for it.
+Error SessionPlaceError(std::string what, int error_number);
+
 // "/tmp/manta-<uid>", or what MANTA_TMPDIR names instead of /tmp.
 std::string SessionRoot();
 

@@ -98,7 +98,9 @@ Result<SessionDirectory> SessionDirectory::Create(const std::string& path) {
   }
   for (const std::string& directory : {session.path_, session.logs()}) {
     if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-      return ErrnoError("making the directory " + directory, errno);
+      const int error = errno;
+      return path.empty() ? contracts::SessionPlaceError("making the directory " + directory, error)
+                          : ErrnoError("making the directory " + directory, error);
     }
   }
   struct stat status;
@@ -116,8 +118,9 @@ Result<std::string> SessionDirectory::MakeSecret() const {
   unlink(file.c_str());
   UniqueFd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   const std::string text = *secret + "\n";
-  if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return ErrnoError("writing " + file, errno);
+  const ssize_t written = fd ? write(fd.get(), text.data(), text.size()) : -1;
+  if (written != static_cast<ssize_t>(text.size())) {
+    return contracts::SessionPlaceError("writing " + file, written < 0 ? errno : ENOSPC);
   }
   return secret;
 }

@@ -174,7 +174,7 @@ void WorkerPool::OnZygoteMessage(uint64_t id, const wire::Frame& frame) {
     Worker& worker = found->second;
     if (forked->pid() <= 0) {
       const std::string error = forked->error() != nullptr ? forked->error()->str() : "no reason";
-      return StartFailed(worker_id, "fork failed: " + error);
+      return StartFailed(worker_id, "in the zygote: " + error);
     }
     worker.pid = forked->pid();
     by_pid_[worker.pid] = worker_id;
@@ -218,6 +218,7 @@ void WorkerPool::FinishZygote(uint64_t id) {
     what = "was silent for " + std::to_string(kZygoteHelloLimit / kSecond) + " s";
   }
   log_.warn("zygote ended zygote={} pid={} how=\"{}\"", id, zygote.pid, what);
+  if (!zygote.exit_status) kill(zygote.pid, SIGKILL);  // nobody speaks with it any more
 
   std::string reason = "the zygote " + what;
   Failure failure = Failure::kMayPass;

@@ -85,8 +85,16 @@ Result<pid_t> LaunchZygote(const Program& program, int socket, int log, uint64_t
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
 
   // Above what is about to be overwritten.
-  socket = fcntl(socket, F_DUPFD_CLOEXEC, 10);
-  log = fcntl(log, F_DUPFD_CLOEXEC, 10);
+  const int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 10);
+  const int high_log = fcntl(log, F_DUPFD_CLOEXEC, 10);
+  if (high_socket < 0 || high_log < 0) {
+    const int error = errno;
+    dup2(log, 2);
+    errno = error;
+    Fail(126, "too few open files are allowed (raise ulimit -n) to start", program.path.c_str());
+  }
+  socket = high_socket;
+  log = high_log;
   MoveDescriptor(open("/dev/null", O_RDONLY), 0);
   MoveDescriptor(log, 1);
   MoveDescriptor(log, 2);

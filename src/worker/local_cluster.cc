@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/remedies.h"
 #include "contracts/session_files.h"
 
 extern char** environ;
@@ -102,8 +103,9 @@ Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
   close(sockets[1]);
   if (error != 0) {
     close(sockets[0]);
-    return MakeError(MANTA_ERROR_START_FAILED,
-                     "starting " + arguments[0] + " failed: " + std::strerror(error));
+    Error failed = ForkError("starting " + arguments[0] + " failed", error);
+    failed.kind = MANTA_ERROR_START_FAILED;
+    return failed;
   }
   return LocalCluster{sockets[0], pid};
 }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
@@ -73,7 +74,7 @@ TEST_F(Connection, ThatFailsSaysWhyTheDaemonDidNotStart) {
   setenv("MANTA_TMPDIR", "/nowhere/at/all", 1);
   for (int i = 0; i < 5; ++i) {
     const std::string message = MessageOf<manta::SystemError>([] { manta::Init(); });
-    EXPECT_NE(message.find("/nowhere/at/all"), std::string::npos) << message;
+    EXPECT_NE(message.find("MANTA_TMPDIR=/nowhere/at/all has to name a directory"), std::string::npos) << message;
   }
   kept ? setenv("MANTA_TMPDIR", kept->c_str(), 1) : unsetenv("MANTA_TMPDIR");
 }
@@ -117,10 +118,47 @@ TEST_F(Connection, UnderATightLimitOfFilesWorksOrNamesTheLimit) {
       setrlimit(RLIMIT_NOFILE, &files);
     });
     if (result.status == 0) continue;
-    const bool explained = result.err.find("open files") != std::string::npos ||
-                           result.err.find("workers cannot be started") != std::string::npos;
-    EXPECT_TRUE(explained) << limit << ": " << result.err;
+    EXPECT_NE(result.err.find("ulimit -n"), std::string::npos) << limit << ": " << result.err;
   }
+}
+
+// The limit counts what a user runs, and binds all but root: so the program runs as somebody who runs nothing else.
+TEST_F(Connection, UnderATightLimitOfProcessesWorksOrNamesTheLimit) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root, to become a user without processes";
+  LimitTime(60s);
+  const uid_t nobody = 100'000 + getpid();
+  ASSERT_EQ(chown(root().c_str(), nobody, nobody), 0);
+  int named = 0;
+  for (rlim_t limit = 1; limit <= 8; ++limit) {
+    const ProgramResult result = RunProgram({ExamplePath("hello")}, [limit, nobody] {
+      const rlimit processes{limit, limit};
+      setrlimit(RLIMIT_NPROC, &processes);
+      if (setgid(nobody) != 0 || setuid(nobody) != 0) _exit(99);
+    });
+    if (result.status == 0) continue;
+    ++named;
+    EXPECT_NE(result.err.find("ulimit -u"), std::string::npos) << limit << ": " << result.err;
+    EXPECT_EQ(result.err.find("std::system_error"), std::string::npos) << limit << ": " << result.err;
+  }
+  EXPECT_GE(named, 4) << "driver, its thread, daemon, zygote, worker, its thread";
+}
+
+TEST_F(Connection, UnderATightLimitOfTheStackNamesTheLimit) {
+  const ProgramResult result = RunProgram({ExamplePath("hello")}, [] {
+    const rlimit stack{64 << 10, 64 << 10};
+    setrlimit(RLIMIT_STACK, &stack);
+  });
+  EXPECT_NE(result.status, 0);
+  EXPECT_NE(result.err.find("ulimit -s"), std::string::npos) << result.err;
+}
+
+TEST_F(Connection, OffersNoAmountThatIsNoNumber) {
+  manta::Config config;
+  config.num_cpus = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(config); }).find("num_cpus"), std::string::npos);
+  config = {};
+  config.num_gpus = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(config); }).find("num_gpus"), std::string::npos);
 }
 
 // The sockets of a killed daemon stay open until the system has taken its memory apart.
