@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/standard_descriptors.h"
 #include "worker/attach.h"
 #include "worker/function_names.h"
 #include "worker/function_registry.h"
@@ -252,6 +253,7 @@ manta_error* manta_init(const manta_config* given) {
                          "Init was called before main, which a worker process of this program does too: call it in main, "
                          "not in the constructor of a static object"));
   }
+  manta::OpenStandardDescriptors();
   const std::string address = AddressOf(config);
   Result<Joined> joined = address == "local" ? StartOwnCluster(config) : JoinCluster(config, address);
   if (!joined) return Own(joined.error());
@@ -266,12 +268,12 @@ manta_error* manta_init(const manta_config* given) {
 manta_error* manta_shutdown(void) {
   Session& session = TheSession();
   std::lock_guard guard(session.mutex);
-  if (session.runtime == nullptr) return nullptr;
-  Runtime::SetCurrent(nullptr);
-  session.runtime->Close();
-  // The program may hold references beyond Shutdown; releasing them must stay harmless.
-  if (session.runtime->has_handles()) session.retired.push_back(std::move(session.runtime));
-  session.runtime.reset();
+  if (session.runtime != nullptr) {
+    Runtime::SetCurrent(nullptr);
+    session.runtime->Close();
+    // The program may hold references beyond Shutdown; releasing them must stay harmless.
+    session.retired.push_back(std::move(session.runtime));
+  }
   std::erase_if(session.retired, [](const auto& runtime) { return !runtime->has_handles(); });
   if (session.daemon_pid > 0) manta::worker::AwaitLocalCluster(session.daemon_pid);
   session.daemon_pid = 0;
@@ -395,6 +397,7 @@ manta_actor* manta_actor_import(manta_runtime* runtime, const manta_actor_id* id
 
 manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const char* ray_namespace,
                               manta_actor** out) {
+  const Runtime::Call call(From(runtime));
   Result<ActorRecord*> actor =
       From(runtime).actors().Find(name, ray_namespace == nullptr ? "" : ray_namespace);
   if (!actor) return Own(actor.error());
@@ -446,6 +449,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
 
 manta_error* manta_cluster_resources(manta_runtime* runtime, int available, manta_resource* out,
                                      size_t capacity, size_t* count) {
+  const Runtime::Call call(From(runtime));
   Result<ClusterQuestions::Resources> answer = From(runtime).questions().AskResources();
   if (!answer) return Own(answer.error());
   Give(std::move(available != 0 ? answer->available : answer->total), out, capacity, count);
@@ -454,6 +458,7 @@ manta_error* manta_cluster_resources(manta_runtime* runtime, int available, mant
 
 manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
                                       size_t* count) {
+  const Runtime::Call call(From(runtime));
   Result<ClusterQuestions::Amounts> answer = From(runtime).questions().AskAssigned();
   if (!answer) return Own(answer.error());
   Give(std::move(answer).value(), out, capacity, count);

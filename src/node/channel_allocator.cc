@@ -151,6 +151,8 @@ std::vector<ProcessId> ChannelAllocator::ProcessGone(ProcessId process) {
       // The page may outlive the process: it is the daemon's where the worker is on another node.
       arena_.page(channel.worker.page).channels[channel.table_entry].store(0, std::memory_order_release);
       channel.worker_done = true;
+      // For an owner on another node the daemon reads, and it knows.
+      if (NodeIndexOf(channel.owner.process) != arena_.header().node_index) channel.owner_done = true;
     }
     if (channel.owner.process == process) {
       channel.owner_done = true;

@@ -1,7 +1,8 @@
 // Channels between pairs of processes, and each worker's table of those that it polls.
 //
 // A channel lives as long as both of its processes. Its memory is used again only when neither of them can touch it: each is
-// dead, or has confirmed (the worker by channel_version_seen, the owner by ReleaseChannel).
+// dead, or has confirmed (the worker by channel_version_seen, the owner by ReleaseChannel; for one on another node the daemon stands in,
+// which has let go of its end before it calls ProcessGone).
 #pragma once
 
 #include <cstdint>

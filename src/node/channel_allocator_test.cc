@@ -163,13 +163,15 @@ TEST_F(ChannelAllocatorTest, AFullArenaIsAnError) {
 
 TEST_F(ChannelAllocatorTest, PagesRunOutAndComeBackClean) {
   ControlArenaOptions options;
-  options.bytes = 1 << 20;
+  options.bytes = 4 << 20;
   options.process_pages = 2;
   auto small = std::move(ControlArena::Create(options)).value();
   const auto a = small->AcquirePage({1});
   EXPECT_TRUE(small->AcquirePage({2}));
   EXPECT_FALSE(small->AcquirePage({3}));
-  small->page(*a).pins.entries[7].store(shm::PinWord(5, 1));
+  shm::ObjectSlot<shm::RealAtomics> object{};
+  object.word.store(shm::ObjectWord(1, shm::ObjectState::kSealed));
+  ASSERT_TRUE(small->page(*a).pins.Pin(7, 5, 1, object));
   EXPECT_EQ(small->AllPins(), std::vector<uint64_t>{shm::PinWord(5, 1)});
   small->ReleasePage(*a);
   EXPECT_TRUE(small->AllPins().empty());

@@ -78,10 +78,10 @@ std::vector<std::pair<ProcessId, uint64_t>> ControlArena::PinsByProcess() const 
   for (uint32_t i = 0; i < live_.size(); ++i) {
     if (!live_[i]) continue;
     const shm::ProcessPage& page = shm::PageAt(base_, i);
-    for (const auto& entry : page.pins.entries) {
-      const uint64_t pin = entry.load(std::memory_order_seq_cst);
-      if (pin != 0) pins.emplace_back(ProcessId{page.process}, pin);
-    }
+    page.pins.AnyOf([&](uint64_t pin) {
+      pins.emplace_back(ProcessId{page.process}, pin);
+      return false;
+    });
   }
   return pins;
 }

@@ -106,6 +106,7 @@ class FarChannels {
   struct Arriving {
     trunk::TaskFrame frame;
     std::vector<uint8_t> payload;
+    shm::SharedHandle place{};  // of a payload that is an object; size 0: none
     uint32_t awaited = 0;
     std::optional<Error> failed;
   };
@@ -113,6 +114,7 @@ class FarChannels {
     uint32_t position;
     uint32_t generation;
     uint32_t results;
+    shm::SharedHandle payload{};  // to be freed; size 0: none
   };
   struct AtWorker {
     trunk::ChannelName name;
@@ -156,6 +158,9 @@ class FarChannels {
   bool OnTakeBack(std::span<const uint8_t> body);
   void PushArriving(AtWorker& channel);
   bool Push(AtWorker& channel, const Arriving& task);
+  void SendApart(AtOwner& channel, trunk::TaskFrame frame, const shm::TaskBody& slot);
+  void PlacePayloadApart(const trunk::ChannelName& name, const std::shared_ptr<Arriving>& task);
+  void FreePayload(const Begun& task);
   void Return(const trunk::ChannelName& name, uint32_t record, uint32_t generation);
   void ReturnUnbegun(AtWorker& channel);
   bool TakeBack(AtWorker& channel, uint32_t record);

@@ -25,6 +25,11 @@ uint32_t FarChannels::SendTasks(AtOwner& channel) {
     trunk::TaskFrame frame{};
     frame.channel = channel.name;
     std::memcpy(&frame.body, slot, kBodyHeader);
+    if ((frame.body.flags & shm::kPayloadShared) != 0) {
+      SendApart(channel, frame, *slot);
+      channel.slots.Release(position);
+      continue;
+    }
     const bool in_ring = (frame.body.flags & shm::kPayloadInRing) != 0;
     const uint32_t room = in_ring ? channel.view.header->task_payload_bytes : shm::kInlinePayload;
     const uint32_t begin = in_ring ? frame.body.payload_offset : 0;
@@ -40,6 +45,24 @@ uint32_t FarChannels::SendTasks(AtOwner& channel) {
     channel.slots.Release(position);
   }
   return count;
+}
+
+// A task whose payload is an object of its own.
+void FarChannels::SendApart(AtOwner& channel, trunk::TaskFrame frame, const shm::TaskBody& slot) {
+  shm::SharedHandle handle;
+  std::memcpy(&handle, slot.payload, sizeof handle);
+  frame.body.flags &= static_cast<uint8_t>(~shm::kPayloadShared);
+  const Result<std::vector<uint8_t>> payload = copies_.Read(handle, "arguments");
+  if (payload && payload.value().size() == frame.body.payload_bytes) {
+    link_->Send(trunk::FrameKind::kTask, trunk::BytesOf(frame), payload.value());
+    return;
+  }
+  auto refused = std::make_shared<Held>();
+  refused->body.record = frame.body.record;
+  refused->body.generation = frame.body.generation;
+  refused->failed = payload ? MakeError(MANTA_ERROR_SYSTEM, "the task's descriptor arrived damaged") : payload.error();
+  channel.held.push_back(std::move(refused));
+  if (!retry_.armed()) retry_.ExpireAfter(0);  // what is written may end channels, which the caller goes through
 }
 
 bool FarChannels::OnCompletion(std::span<const uint8_t> body) {

@@ -55,6 +55,9 @@ void FarChannels::PushArriving(AtWorker& channel) {
       body.status = shm::TaskStatus::kNotRunnable;
       body.flags = shm::kResultsInRing;
       SendCompletion(channel.name, body, 0, trunk::ErrorList(*task.failed));
+    } else if (task.payload.size() > channel.view.header->task_payload_bytes) {
+      PlacePayloadApart(channel.name, channel.arriving.front());
+      continue;
     } else if (!Push(channel, task)) {
       if (!retry_.armed()) retry_.ExpireAfter(kRetry);
       return;
@@ -63,13 +66,40 @@ void FarChannels::PushArriving(AtWorker& channel) {
   }
 }
 
+// As the owner did: a payload that no room in the ring will do for becomes an object.
+void FarChannels::PlacePayloadApart(const trunk::ChannelName& name, const std::shared_ptr<Arriving>& task) {
+  task->awaited = 1;
+  copies_.Make(name.owner, std::exchange(task->payload, {}), [this, weak = std::weak_ptr<Arriving>(task), name](const auto& place) {
+    const std::shared_ptr<Arriving> waiting = weak.lock();
+    if (waiting == nullptr) {
+      if (place) copies_.Free(place.value());
+      return;
+    }
+    waiting->awaited = 0;
+    if (place) {
+      waiting->place = place.value();
+    } else {
+      waiting->failed = place.error();
+    }
+    const auto found = at_worker_.find(name);
+    if (found != at_worker_.end()) PushArriving(found->second);
+  });
+}
+
+void FarChannels::FreePayload(const Begun& task) {
+  if (task.payload.size > 0) copies_.Free(task.payload);
+}
+
 bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
   shm::TaskBody* body = channel.slots.Reserve();
   if (body == nullptr) return false;
   const auto bytes = static_cast<uint32_t>(task.payload.size());
   const uint32_t position = channel.slots.position();
   std::memcpy(body, &task.frame.body, kBodyHeader);
-  if (bytes > shm::kInlinePayload) {
+  if (task.place.size > 0) {
+    std::memcpy(body->payload, &task.place, sizeof task.place);
+    body->flags |= shm::kPayloadShared;
+  } else if (bytes > shm::kInlinePayload) {
     channel.ReclaimPayload();
     const std::optional<uint32_t> offset = channel.payload.Allocate(bytes, position);
     if (!offset) return false;
@@ -81,7 +111,7 @@ bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
   }
   if ((position & (channel.slots.size() - 1)) == 0) channel.ReclaimPayload();
   channel.in_ring[task.frame.body.record] = {position, task.frame.body.generation,
-                                             task.frame.body.results};
+                                             task.frame.body.results, task.place};
   channel.slots.Publish();
   shm::Ring(channel.worker_page->doorbell);
   return true;
@@ -100,6 +130,7 @@ uint32_t FarChannels::SendCompletions(AtWorker& channel, bool all) {
     const auto begun = channel.in_ring.find(body.record);
     if (begun != channel.in_ring.end() && begun->second.generation == body.generation) {
       const uint32_t results = std::max(begun->second.results, 1u);
+      FreePayload(begun->second);
       channel.in_ring.erase(begun);
       const uint32_t ring = channel.view.header->result_payload_bytes;
       std::span<const uint8_t> payload;
@@ -107,7 +138,7 @@ uint32_t FarChannels::SendCompletions(AtWorker& channel, bool all) {
       if ((body.flags & shm::kResultsShared) != 0) {
         shm::SharedHandle handle;
         std::memcpy(&handle, body.inline_result, sizeof handle);
-        list = copies_.Consume(handle);
+        list = copies_.Consume(handle, "results");
         if (!list) {
           body.status = shm::TaskStatus::kNotRunnable;
           list = trunk::ErrorList(list.error());
@@ -172,6 +203,7 @@ bool FarChannels::TakeBack(AtWorker& channel, uint32_t record) {
   const auto found = channel.in_ring.find(record);
   if (found == channel.in_ring.end() || !channel.slots.TakeBack(found->second.position)) return false;
   const uint32_t generation = found->second.generation;
+  FreePayload(found->second);
   channel.in_ring.erase(found);
   Return(channel.name, record, generation);
   return true;
@@ -182,6 +214,7 @@ void FarChannels::ReturnUnbegun(AtWorker& channel) {
   for (size_t i = channel.arriving.size(); i-- > 0;) {
     const shm::TaskBody& body = channel.arriving[i]->frame.body;
     Return(channel.name, body.record, body.generation);
+    if (channel.arriving[i]->place.size > 0) copies_.Free(channel.arriving[i]->place);
   }
   channel.arriving.clear();
   const uint32_t end = channel.slots.position();

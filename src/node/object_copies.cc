@@ -8,7 +8,7 @@ namespace manta::node {
 namespace {
 
 // Lists of results travel whole; larger ones are refused.
-constexpr uint64_t kMostConsumed = 32u << 20;
+constexpr uint64_t kMostInOneFrame = 32u << 20;
 
 }  // namespace
 
@@ -117,21 +117,21 @@ void ObjectCopies::Make(ProcessId owner, std::vector<uint8_t> bytes, Answer answ
 
 // ---- Giving -------------------------------------------------------------------------------------------
 
-Result<std::vector<uint8_t>> ObjectCopies::Consume(const shm::SharedHandle& handle) {
-  if (!objects_.IsSealed(handle)) {
-    return MakeError(MANTA_ERROR_OBJECT_LOST, "the list of results is gone");
+Result<std::vector<uint8_t>> ObjectCopies::Read(const shm::SharedHandle& handle, const char* what) const {
+  if (handle.size > kMostInOneFrame) {
+    return MakeError(MANTA_ERROR_OBJECT_TOO_LARGE,
+                     std::string("the ") + what + " of one task come to " + std::to_string(handle.size >> 20) +
+                         " MiB in values of at most 64 KiB each: more than can go to another node at once");
   }
-  std::vector<uint8_t> bytes;
-  bool read = false;
-  if (handle.size <= kMostConsumed) {
-    bytes.resize(handle.size);
-    read = objects_.Read(handle, 0, bytes);
-  }
-  objects_.Free(self_, handle.slot, handle.generation);
-  if (read) return bytes;
-  return MakeError(MANTA_ERROR_OBJECT_TOO_LARGE,
-                   "the results of one task come to " + std::to_string(handle.size >> 20) +
-                       " MiB in values of at most 64 KiB each: more than can go to another node at once");
+  std::vector<uint8_t> bytes(handle.size);
+  if (objects_.IsSealed(handle) && objects_.Read(handle, 0, bytes)) return bytes;
+  return MakeError(MANTA_ERROR_OBJECT_LOST, std::string("the list of ") + what + " is gone");
+}
+
+Result<std::vector<uint8_t>> ObjectCopies::Consume(const shm::SharedHandle& handle, const char* what) {
+  Result<std::vector<uint8_t>> bytes = Read(handle, what);
+  if (objects_.IsSealed(handle)) Free(handle);
+  return bytes;
 }
 
 bool ObjectCopies::OnPull(std::span<const uint8_t> body) {

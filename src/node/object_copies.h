@@ -37,8 +37,11 @@ class ObjectCopies {
   void Move(const shm::SharedHandle& origin, ProcessId owner, Answer answer);
   // A new object of this node with these bytes.
   void Make(ProcessId owner, std::vector<uint8_t> bytes, Answer answer);
-  // The bytes of a small object of this node, which is freed.
-  Result<std::vector<uint8_t>> Consume(const shm::SharedHandle& handle);
+  // The bytes of an object of this node that holds `what` of a task; at most kMostInOneFrame of them.
+  Result<std::vector<uint8_t>> Read(const shm::SharedHandle& handle, const char* what) const;
+  // The same of an object that is freed.
+  Result<std::vector<uint8_t>> Consume(const shm::SharedHandle& handle, const char* what);
+  void Free(const shm::SharedHandle& handle) { objects_.Free(self_, handle.slot, handle.generation); }
   // A completion with this object goes to the other node: nobody frees it here before it has been moved.
   void LetMove(const shm::SharedHandle& handle) { moving_.insert({handle.slot, handle.generation}); }
   bool IsMoving(uint32_t slot, uint32_t generation) const { return moving_.contains({slot, generation}); }

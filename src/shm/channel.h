@@ -20,7 +20,7 @@
 namespace manta::shm {
 
 inline constexpr uint64_t kControlMagic = 0x31746e4361746e4d;  // "MntaCnt1", little endian
-inline constexpr uint32_t kControlLayout = 1;
+inline constexpr uint32_t kControlLayout = 2;
 
 struct ControlHeader {
   uint64_t magic;
@@ -41,7 +41,8 @@ inline constexpr uint32_t kSpinning = 1;  // a thread polls: it need not be woke
 inline constexpr uint32_t kBlocked = 2;   // a task waits for objects: what it has not claimed goes elsewhere
 
 inline constexpr uint32_t kMaxChannelsPerProcess = 1024;
-inline constexpr uint32_t kPinsPerProcess = 512;
+// Large objects of others that a process reads in place at one time. Pages that were never used cost address space only.
+inline constexpr uint32_t kPinsPerProcess = 65536;
 
 struct ProcessPage {
   Doorbell<RealAtomics> doorbell;  // several writers, see doorbell.h
@@ -58,7 +59,7 @@ struct ProcessPage {
   alignas(4096) PinTable<RealAtomics, kPinsPerProcess> pins;             // the process
 };
 static_assert(offsetof(ProcessPage, channels) == 4096 && offsetof(ProcessPage, pins) == 8192);
-static_assert(sizeof(ProcessPage) == 12288);
+static_assert(sizeof(ProcessPage) == 8192 + kPinsPerProcess * 8 + 4096);
 
 // ---- Tasks --------------------------------------------------------------------------------------------
 
@@ -68,6 +69,7 @@ inline constexpr uint8_t kActorMethod = 4;
 inline constexpr uint8_t kHasReferences = 16;  // the payload ends with a NestedHeader: references inside of the arguments
 inline constexpr uint8_t kActorSetup = 32;     // of a creation: the arguments start with a worker::ActorSetup
 inline constexpr uint8_t kNamed = 64;          // the payload ends with a name and a NameTrailer, behind everything else
+inline constexpr uint8_t kPayloadShared = 128;  // the payload is an object: the descriptor holds its SharedHandle
 inline constexpr uint8_t kExitWorker = 8;      // no code to run: end this worker gracefully
 
 inline constexpr uint32_t kInlinePayload = 80;

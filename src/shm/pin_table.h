@@ -1,7 +1,8 @@
 // Which shared objects a process reads in place: a table per process, written by that process alone.
 //
 //   reader                                        daemon, to reuse a slot
-//   1. write (slot, generation) into an entry     1. move the slot's word to dying  (seq_cst)
+//   0. raise `used` above the entry               1. move the slot's word to dying  (seq_cst)
+//   1. write (slot, generation) into an entry
 //   2. fence                                      2. fence
 //   3. load the slot's word: still the same       3. scan all tables: an entry for the slot: not yet
 //      generation and sealed? else clear the      4. none: advance the generation, reuse the memory
@@ -11,6 +12,7 @@
 // there is no count to repair.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "shm/atomics.h"
@@ -39,10 +41,13 @@ constexpr uint64_t PinWord(uint32_t slot, uint32_t generation) {
 
 template <class A, uint32_t kEntries>
 struct PinTable {
+  // No entry from here on was ever used: a scan costs what the process has pinned at once, not what it might.
+  typename A::template Atomic<uint32_t> used;
   typename A::template Atomic<uint64_t> entries[kEntries];  // 0: free
 
   // Tries to pin; `entry` is one that the caller keeps free. False: the object is gone, the entry is free again.
   bool Pin(uint32_t entry, uint32_t slot, uint32_t generation, const ObjectSlot<A>& object) {
+    if (used.load(std::memory_order_relaxed) <= entry) used.store(entry + 1, std::memory_order_seq_cst);
     entries[entry].store(PinWord(slot, generation), std::memory_order_seq_cst);
     A::Fence();
     if (object.word.load(std::memory_order_seq_cst) == ObjectWord(generation, ObjectState::kSealed)) {
@@ -55,12 +60,19 @@ struct PinTable {
   // Reads of the object that came before stay before.
   void Unpin(uint32_t entry) { entries[entry].store(0, std::memory_order_release); }
 
-  // Daemon: whether any entry names `slot`. Call after the slot's word moved to dying, and a fence.
-  bool Holds(uint32_t slot) const {
-    for (uint32_t i = 0; i < kEntries; ++i) {
-      if (entries[i].load(std::memory_order_seq_cst) >> 32 == uint64_t{slot} + 1) return true;
+  // Daemon: whether `is_it(pin)` for any pin; not asked further then. Call after the slot's word moved to dying, and a fence.
+  template <class IsIt>
+  bool AnyOf(IsIt is_it) const {
+    const uint32_t count = std::min(used.load(std::memory_order_seq_cst), kEntries);
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint64_t pin = entries[i].load(std::memory_order_seq_cst);
+      if (pin != 0 && is_it(pin)) return true;
     }
     return false;
+  }
+  // The same: whether any entry names `slot`.
+  bool Holds(uint32_t slot) const {
+    return AnyOf([slot](uint64_t pin) { return pin >> 32 == uint64_t{slot} + 1; });
   }
 };
 

@@ -1,5 +1,6 @@
 #include "worker/actor_links.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -226,6 +227,7 @@ bool ActorLinks::Tick() {
     if (actor->references == 0 && actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));
     return true;
   });
+  if (actors_.size() >= sweep_at_) SweepDead();
   if (!ends_with_last_actor_ || !created_.empty()) return false;
   // A process that hosts a dead actor still, since its constructor failed, is given back first: nobody else could.
   if (dispatcher_->has_leases()) return true;
@@ -234,11 +236,29 @@ bool ActorLinks::Tick() {
   return false;
 }
 
+// Records of dead actors that nobody here has a handle to; those of living ones stay, since a later handle keeps the order of calls.
+void ActorLinks::SweepDead() {
+  std::vector<ActorRecord*> dead;
+  for (const auto& [id, actor] : actors_) {
+    if (actor->references == 0 && actor->target->closed) dead.push_back(actor.get());
+  }
+  for (ActorRecord* actor : dead) {
+    if (actor->created_here) {
+      if (actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));  // LifeEnded does the rest
+    } else if (actor->life == nullptr) {
+      dispatcher_->DropActorTarget(actor->target);
+      actors_.erase(actor->id);
+    }
+  }
+  sweep_at_ = std::max<size_t>(2 * actors_.size(), kFirstSweep);
+}
+
 // No process has a handle any more.
 void ActorLinks::LifeEnded(const ObjectId& life) {
   const auto found = actors_.find({life.owner, SerialOf(life)});
   if (found == actors_.end() || !found->second->created_here) return;
   dispatcher_->RetireActor(found->second->target);
+  dispatcher_->DropActorTarget(found->second->target);
   actors_.erase(found);
   control_->WakeTicker();
 }
@@ -298,17 +318,19 @@ void ActorLinks::OnFound(const wire::ActorFound& message) {
 
 void ActorLinks::OnChannelOpened(const wire::ChannelOpened& message) {
   ActorId id;
-  GrantedLease link{{}, {message.target()}, {}, memory_->Page(message.worker_page())};
+  GrantedLease link{{}, {message.target()}, {}, message.channel(), memory_->Page(message.worker_page())};
+  const bool usable = Text(message.error()).empty() && link.worker_page != nullptr &&
+                      memory_->View(message.channel(), &link.channel);
   {
     std::lock_guard guard(owner_->lock());
+    if (usable) dispatcher_->ChannelTo(link);
     const auto found = opening_.find(message.target());
     if (found == opening_.end()) return;
     id = found->second;
     opening_.erase(found);
     const auto record = actors_.find(id);
     if (record == actors_.end()) return;
-    if (Text(message.error()).empty() && link.worker_page != nullptr &&
-        memory_->View(message.channel(), &link.channel)) {
+    if (usable) {
       dispatcher_->ConnectActor(record->second->target, link);
       return;
     }

@@ -90,6 +90,7 @@ class ActorLinks {
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
   void Acquire(ActorRecord* actor, bool weak);
   void LifeEnded(const ObjectId& life);
+  void SweepDead();
   void QueueKill(const ActorId& id, bool no_restart);
   void Close(const ActorId& id, const std::string& reason);
 
@@ -111,6 +112,8 @@ class ActorLinks {
   std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
   bool ends_with_last_actor_ = false;
+  static constexpr size_t kFirstSweep = 64;
+  size_t sweep_at_ = kFirstSweep;  // as many records as this are looked through
   std::vector<ActorRecord*> lingering_;  // without handles here, with calls under way
 };
 

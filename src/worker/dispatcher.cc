@@ -8,12 +8,16 @@
 #include "base/kill_point.h"
 #include "model/error_codec.h"
 #include "worker/clock.h"
+#include "worker/function_names.h"
 
 namespace manta::worker {
 namespace {
 
 // A window holds about this much work per worker: enough to hide a wake-up, little enough to be given elsewhere.
 constexpr int64_t kWindowNs = 200'000;
+// Of tasks that take longer, none is given to a worker that has one: waking it up for the next costs little beside them, and no task
+// waits behind a long one while another worker is free.
+constexpr int64_t kLongTaskNs = 2'000'000;
 
 model::ResourceSet OneCpu() {
   model::ResourceSet resources;
@@ -30,13 +34,19 @@ Dispatcher::Dispatcher(Owner* owner, References* references, LeasePort* port, ui
   TargetFor(defaults);
 }
 
+TaskTarget* Dispatcher::NewTarget(TargetOptions options, bool ordered) {
+  const uint32_t key = next_key_++;
+  auto& target = targets_[key];
+  target = std::make_unique<TaskTarget>(owner_, key, std::move(options), ordered);
+  return target.get();
+}
+
 TaskTarget* Dispatcher::TargetFor(const TargetOptions& options) {
-  for (const auto& target : targets_) {
-    if (!target->ordered && target->options.SameShape(options)) return target.get();
+  for (TaskTarget* target : shapes_) {
+    if (target->options.SameShape(options)) return target;
   }
-  targets_.push_back(
-      std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()), options, false));
-  return targets_.back().get();
+  shapes_.push_back(NewTarget(options, false));
+  return shapes_.back();
 }
 
 // ---- Submission
@@ -70,6 +80,7 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
         FailForDependency(index, task, *failed->error);
         return;
       }
+      references_->AddContained(task);
     } else if (!target->ordered) {
       task->state = TaskState::kWaiting;
       return;
@@ -79,6 +90,8 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
   target->queue.PushBack(index);
   if (target->channels.empty()) {
     if (target->wanted == 0) UpdateDemand(target, NowNs());
+  } else if (target->queue.size() == 1) {
+    Dispatch(target);
   } else if ((target->queue.size() & 15) == 0) {
     for (OwnerChannel* channel : target->channels) PollChannel(channel);
     Dispatch(target);
@@ -90,24 +103,74 @@ void Dispatcher::DependencyReady(uint32_t index) {
   if (--task->unready > 0) return;
   TaskTarget* target = task->target;
   if (ObjectRecord* failed = FailedDependency(*task); failed != nullptr || task->cancelled) {
-    const bool queued = task->state == TaskState::kQueued;
-    if (queued) target->queue.Remove(index);
-    FailForDependency(index, task,
-                      task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
-                                      : *failed->error);
-    if (queued) Dispatch(target);  // the calls that it has held back
+    FailUnstarted(index, task,
+                  task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
+                                  : *failed->error);
     return;
   }
   if (target->closed) {
-    Fail(index, task, target->death);
+    FailUnstarted(index, task, target->death);
     return;
   }
+  references_->AddContained(task);
   if (task->state == TaskState::kWaiting) target->queue.PushBack(index);
   Dispatch(target);
   if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
     UpdateDemand(target, NowNs());
   }
 }
+
+// One that waits in its target's queue, or outside of it.
+void Dispatcher::FailUnstarted(uint32_t index, TaskRecord* task, const Error& error) {
+  TaskTarget* target = task->target;
+  const bool queued = task->state == TaskState::kQueued;
+  if (queued) {
+    target->queue.Remove(index);
+  } else if (target->ordered) {
+    --target->waiting;
+  }
+  FailForDependency(index, task, error);
+  if (queued) Dispatch(target);  // the calls that it has held back
+}
+
+// ---- Payloads that are too large for a channel
+
+void Dispatcher::PlacePayloadApart(uint32_t index, TaskRecord* task) {
+  if (task->nested == nullptr) task->nested = new TaskNested();
+  const uint64_t bytes = PayloadBytes(*owner_, *task);
+  if (bytes > UINT32_MAX) {
+    FailUnstarted(index, task, MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                                         "the arguments of '" + NameOfTask(*task) + "' take " + std::to_string(bytes) +
+                                             " bytes: 4 GiB is the most"));
+    return;
+  }
+  task->nested->awaits_payload = true;
+  ++task->unready;
+  if (!task->target->ordered) {  // others need not wait for it
+    task->target->queue.Remove(index);
+    task->state = TaskState::kWaiting;
+  }
+  port_->AskForPayloadSpace(index, task->body.generation, bytes);
+}
+
+const TaskRecord* Dispatcher::AwaitingPayload(uint32_t index, uint32_t generation) {
+  const TaskRecord* task = owner_->FindTask(index, generation);
+  return task != nullptr && task->nested != nullptr && task->nested->awaits_payload ? task : nullptr;
+}
+
+void Dispatcher::PayloadSpace(uint32_t index, const Result<shm::SharedHandle>& space) {
+  TaskRecord* task = owner_->Task(index);
+  task->nested->awaits_payload = false;
+  if (space) {
+    task->nested->payload = space.value();
+    DependencyReady(index);
+    return;
+  }
+  --task->unready;
+  FailUnstarted(index, task, space.error());
+}
+
+// ---- Sending
 
 void Dispatcher::Dispatch(TaskTarget* target) {
   while (!target->queue.empty()) {
@@ -117,10 +180,10 @@ void Dispatcher::Dispatch(TaskTarget* target) {
     OwnerChannel* channel = Choose(target);
     if (channel == nullptr) return;
     target->queue.Remove(index);
-    if (!PushTo(target, channel, index, task)) {
-      target->queue.PushFront(index);
-      return;
-    }
+    if (PushTo(target, channel, index, task)) continue;
+    target->queue.PushFront(index);
+    if (channel->CanHold(*owner_, *task)) return;
+    PlacePayloadApart(index, task);
   }
 }
 
@@ -168,7 +231,7 @@ void Dispatcher::ReturnLease(OwnerChannel* channel) {
   port_->ReturnLease(channel->lease);
   channel->lease = {};
   channel->target = nullptr;
-  channel->revoked = channel->blocked = false;
+  channel->revoked = channel->blocked = channel->slow = false;
 }
 
 inline void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBody& completion) {
@@ -203,6 +266,8 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   }
   if (count == 0) return 0;
   channel->PublishConsumed();
+  channel->progressed = true;
+  channel->slow = false;
   if (target != nullptr && !target->ordered && count > returned) MeasureService(target, ticks, count - returned);
   return count;
 }
@@ -217,7 +282,7 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
   } else {
     target->service_ns += (each - target->service_ns + 7) / 8;
   }
-  target->window = static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target->service_ns, 2, 1 << 16));
+  target->window = static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target->service_ns, target->service_ns < kLongTaskNs ? 2 : 1, 1 << 16));
   target->progressed = true;
 }
 
@@ -308,14 +373,29 @@ void Dispatcher::Returned(uint32_t index, TaskRecord* task) {
   }
 }
 
+// A worker without tasks gets what is next in line, not what was submitted last: tasks start in the order of their submission, as
+// those that wait for one another need.
 void Dispatcher::Rebalance(TaskTarget* target) {
   if (target->ordered || !target->queue.empty() || target->channels.size() < 2) return;
   const auto [least, most] = std::minmax_element(
       target->channels.begin(), target->channels.end(),
       [](const OwnerChannel* a, const OwnerChannel* b) { return a->in_flight() < b->in_flight(); });
   if ((*least)->in_flight() > 0 || (*most)->in_flight() < 2) return;
-  TakeBackUnclaimed(*most, (*most)->in_flight() / 2);
+  TakeBackUnclaimed(*most, 0);
   Dispatch(target);
+}
+
+// Nothing waits in a channel behind a task that takes much longer than those before it.
+void Dispatcher::TakeBackFromSlow(TaskTarget* target, int64_t now) {
+  for (OwnerChannel* channel : target->channels) {
+    if (channel->remote()) continue;  // what has begun there is not known here
+    if (std::exchange(channel->progressed, false) || channel->in_flight() == 0 || channel->progress_at == 0) {
+      channel->progress_at = now;
+    } else if (!channel->slow && channel->in_flight() > 1 && now - channel->progress_at > kLongTaskNs) {
+      TakeBackUnclaimed(channel, 0);
+      channel->slow = channel->in_flight() > 0;  // else the worker did not run at all, and may begin with whatever comes
+    }
+  }
 }
 
 }  // namespace manta::worker

@@ -23,6 +23,10 @@ class LeasePort {
  public:
   virtual void SetDemand(const TaskTarget& target) = 0;
   virtual void ReturnLease(LeaseId lease) = 0;
+  // The worker of this channel is dead, and nothing of it is needed any more.
+  virtual void ReleaseChannel(uint64_t offset) = 0;
+  // Asks for space in the object arena for a task's payload; the answer goes to Dispatcher::PayloadSpace.
+  virtual void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes) = 0;
   // Asks for a task that a worker of another node may not have begun. It comes back as a completion, or runs.
   virtual void TakeBack(ProcessId worker, uint32_t record, uint32_t generation) = 0;
   // An actor of ours has a new place, was created there, or is dead.
@@ -55,6 +59,7 @@ struct GrantedLease {
   LeaseId lease;
   ProcessId worker;
   shm::ChannelView channel;
+  uint64_t channel_offset;
   shm::ProcessPage* worker_page;
 };
 
@@ -74,6 +79,10 @@ class Dispatcher {
   // A target for an actor that another process created; calls wait for ConnectActor.
   TaskTarget* NewForeignActorTarget(const ActorId& id);
   void ConnectActor(TaskTarget* target, const GrantedLease& link);
+  // Nobody will call this actor any more: its target goes once its last call has ended.
+  void DropActorTarget(TaskTarget* target);
+  // The channel, which the daemon keeps until the worker is dead and WorkerGone has let go of it.
+  OwnerChannel* ChannelTo(const GrantedLease& link);
   // Calls fail with `cause` from now on, those that wait and later ones.
   void CloseActor(TaskTarget* target, const Error& cause);
   // No more calls: the worker is asked to end after those submitted, and the lease goes back.
@@ -98,6 +107,10 @@ class Dispatcher {
     SubmitSlowly(index, task, target);
   }
   void DependencyReady(uint32_t index);
+  // The task, if it still waits for that space. Its payload can be written without the lock.
+  const TaskRecord* AwaitingPayload(uint32_t index, uint32_t generation);
+  // The payload stands there; or there is no such space, and the task fails.
+  void PayloadSpace(uint32_t index, const Result<shm::SharedHandle>& space);
   // Takes a task that has not started out of the machinery, for running it in place: false if it has started.
   bool Withdraw(uint32_t index, TaskRecord* task);
   // The outcome of a task that ran in place (`worker` is this process then): as if its completion had come.
@@ -132,18 +145,24 @@ class Dispatcher {
   // Who waits for the leases of this demand: "the actor 'Counter' has", "3 tasks (the first is 'f') have".
   std::string WaitersOf(uint32_t key) const;
 
-  uint64_t outstanding() const;
   bool has_leases() const { return !leases_.empty(); }
-  bool has_active() const { return !active_.empty(); }
 
  private:
   void Dispatch(TaskTarget* target);
+  void FailUnstarted(uint32_t index, TaskRecord* task, const Error& error);
+  void PlacePayloadApart(uint32_t index, TaskRecord* task);
+  TaskTarget* NewTarget(TargetOptions options, bool ordered);
+  TaskTarget* FindTarget(uint32_t key) const {
+    const auto found = targets_.find(key);
+    return found == targets_.end() ? nullptr : found->second.get();
+  }
+  void FreeDroppedTargets();
   // The channel with the fewest tasks in flight among those that take more, or nullptr.
   static OwnerChannel* Choose(TaskTarget* target) {
     OwnerChannel* best = nullptr;
     uint32_t least = target->window;
     for (OwnerChannel* channel : target->channels) {
-      if (channel->in_flight() >= least || channel->revoked || channel->blocked || !channel->HasRoom()) continue;
+      if (channel->in_flight() >= least || channel->revoked || channel->blocked || channel->slow || !channel->HasRoom()) continue;
       best = channel;
       least = channel->in_flight();
     }
@@ -165,6 +184,7 @@ class Dispatcher {
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);
+  void FreePayload(TaskRecord* task);
   static int32_t& RetriesLeft(TaskRecord* task);
   bool ShouldRetry(TaskRecord* task, const Outcome& outcome) const;
   void ActorGone(OwnerChannel* channel, TaskTarget* target, const Departure& departure);
@@ -191,9 +211,13 @@ class Dispatcher {
   void MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count);
   void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);
   void Rebalance(TaskTarget* target);
+  void TakeBackFromSlow(TaskTarget* target, int64_t now);
   void Activate(OwnerChannel* channel);
   void Deactivate(OwnerChannel* channel);
   void ReturnLease(OwnerChannel* channel);
+  // Its worker is dead.
+  void ForgetChannel(OwnerChannel* channel);
+  void FailQueue(TaskTarget* target, const Error& error);
   // No more tasks for it: the lease goes back when those that it has begun are done.
   void Retire(OwnerChannel* channel);
   void RetireSurplus(TaskTarget* target);
@@ -204,7 +228,10 @@ class Dispatcher {
   References* const references_;
   LeasePort* const port_;
   const uint32_t cores_;
-  std::vector<std::unique_ptr<TaskTarget>> targets_;  // by key
+  std::unordered_map<uint32_t, std::unique_ptr<TaskTarget>> targets_;  // by key; keys are never used again
+  uint32_t next_key_ = 0;
+  std::vector<TaskTarget*> shapes_;   // those of tasks
+  std::vector<TaskTarget*> dropped_;  // of actors that nobody can call
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;
   std::vector<OwnerChannel*> active_;  // with tasks in flight

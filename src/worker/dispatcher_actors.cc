@@ -11,9 +11,7 @@
 namespace manta::worker {
 
 TaskTarget* Dispatcher::NewActorTarget(const ActorId& id, TargetOptions options, int32_t max_restarts) {
-  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
-                                                  std::move(options), true));
-  TaskTarget* target = targets_.back().get();
+  TaskTarget* target = NewTarget(std::move(options), true);
   target->actor = id;
   target->life = model::ActorLife(max_restarts);
   target->wanted = 1;
@@ -22,21 +20,28 @@ TaskTarget* Dispatcher::NewActorTarget(const ActorId& id, TargetOptions options,
 }
 
 TaskTarget* Dispatcher::NewForeignActorTarget(const ActorId& id) {
-  targets_.push_back(std::make_unique<TaskTarget>(owner_, static_cast<uint32_t>(targets_.size()),
-                                                  TargetOptions{}, true));
-  targets_.back()->actor = id;
-  targets_.back()->foreign = true;
-  return targets_.back().get();
+  TaskTarget* target = NewTarget(TargetOptions{}, true);
+  target->actor = id;
+  target->foreign = true;
+  return target;
+}
+
+void Dispatcher::DropActorTarget(TaskTarget* target) { dropped_.push_back(target); }
+
+void Dispatcher::FreeDroppedTargets() {
+  std::erase_if(dropped_, [this](const TaskTarget* target) {
+    const bool in_use = !target->closed || target->outstanding() > 0 || target->waiting > 0 || target->creation != 0 ||
+                        !target->channels.empty();
+    if (!in_use) targets_.erase(target->key);
+    return !in_use;
+  });
 }
 
 void Dispatcher::ConnectActor(TaskTarget* target, const GrantedLease& link) {
-  std::unique_ptr<OwnerChannel>& channel = channels_[link.worker];
-  if (channel == nullptr) {
-    channel = std::make_unique<OwnerChannel>(link.channel, link.worker_page, link.worker);
-  }
+  OwnerChannel* channel = ChannelTo(link);
   channel->target = target;
   channel->set_overlapping(target->overlapping);
-  target->channels.push_back(channel.get());
+  target->channels.push_back(channel);
   target->unavailable = target->closed;
   Dispatch(target);
 }
@@ -72,17 +77,7 @@ void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
     port_->SetDemand(*target);
   }
   ForgetCreation(target);
-  while (!target->queue.empty()) {
-    const uint32_t index = target->queue.front();
-    TaskRecord* task = owner_->Task(index);
-    target->queue.Remove(index);
-    if (index == target->creation) target->creation = 0;
-    if (task->unready > 0) {
-      task->state = TaskState::kWaiting;  // its dependencies still name it: it fails when they are there
-      continue;
-    }
-    Fail(index, task, cause);
-  }
+  FailQueue(target, cause);
 }
 
 void Dispatcher::RetireActor(TaskTarget* target) {

@@ -31,27 +31,39 @@ constexpr int64_t kQuietTickNs = 10'000'000;
 // ---- Events
 
 void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
-  TaskTarget* target = key < targets_.size() ? targets_[key].get() : nullptr;
+  OwnerChannel* channel = ChannelTo(granted);
+  TaskTarget* target = FindTarget(key);
   if (target == nullptr || target->closed) {
     port_->ReturnLease(granted.lease);
     return;
   }
-  std::unique_ptr<OwnerChannel>& channel = channels_[granted.worker];
-  if (channel == nullptr) {
-    channel = std::make_unique<OwnerChannel>(granted.channel, granted.worker_page, granted.worker);
-  }
   channel->lease = granted.lease;
   channel->target = target;
-  channel->revoked = channel->blocked = false;
+  channel->revoked = channel->blocked = channel->slow = false;
+  channel->progress_at = 0;
   channel->set_overlapping(target->overlapping);
-  leases_[granted.lease] = channel.get();
-  target->channels.push_back(channel.get());
+  leases_[granted.lease] = channel;
+  target->channels.push_back(channel);
   Rebalance(target);
   if (target->ordered) {
     target->unavailable = false;
     port_->ActorChanged(*target, granted.worker);
   }
   Dispatch(target);
+}
+
+OwnerChannel* Dispatcher::ChannelTo(const GrantedLease& link) {
+  std::unique_ptr<OwnerChannel>& channel = channels_[link.worker];
+  if (channel == nullptr) {
+    channel = std::make_unique<OwnerChannel>(link.channel, link.channel_offset, link.worker_page, link.worker);
+  }
+  return channel.get();
+}
+
+void Dispatcher::ForgetChannel(OwnerChannel* channel) {
+  Deactivate(channel);
+  port_->ReleaseChannel(channel->offset());
+  channels_.erase(channel->worker());
 }
 
 void Dispatcher::LeaseRevoked(LeaseId lease) {
@@ -98,8 +110,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
   }
   if (target != nullptr && target->ordered) {
     ActorGone(channel, target, departure);
-    Deactivate(channel);
-    channels_.erase(worker);
+    ForgetChannel(channel);
     Dispatch(target);
     return;
   }
@@ -124,16 +135,15 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     Renew(task);
     target->queue.PushFront(tasks[i]);
   }
-  Deactivate(channel);
-  channels_.erase(worker);
+  ForgetChannel(channel);
   if (target == nullptr) return;
   Dispatch(target);
   UpdateDemand(target, NowNs());
 }
 
 void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
-  if (key >= targets_.size()) return;
-  TaskTarget* target = targets_[key].get();
+  TaskTarget* target = FindTarget(key);
+  if (target == nullptr) return;
   if (target->ordered) {
     CloseActor(target, MakeError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, reason));
     return;
@@ -208,19 +218,19 @@ void Dispatcher::RetireSurplus(TaskTarget* target) {
 int64_t Dispatcher::Tick(int64_t now) {
   int64_t next = -1;
   const auto within = [&next](int64_t ns) { next = next < 0 ? ns : std::min(next, ns); };
-  for (const auto& target : targets_) {
-    if (target->ordered) {
-      if (target->outstanding() > 0) {
-        Dispatch(target.get());
-        within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
-      }
-      continue;
-    }
+  FreeDroppedTargets();
+  for (const auto& [key, target] : targets_) {
+    if (!target->ordered || target->outstanding() == 0) continue;
+    Dispatch(target.get());
+    within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
+  }
+  for (TaskTarget* target : shapes_) {
     if (target->outstanding() > 0) {
       target->idle_since = 0;
-      Rebalance(target.get());
-      Dispatch(target.get());  // room can appear without a completion, where tasks were taken back
-      UpdateDemand(target.get(), now);
+      Rebalance(target);
+      TakeBackFromSlow(target, now);
+      Dispatch(target);  // room can appear without a completion, where tasks were taken back
+      UpdateDemand(target, now);
       within(target->wanted > target->channels.size() || !target->queue.empty() ? kBusyTickNs
                                                                                : kQuietTickNs);
       continue;
@@ -239,8 +249,9 @@ int64_t Dispatcher::Tick(int64_t now) {
 }
 
 std::string Dispatcher::WaitersOf(uint32_t key) const {
-  if (key >= targets_.size()) return "tasks have";
-  const TaskTarget& target = *targets_[key];
+  const TaskTarget* known = FindTarget(key);
+  if (known == nullptr) return "tasks have";
+  const TaskTarget& target = *known;
   if (target.ordered) return "the actor '" + target.options.name + "' has";
   const uint32_t count = target.queue.size();
   if (count == 0) return "tasks have";
@@ -249,23 +260,18 @@ std::string Dispatcher::WaitersOf(uint32_t key) const {
   return std::to_string(count) + " tasks (the first is '" + first + "') have";
 }
 
-uint64_t Dispatcher::outstanding() const {
-  uint64_t count = 0;
-  for (const auto& target : targets_) count += target->outstanding();
-  return count;
-}
-
 void Dispatcher::FailAll(const Error& error) {
-  std::vector<ProcessId> workers;
-  for (const auto& [worker, channel] : channels_) workers.push_back(worker);
-  for (const auto& target : targets_) {
+  // Nothing goes out from here on, whatever the failures below set free.
+  for (const auto& [key, target] : targets_) {
     target->closed = target->unavailable = true;
     target->death = error;
+    target->channels.clear();
     ForgetCreation(target.get());
   }
-  for (ProcessId worker : workers) {
-    OwnerChannel* channel = channels_[worker].get();
-    while (PollChannel(channel) > 0) {
+  leases_.clear();
+  for (const auto& [worker, channel] : channels_) {
+    channel->lease = {};
+    while (PollChannel(channel.get()) > 0) {
     }
     for (uint32_t index : channel->InFlight()) {
       TaskRecord* task = owner_->Task(index);
@@ -273,18 +279,25 @@ void Dispatcher::FailAll(const Error& error) {
       --task->target->in_flight;
       Fail(index, task, error);
     }
-    Deactivate(channel);
+    Deactivate(channel.get());
   }
-  for (const auto& target : targets_) {
-    while (!target->queue.empty()) {
-      const uint32_t index = target->queue.front();
-      target->queue.Remove(index);
-      TaskRecord* task = owner_->Task(index);
-      if (task->unready == 0) Fail(index, task, error);
+  for (const auto& [key, target] : targets_) FailQueue(target.get(), error);
+}
+
+// Of a closed target. A task that still waits for values fails when they are there: they name it.
+void Dispatcher::FailQueue(TaskTarget* target, const Error& error) {
+  while (!target->queue.empty()) {
+    const uint32_t index = target->queue.front();
+    TaskRecord* task = owner_->Task(index);
+    target->queue.Remove(index);
+    if (index == target->creation) target->creation = 0;
+    if (task->unready > 0) {
+      task->state = TaskState::kWaiting;
+      if (target->ordered) ++target->waiting;
+      continue;
     }
-    target->channels.clear();
+    Fail(index, task, error);
   }
-  leases_.clear();
 }
 
 }  // namespace manta::worker

@@ -207,6 +207,7 @@ void Dispatcher::ReleaseHoldings(TaskRecord* task) {
   if (task->nested != nullptr) {
     if (task->holds_references()) references_->UnpinTask(task->nested);
     for (ObjectRecord* object : task->nested->objects) owner_->ReleaseLocked(object);
+    FreePayload(task);
     delete task->nested;
     task->nested = nullptr;
   }
@@ -222,9 +223,16 @@ void Dispatcher::ReleaseHoldings(TaskRecord* task) {
   }
 }
 
-// Another attempt needs a number of its own in the reference table.
+// Another attempt needs a number of its own in the reference table, and a payload that says it.
 void Dispatcher::Renew(TaskRecord* task) {
+  if (task->nested == nullptr) return;
   if (task->holds_references()) references_->PinTask(task->nested);
+  FreePayload(task);
+}
+
+void Dispatcher::FreePayload(TaskRecord* task) {
+  const shm::SharedHandle payload = std::exchange(task->nested->payload, {});
+  if (payload.size > 0) owner_->FreeLater(payload);
 }
 
 void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {

@@ -31,9 +31,8 @@ const manta_call_ops Execution::kOps = {
       std::lock_guard guard(execution.owner_->lock());
       ObjectRecord* object = execution.owner_->NewObject();
       if (header.kind == shm::ValueKind::kShared) {
-        if (execution.owner_->Pin(object, execution.handles_[index])) {
-          return reinterpret_cast<manta_ref*>(object);
-        }
+        execution.owner_->SetPinned(object, execution.handles_[index]);
+        if (object->pinned) return reinterpret_cast<manta_ref*>(object);
       } else {
         execution.owner_->SetBytes(object, value.data, static_cast<uint32_t>(value.size));
         return reinterpret_cast<manta_ref*>(object);

@@ -54,18 +54,6 @@ Executor::Executor(Owner* owner, References* references, Waiting* waiting, Share
 
 Executor::~Executor() = default;
 
-void Executor::Interrupt(const ObjectId& task) {
-  std::lock_guard guard(interrupts_mutex_);
-  interrupts_[next_interrupt_++ % kInterrupts] = task;
-  any_interrupt_.store(true, std::memory_order_release);
-}
-
-bool Executor::IsCancelled(const ObjectId& task) {
-  if (!any_interrupt_.load(std::memory_order_acquire)) return false;
-  std::lock_guard guard(interrupts_mutex_);
-  return std::find(std::begin(interrupts_), std::end(interrupts_), task) != std::end(interrupts_);
-}
-
 Execution& Executor::ExecutionAt(size_t depth) {
   std::vector<std::unique_ptr<Execution>>& executions = State().executions;
   while (executions.size() <= depth) {
@@ -227,6 +215,22 @@ Execution::Input Executor::InputOf(const Incoming& channel, const shm::TaskBody&
           .inline_result = inline_result};
 }
 
+// nullptr: it does not lie where it may.
+const unsigned char* Executor::PayloadOf(const Incoming& channel, const shm::TaskBody& task, const shm::TaskBody& slot) const {
+  if ((task.flags & shm::kPayloadShared) != 0) {
+    shm::SharedHandle handle;
+    std::memcpy(&handle, slot.payload, sizeof handle);
+    const NodeMemory& memory = owner_->memory();
+    return memory.Contains(handle) && handle.size == task.payload_bytes ? memory.Readable(handle.offset) : nullptr;
+  }
+  if ((task.flags & shm::kPayloadInRing) != 0) {
+    const uint32_t ring = channel.view.header->task_payload_bytes;
+    if (task.payload_bytes > ring || task.payload_offset > ring - task.payload_bytes) return nullptr;
+    return channel.view.task_payload + task.payload_offset;
+  }
+  return task.payload_bytes <= shm::kInlinePayload ? slot.payload : nullptr;
+}
+
 void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot) {
   Incoming& channel = *shared;
   // Into locals first: what is checked is what is used.
@@ -241,11 +245,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     Complete(channel, task, Outcome{}, NowTicks());
     return;
   }
-  const uint32_t ring = channel.view.header->task_payload_bytes;
-  const bool in_ring = (task.flags & shm::kPayloadInRing) != 0;
-  const bool fits = in_ring ? task.payload_bytes <= ring && task.payload_offset <= ring - task.payload_bytes
-                            : task.payload_bytes <= shm::kInlinePayload;
-  if (!fits || task.args_bytes > task.payload_bytes) {
+  const unsigned char* const payload = PayloadOf(channel, task, slot);
+  if (payload == nullptr || task.args_bytes > task.payload_bytes) {
     Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's descriptor arrived damaged"));
     return;
   }
@@ -261,7 +262,6 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   if (__builtin_expect(!recorder_->has_begun(), 0)) {
     recorder_->BeginExecuting((task.flags & shm::kActorCreation) != 0);
   }
-  const unsigned char* payload = in_ring ? channel.view.task_payload + task.payload_offset : slot.payload;
   std::string_view name;
   if (__builtin_expect((task.flags & shm::kNamed) != 0, 0) && !TakeName(payload, &task.payload_bytes, task.args_bytes, &name)) {
     Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's name arrived damaged"));
@@ -298,6 +298,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
   recorder_->Begins(facts, task_began_);
   const Outcome outcome = execution.Run(input);
+  interrupts_.Remove(context.task);
   facts.outcome = EventOutcomeOf(outcome, execution);
   const uint64_t ended = NowTicks();
   recorder_->Ends(EventKindOf(task), facts, task_began_, ended);
@@ -392,6 +393,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
                      .sender = owner_->process(),
                      .num_results = task.body.results,
                      .inline_result = inline_result});
+  interrupts_.Remove(context.task);
   shm::TaskFacts facts = FactsOf(owner_->process(), task.body, code->key);
   facts.outcome = EventOutcomeOf(outcome, execution);
   recorder_->EndsOnAnyThread(shm::EventKind::kInPlace, facts, began, NowTicks());

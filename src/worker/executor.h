@@ -16,6 +16,7 @@
 #include "worker/call_pool.h"
 #include "worker/execution.h"
 #include "worker/function_registry.h"
+#include "worker/interrupts.h"
 #include "worker/owner.h"
 #include "worker/task_recorder.h"
 #include "worker/visible_gpus.h"
@@ -50,9 +51,8 @@ class Executor {
   // The GPUs that this worker has; bit i stands for GPU i. Any thread.
   uint64_t gpus() const { return gpus_.gpus(); }
 
-  // Marks a task as cancelled: if it runs here, it learns of it when it waits or asks. Any thread.
-  void Interrupt(const ObjectId& task);
-  bool IsCancelled(const ObjectId& task);
+  // Tasks that were cancelled: one that runs here learns of it when it waits or asks.
+  Interrupts& interrupts() { return interrupts_; }
 
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
@@ -99,6 +99,7 @@ class Executor {
 
   void RefreshChannels();
   uint32_t RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit);
+  const unsigned char* PayloadOf(const Incoming& channel, const shm::TaskBody& task, const shm::TaskBody& slot) const;
   void RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot);
   Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
   // `now`: when the task ended.
@@ -133,15 +134,11 @@ class Executor {
   std::unique_ptr<Threads> coming_threads_;
   uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
-  // The latest interrupts; an entry whose task does not run here (any more) is overwritten in time.
-  static constexpr size_t kInterrupts = 64;
-  std::mutex interrupts_mutex_;  // over the two below
-  ObjectId interrupts_[kInterrupts];
-  size_t next_interrupt_ = 0;
-  std::atomic<bool> any_interrupt_{false};
+  Interrupts interrupts_;
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<bool> stop_{false};
   std::atomic<bool> actor_was_restarted_{false};
+  std::mutex end_reason_mutex_;
   std::string end_reason_;
   // What calls of an actor fail with when there is none.
   Error no_actor_ = MakeError(MANTA_ERROR_ACTOR_DIED, "the actor's constructor failed");

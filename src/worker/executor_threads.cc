@@ -61,7 +61,8 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
   pool_state_ = &state;
   const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
-  if (IsCancelled(id)) {
+  if (interrupts_.Contains(id)) {
+    interrupts_.Remove(id);
     Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
     return;
   }
@@ -72,6 +73,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   alignas(8) unsigned char inline_result[shm::kInlineResult];
   const uint64_t began = NowTicks();
   const Outcome outcome = execution.Run(InputOf(channel, task, code, payload, inline_result));
+  interrupts_.Remove(id);
   shm::TaskFacts facts = FactsOf(id.owner, task, code.key);
   facts.outcome = EventOutcomeOf(outcome, execution);
   recorder_->EndsOnAnyThread(shm::EventKind::kActorCall, facts, began, NowTicks());
@@ -105,7 +107,7 @@ void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, 
 
 void Executor::EndActor(const char* reason) {
   {
-    std::lock_guard guard(interrupts_mutex_);
+    std::lock_guard guard(end_reason_mutex_);
     if (end_reason_.empty()) end_reason_ = reason;
   }
   RequestStop();

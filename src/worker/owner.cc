@@ -189,7 +189,10 @@ void Owner::FreeValue(ObjectRecord* object) {
       break;
     case ValueState::kShared:
       if (object->arena_owned) FreeLater(object->shared);
-      if (object->pinned && !abandoned_) memory_->my_page().pins.Unpin(object->size);
+      if (object->pinned && !abandoned_) {
+        memory_->my_page().pins.Unpin(object->size);
+        free_pins_.push_back(object->size);
+      }
       break;
     case ValueState::kPending:
     case ValueState::kInline:
@@ -215,20 +218,26 @@ void Owner::RemoveWaiter(ObjectRecord* object, Waiter* waiter) {
   }
 }
 
-bool Owner::Pin(ObjectRecord* object, const shm::SharedHandle& handle) {
-  shm::ProcessPage& page = memory_->my_page();
-  for (uint32_t tries = 0; tries < shm::kPinsPerProcess; ++tries) {
-    const uint32_t entry = next_pin_;
-    next_pin_ = (next_pin_ + 1) % shm::kPinsPerProcess;
-    if (page.pins.entries[entry].load(std::memory_order_relaxed) != 0) continue;
-    if (!page.pins.Pin(entry, handle.slot, handle.generation, memory_->Slot(handle.slot))) return false;
-    MANTA_KILL_POINT("object.pinned");
-    object->pinned = true;
-    object->size = entry;
-    SetShared(object, handle, false);
-    return true;
+void Owner::SetPinned(ObjectRecord* object, const shm::SharedHandle& handle) {
+  uint32_t entry = next_pin_;
+  if (!free_pins_.empty()) {
+    entry = free_pins_.back();
+    free_pins_.pop_back();
+  } else if (next_pin_ < shm::kPinsPerProcess) {
+    ++next_pin_;
+  } else {
+    return SetError(object, MakeError(MANTA_ERROR_OBJECT_STORE_FULL,
+                                      "this process holds " + std::to_string(shm::kPinsPerProcess) +
+                                          " large objects of other processes already: let some of them go first"));
   }
-  return false;
+  if (!memory_->my_page().pins.Pin(entry, handle.slot, handle.generation, memory_->Slot(handle.slot))) {
+    free_pins_.push_back(entry);
+    return SetError(object, MakeError(MANTA_ERROR_OBJECT_LOST, "the object's memory is gone"));
+  }
+  MANTA_KILL_POINT("object.pinned");
+  object->pinned = true;
+  object->size = entry;
+  SetShared(object, handle, false);
 }
 
 std::vector<shm::SharedHandle> Owner::TakeFreed() {

@@ -137,8 +137,9 @@ class Owner {
   // In a child of fork(): the pins in shared memory are the parent's.
   void AbandonAfterFork() { abandoned_ = true; }
 
-  // [lock] Pins a shared object of another owner; false when it is gone or no pin is free.
-  bool Pin(ObjectRecord* object, const shm::SharedHandle& handle);
+  // [lock] Gives a pending object its value, which another owner holds in shared memory, and keeps that readable; or the error
+  // that says why not.
+  void SetPinned(ObjectRecord* object, const shm::SharedHandle& handle);
 
   // [lock] Hands a shared object that no record names to the daemon with the next batch.
   void FreeLater(const shm::SharedHandle& handle) {
@@ -217,7 +218,8 @@ class Owner {
   Objects objects_{this};
   Tasks tasks_{this};
   std::vector<shm::SharedHandle> freed_;
-  uint32_t next_pin_ = 0;
+  std::vector<uint32_t> free_pins_;  // entries of the pin table that were used before
+  uint32_t next_pin_ = 0;            // never used from here on
   Dependent* ready_tasks_ = nullptr;  // to be told, oldest first
   Dependent** last_ready_task_ = &ready_tasks_;
   bool notifying_ = false;

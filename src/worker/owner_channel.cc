@@ -45,9 +45,10 @@ unsigned char* WriteDependencies(const Owner& owner, const TaskRecord& task, uns
 
 }  // namespace
 
-OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worker_page,
+OwnerChannel::OwnerChannel(const shm::ChannelView& view, uint64_t offset, shm::ProcessPage* worker_page,
                            ProcessId worker)
     : view_(view),
+      offset_(offset),
       worker_page_(worker_page),
       worker_(worker),
       slots_(view.slots, view.header->log2_slots),
@@ -55,13 +56,11 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worke
       payload_(view.header->task_payload_bytes),
       pushed_(size_t{1} << view.header->log2_slots) {}
 
-uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) const {
-  uint32_t bytes = Align8(task.body.args_bytes);
-  if (task.holds_references()) {
-    bytes += static_cast<uint32_t>(sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size());
-  }
+uint64_t PayloadBytes(const Owner& owner, const TaskRecord& task) {
+  uint64_t bytes = Align8(task.body.args_bytes);
+  if (task.holds_references()) bytes += sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size();
   if (task.nested != nullptr && task.nested->name != nullptr) {
-    bytes += Align8(static_cast<uint32_t>(task.nested->name->size())) + static_cast<uint32_t>(sizeof(shm::NameTrailer));
+    bytes += Align8(task.nested->name->size()) + sizeof(shm::NameTrailer);
   }
   for (uint32_t i = 0; i < task.body.dependencies; ++i) {
     bytes += DependencyBytes(owner, *task.dependencies[i]);
@@ -69,7 +68,7 @@ uint32_t OwnerChannel::PayloadBytes(const Owner& owner, const TaskRecord& task) 
   return bytes;
 }
 
-void OwnerChannel::WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const {
+void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) {
   std::memcpy(out, task.args(), task.body.args_bytes);
   out = WriteDependencies(owner, task, out + Align8(task.body.args_bytes));
   if (task.holds_references()) {
@@ -98,7 +97,17 @@ void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<
 // The descriptor of a task that has more than small arguments. False: no room for its payload just now.
 bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
   shm::TaskBody* body = slots_.Reserve();
-  const uint32_t bytes = PayloadBytes(owner, task);
+  if (task.nested != nullptr && task.nested->payload.size > 0) {
+    const shm::SharedHandle& handle = task.nested->payload;
+    std::memcpy(body, &task.body, kHeaderBytes);
+    std::memcpy(body->payload, &handle, sizeof handle);
+    body->payload_bytes = static_cast<uint32_t>(handle.size);
+    body->flags |= shm::kPayloadShared;
+    return true;
+  }
+  const uint64_t all_bytes = PayloadBytes(owner, task);
+  if (all_bytes > view_.header->task_payload_bytes) return false;
+  const auto bytes = static_cast<uint32_t>(all_bytes);
   if (bytes <= shm::kInlinePayload) {
     std::memcpy(body, &task.body, kHeaderBytes);
     WritePayload(owner, task, body->payload);

@@ -20,13 +20,18 @@ namespace manta::worker {
 
 class TaskTarget;
 
+// What a task's payload takes, and the payload itself. The task's dependencies have values, and it holds them: no lock is needed.
+uint64_t PayloadBytes(const Owner& owner, const TaskRecord& task);
+void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out);
+
 // The dependency sections of a task whose dependencies all have values, as they stand in its payload.
 void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<unsigned char>* out);
 
 // One per worker that this process pushes to, as long as both live; a lease lets it be used. Guarded by the owner's lock.
 class OwnerChannel {
  public:
-  OwnerChannel(const shm::ChannelView& view, shm::ProcessPage* worker_page, ProcessId worker);
+  // `offset`: of the channel in the control arena, its name.
+  OwnerChannel(const shm::ChannelView& view, uint64_t offset, shm::ProcessPage* worker_page, ProcessId worker);
 
   // Whether a descriptor can go out now. A slot that the worker has released may still have an unread completion. It stays
   // taken until that is read: otherwise an owner that submits without reading would let completions overwrite each other.
@@ -53,6 +58,11 @@ class OwnerChannel {
     MANTA_KILL_POINT("owner.slot_published");
     if (shm::Ring(worker_page_->doorbell) || remote()) owner.WokePeer();
     return true;
+  }
+  // Whether the task's payload has room in an empty channel; else it needs a place of its own (TaskNested::payload).
+  bool CanHold(const Owner& owner, const TaskRecord& task) const {
+    return (task.nested != nullptr && task.nested->payload.size > 0) ||
+           PayloadBytes(owner, task) <= view_.header->task_payload_bytes;
   }
   // The task will not run there. False: it was claimed.
   bool TakeBack(TaskRecord* task);
@@ -85,6 +95,7 @@ class OwnerChannel {
   void set_overlapping(bool overlapping) { overlapping_ = overlapping; }
 
   ProcessId worker() const { return worker_; }
+  uint64_t offset() const { return offset_; }
   // The worker is on another node: nothing can be taken back here once the daemon has sent it on.
   bool remote() const { return view_.header->remote != 0; }
   uint32_t in_flight() const { return in_flight_; }
@@ -95,14 +106,15 @@ class OwnerChannel {
   TaskTarget* target = nullptr;  // whom the lease serves
   bool revoked = false;          // no more pushes; return the lease when nothing is in flight
   bool blocked = false;          // its task waits: no more pushes, what is unclaimed comes back
+  bool slow = false;             // its task takes long: the same, until it ends
+  bool progressed = false;       // completions came since progress_at was set
+  int64_t progress_at = 0;
   uint32_t active_index = 0;     // in the dispatcher's list of channels with tasks in flight, + 1
 
  private:
   // Of an actor that runs calls beside each other: in flight from one caller.
   static constexpr uint32_t kMostOverlapping = 8192;
 
-  uint32_t PayloadBytes(const Owner& owner, const TaskRecord& task) const;
-  void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out) const;
   void ReclaimPayload() {
     payload_.Reclaim([this](uint32_t position) { return slots_.IsReleased(position); });
   }
@@ -124,6 +136,7 @@ class OwnerChannel {
   }
 
   shm::ChannelView view_;
+  uint64_t offset_;
   shm::ProcessPage* worker_page_;
   ProcessId worker_;
   shm::SlotProducer<shm::RealAtomics, shm::TaskBody> slots_;

@@ -82,12 +82,16 @@ enum class TaskState : uint8_t {
   kKept = 5,       // the creation task of an actor that may restart, done for now
 };
 
-// What few tasks have. The references inside of the arguments, each counted, and a name of the task's own.
+// What few tasks have. The references inside of the arguments and of the values of the dependencies, each counted, a name of the task's own, and a payload that is too large
+// for its channel.
 struct TaskNested {
   const std::string* name = nullptr;  // lives as long as the runtime
   uint64_t number = 0;  // of the attempt, for the reference table
   std::vector<ObjectRecord*> objects;
   std::vector<ObjectId> ids;
+  shm::SharedHandle payload{};  // of this attempt, in the object arena; size 0: none
+  bool has_contained = false;   // those inside of the dependencies' values are among `objects`
+  bool awaits_payload = false;  // space was asked for; counts as one of TaskRecord::unready
 };
 
 // Which exceptions of user code lead to another attempt.

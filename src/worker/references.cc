@@ -9,6 +9,9 @@
 namespace manta::worker {
 namespace {
 
+// A batch travels in one frame, whose size the daemon limits (contracts::kMaxFrameBytes): far below that, it is sent.
+constexpr size_t kBatchBytes = 1 << 20;
+
 wire::PeerObject ToWire(const ObjectId& id) { return {id.owner.value, id.index, id.generation}; }
 ObjectId FromWire(const wire::PeerObject& id) { return {{id.owner()}, id.index(), id.generation()}; }
 
@@ -176,7 +179,8 @@ void References::AnswerFetch(ProcessId to, ObjectRecord* object) {
     }
     table_.Put(IdOf(*object), inners);
   }
-  BatchFor(to).values.push_back(std::move(value));
+  const size_t bytes = value->bytes.size() + value->inners.size() * sizeof(wire::PeerObject) + 64;
+  BatchFor(to, bytes).values.push_back(std::move(value));
 }
 
 void References::FetchersReady(ObjectRecord* object) {
@@ -205,10 +209,11 @@ void References::GiveValue(ObjectRecord* object, DeferredValue value) {
             owner_->SetShared(object, handle, true);
             return;
           }
-          if (owner_->Pin(object, handle)) return;
+          owner_->SetPinned(object, handle);
+          return;
         }
       }
-      owner_->SetError(object, MakeError(MANTA_ERROR_OBJECT_LOST, "the object's memory is gone"));
+      owner_->SetError(object, MakeError(MANTA_ERROR_SYSTEM, "the object's handle arrived damaged"));
       return;
     }
     case shm::ValueKind::kError:
@@ -238,6 +243,24 @@ void References::OnValue(const wire::PeerValue& value) {
 }
 
 // ---- Tasks
+
+void References::AddContained(TaskRecord* task) {
+  if (task->nested != nullptr && task->nested->has_contained) return;
+  for (uint32_t i = 0; i < task->body.dependencies; ++i) {
+    const auto found = contained_.find(task->dependencies[i]);
+    if (!task->dependencies[i]->contains || found == contained_.end()) continue;
+    if (task->nested == nullptr) task->nested = new TaskNested();
+    for (ObjectRecord* inner : found->second) {
+      Owner::Retain(inner);
+      task->nested->objects.push_back(inner);
+    }
+    task->nested->has_contained = true;
+  }
+  if (task->nested == nullptr || !task->nested->has_contained) return;
+  task->body.flags |= shm::kHasReferences;
+  task->nested->ids.clear();
+  PinTask(task->nested);
+}
 
 void References::PinTask(TaskNested* nested) {
   if (nested->ids.empty()) {
@@ -290,7 +313,15 @@ model::CompletionReferences References::TaskFinished(
 
 // ---- Messages
 
-wire::PeerBatchT& References::BatchFor(ProcessId process) { return outgoing_[process]; }
+wire::PeerBatchT& References::BatchFor(ProcessId process, size_t bytes) {
+  Outgoing& outgoing = outgoing_[process];
+  if (outgoing.bytes > 0 && outgoing.bytes + bytes > kBatchBytes) {
+    SendBatch(process, std::exchange(outgoing.batch, {}));
+    outgoing.bytes = 0;
+  }
+  outgoing.bytes += bytes;
+  return outgoing.batch;
+}
 
 void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
   flatbuffers::Verifier verifier(bytes.data(), bytes.size());
@@ -320,7 +351,7 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
     const std::string error = model::EncodeError(
         MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
     value->bytes.assign(error.begin(), error.end());
-    BatchFor(from).values.push_back(std::move(value));
+    BatchFor(from, error.size() + 64).values.push_back(std::move(value));
   });
   ForEach(batch.cancel(), [&](const wire::PeerCancel& message) {
     ObjectRecord* object = FindOwn(FromWire(message.object()));
@@ -351,13 +382,27 @@ void References::OnProcessGone(ProcessId process) {
   outgoing_.erase(process);
 }
 
-void References::SendOutgoing() {
-  for (auto& [process, batch] : outgoing_) {
-    flatbuffers::FlatBufferBuilder builder(1024);
-    builder.Finish(wire::PeerBatch::Pack(builder, &batch));
-    send_(process, {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()});
+void References::FailAll(const Error& error) {
+  std::vector<ObjectRecord*> pending;
+  for (const auto& [id, value] : deferred_) pending.push_back(value.first);
+  for (const auto& [id, object] : borrowed_) pending.push_back(object);
+  for (ObjectRecord* object : pending) Owner::Retain(object);  // a failure lets go of others
+  for (ObjectRecord* object : pending) {
+    if (object->state.load(std::memory_order_relaxed) == ValueState::kPending) owner_->SetError(object, error);
+    owner_->ReleaseLocked(object);
   }
   outgoing_.clear();
+}
+
+void References::SendOutgoing() {
+  for (const auto& [process, outgoing] : outgoing_) SendBatch(process, outgoing.batch);
+  outgoing_.clear();
+}
+
+void References::SendBatch(ProcessId process, const wire::PeerBatchT& batch) {
+  flatbuffers::FlatBufferBuilder builder(1024);
+  builder.Finish(wire::PeerBatch::Pack(builder, &batch));
+  send_(process, {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()});
 }
 
 // ---- Actions

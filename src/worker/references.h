@@ -68,6 +68,8 @@ class References final : public BorderListener {
 
   // ---- Submitting side
 
+  // All dependencies of a task have values: what these contain is among its references from now on.
+  void AddContained(TaskRecord* task);
   // Before a task is pushed; again before it is pushed another time (the former attempt's pin goes then).
   void PinTask(TaskNested* nested);
   void UnpinTask(TaskNested* nested);
@@ -96,6 +98,8 @@ class References final : public BorderListener {
 
   void OnBatch(ProcessId from, std::span<const uint8_t> bytes);
   void OnProcessGone(ProcessId process);
+  // No value will come any more.
+  void FailAll(const Error& error);
 
   // BorderListener
   void LastHandleGone(ObjectRecord* object) override;
@@ -119,7 +123,9 @@ class References final : public BorderListener {
   void OnValue(const wire::PeerValue& value);
   ObjectRecord* FindOwn(const ObjectId& id);
   void SendOutgoing();
-  wire::PeerBatchT& BatchFor(ProcessId process);
+  // The batch that `bytes` more for this process go into, sizes being estimates.
+  wire::PeerBatchT& BatchFor(ProcessId process, size_t bytes = 64);
+  void SendBatch(ProcessId process, const wire::PeerBatchT& batch);
 
   Owner* const owner_;
   const Send send_;
@@ -129,7 +135,11 @@ class References final : public BorderListener {
   std::unordered_map<const ObjectRecord*, std::vector<ObjectRecord*>> contained_;
   std::unordered_map<ObjectId, std::pair<ObjectRecord*, DeferredValue>> deferred_;
   std::unordered_map<const ObjectRecord*, std::vector<ProcessId>> fetchers_;
-  std::unordered_map<ProcessId, wire::PeerBatchT> outgoing_;
+  struct Outgoing {
+    wire::PeerBatchT batch;
+    size_t bytes = 0;
+  };
+  std::unordered_map<ProcessId, Outgoing> outgoing_;
   std::vector<ObjectRecord*> to_release_;
   CancelListener* canceller_ = nullptr;
   std::function<void(const ObjectId&)> life_listener_;

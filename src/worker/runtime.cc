@@ -117,6 +117,14 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.lease = lease.value;
     runtime_->control_->Queue(std::move(message));
   }
+  void ReleaseChannel(uint64_t offset) override {
+    wire::ReleaseChannelT message;
+    message.channel = offset;
+    runtime_->control_->Queue(std::move(message));
+  }
+  void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes) override {
+    runtime_->AskForPayloadSpace(record, generation, bytes);
+  }
   void TakeBack(ProcessId worker, uint32_t record, uint32_t generation) override {
     wire::TakeBackT message;
     message.worker = worker.value;
@@ -147,7 +155,7 @@ class Runtime::Peers final : public CancelListener {
     if (kill) runtime_->KillWorkers({kill}, "the task that it ran was cancelled by force");
   }
   void Interrupt(const ObjectId& task, bool recursive) override {
-    if (runtime_->executor_ != nullptr) runtime_->executor_->Interrupt(task);
+    if (runtime_->executor_ != nullptr) runtime_->executor_->interrupts().Add(task);
     if (!recursive) return;
     std::vector<ProcessId> kill;
     runtime_->dispatcher_->CancelChildren(task, &kill);
@@ -236,11 +244,7 @@ void Runtime::Close() {
     control_->Stop();
     return;
   }
-  const Error error = MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there");
-  {
-    std::lock_guard guard(owner_->lock());
-    dispatcher_->FailAll(error);
-  }
+  FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
   wire::GoodbyeT goodbye;
   if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
   control_->Queue(std::move(goodbye));
@@ -251,6 +255,18 @@ void Runtime::Close() {
   owner_->set_freed_hook([] {});
   std::lock_guard guard(owner_->lock());
   actors_->ForgetLives();
+}
+
+void Runtime::FailAll(const Error& error) {
+  shared_->FailAll(error);
+  actors_->FailAll(error);
+  questions_->FailAll(error);
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->FailAll(error);
+    references_->FailAll(error);
+  }
+  waiting_->WakeAll();
 }
 
 void Runtime::AbandonAfterFork() {
@@ -266,7 +282,7 @@ bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
   });
 }
 
-bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actors_->in_use() > 0; }
+bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actors_->in_use() > 0 || calls_ > 0; }
 
 // ---- Tasks
 
@@ -381,6 +397,33 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   return {};
 }
 
+void Runtime::AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes) {
+  shared_->AllocateLater(bytes, owner_->process(), [this, record, generation](const Result<shm::SharedHandle>& space) {
+    OnPayloadSpace(record, generation, space);
+  });
+}
+
+void Runtime::OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space) {
+  const TaskRecord* task;
+  {
+    std::lock_guard guard(owner_->lock());
+    task = dispatcher_->AwaitingPayload(record, generation);
+  }
+  if (task == nullptr) {
+    if (!space) return;
+    std::lock_guard guard(owner_->lock());
+    owner_->FreeLater(space.value());
+    return;
+  }
+  // It waits for nothing else, and nobody but this thread can let it go on: what it holds stays as it is.
+  if (space) {
+    WritePayload(*owner_, *task, shared_->Writable(space.value()));
+    shared_->Seal(space.value());
+  }
+  std::lock_guard guard(owner_->lock());
+  dispatcher_->PayloadSpace(record, space);
+}
+
 Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   InternedOptions interned;
   const auto set = [&](std::string_view name, double quantity) -> Result<> {
@@ -448,6 +491,7 @@ Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nes
     references_->Contain(*out, std::move(inners));
     return {};
   }
+  const Call call(*this);
   Result<shm::SharedHandle> handle = shared_->Allocate(size, owner_->process());
   std::lock_guard guard(owner_->lock());
   if (!handle) {
@@ -684,7 +728,7 @@ Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
 
 bool Runtime::IsCancelled() {
   const ExecutionContext* context = Executor::current();
-  return context != nullptr && executor_ != nullptr && executor_->IsCancelled(context->task);
+  return context != nullptr && executor_ != nullptr && executor_->interrupts().Contains(context->task);
 }
 
 void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* reason) {
@@ -701,6 +745,7 @@ void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* rea
 
 Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
                                           const manta_actor_options& options) {
+  const Call call(*this);
   if (Result<ActorSetup> setup = CheckedSetup(options); !setup) return setup.error();
   const auto check = [](const char* name, int32_t value, int32_t least) -> Result<> {
     if (value >= least) return {};

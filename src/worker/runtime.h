@@ -48,6 +48,17 @@ class Runtime {
   // still holds may be released later, so the object must live on if `has_handles`.
   void Close();
   bool has_handles() const;
+  // A call that may wait for the daemon, on a thread that need not hold any handle: the object lives on until it has returned, too.
+  class Call {
+   public:
+    explicit Call(Runtime& runtime) : calls_(runtime.calls_) { calls_.fetch_add(1); }
+    ~Call() { calls_.fetch_sub(1); }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    std::atomic<uint32_t>& calls_;
+  };
 
   // Around fork(), on the thread that calls it. The child keeps what it can read and may release references, but is no member of
   // the cluster: its runtime is closed, and nothing that it does reaches what it shares with the parent.
@@ -104,6 +115,8 @@ class Runtime {
   void OnFrame(const wire::Frame& frame);
   void ShowOutput(const wire::WorkerOutput& output);
   void OnClosed();
+  // Whoever waits for something of the cluster gets `error`.
+  void FailAll(const Error& error);
   int64_t OnTick(int64_t now);
   void OnRelayed(const wire::Relayed& message);
   void OnLeaseGranted(const wire::LeaseGranted& message);
@@ -119,6 +132,8 @@ class Runtime {
   void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
   void Blocked();
   void Resumed();
+  void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
+  void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
 
   const bool is_driver_;
@@ -144,6 +159,7 @@ class Runtime {
   uint32_t api_calls_seen_ = 0;         // service thread
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> closed_{false};
+  std::atomic<uint32_t> calls_{0};  // see Call
   std::mutex blocked_mutex_;
   uint32_t blocked_ = 0;  // threads that run tasks and wait
 };

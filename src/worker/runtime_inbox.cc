@@ -34,7 +34,7 @@ std::string Describe(const wire::Cause* cause) {
 }  // namespace
 
 void Runtime::OnLeaseGranted(const wire::LeaseGranted& message) {
-  GrantedLease granted{{message.lease()}, {message.worker()}, {}, memory_.Page(message.worker_page())};
+  GrantedLease granted{{message.lease()}, {message.worker()}, {}, message.channel(), memory_.Page(message.worker_page())};
   const bool usable = granted.worker_page != nullptr && memory_.View(message.channel(), &granted.channel);
   std::lock_guard guard(owner_->lock());
   if (usable) {
@@ -152,14 +152,7 @@ void Runtime::OnClosed() {
                                 "the node daemon died: everything that was running on this node is lost. Its log "
                                 "is in " + welcome_.session_directory + "/logs");
   closed_.store(true);
-  shared_->FailAll(error);
-  actors_->FailAll(error);
-  questions_->FailAll(error);
-  {
-    std::lock_guard guard(owner_->lock());
-    dispatcher_->FailAll(error);
-  }
-  waiting_->WakeAll();
+  FailAll(error);
 }
 
 // Until leases of dead actors are given back.

@@ -6,14 +6,19 @@
 
 namespace manta::worker {
 
-Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner) {
+uint64_t SharedObjects::Ask(uint64_t size, ProcessId owner) {
   wire::AllocateObjectT message;
   message.request = answers_.NewRequest();
   message.size = size;
   message.owner = owner.value;
   const uint64_t request = message.request;
-  const uint64_t began = NowTicks();
   control_->Queue(std::move(message));
+  return request;
+}
+
+Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner) {
+  const uint64_t began = NowTicks();
+  const uint64_t request = Ask(size, owner);
   control_->Flush();
   MANTA_KILL_POINT("object.space_asked");
   Result<shm::SharedHandle> handle = answers_.Await(request);
@@ -30,20 +35,46 @@ void SharedObjects::Seal(const shm::SharedHandle& handle) {
   MANTA_KILL_POINT("object.sealed");
 }
 
+void SharedObjects::AllocateLater(uint64_t size, ProcessId owner, Then then) {
+  std::lock_guard guard(later_mutex_);
+  later_[Ask(size, owner)] = std::move(then);
+}
+
+void SharedObjects::Answer(uint64_t request, Result<shm::SharedHandle> answer) {
+  Then then;
+  {
+    std::lock_guard guard(later_mutex_);
+    if (auto found = later_.extract(request)) then = std::move(found.mapped());
+  }
+  if (then) {
+    then(answer);
+  } else {
+    answers_.Answer(request, std::move(answer));
+  }
+}
+
+void SharedObjects::FailAll(const Error& error) {
+  answers_.FailAll(error);
+  std::unordered_map<uint64_t, Then> later;
+  {
+    std::lock_guard guard(later_mutex_);
+    later.swap(later_);
+  }
+  for (const auto& [request, then] : later) then(error);
+}
+
 void SharedObjects::OnAllocated(const wire::ObjectAllocated& message) {
   const shm::SharedHandle handle{message.slot(), message.generation(), message.offset(), message.size()};
   if (memory_->Contains(handle)) {
-    answers_.Answer(message.request(), handle);
+    Answer(message.request(), handle);
   } else {
-    answers_.Answer(message.request(),
-                    MakeError(MANTA_ERROR_SYSTEM, "the daemon gave space outside of the object arena"));
+    Answer(message.request(), MakeError(MANTA_ERROR_SYSTEM, "the daemon gave space outside of the object arena"));
   }
 }
 
 void SharedObjects::OnRefused(const wire::ObjectRefused& message) {
-  answers_.Answer(message.request(),
-                  MakeError(static_cast<manta_error_kind>(message.kind()),
-                            message.message() == nullptr ? "" : message.message()->str()));
+  Answer(message.request(), MakeError(static_cast<manta_error_kind>(message.kind()),
+                                      message.message() == nullptr ? "" : message.message()->str()));
 }
 
 }  // namespace manta::worker

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
 
 #include "base/result.h"
 #include "shm/channel.h"
@@ -28,6 +31,9 @@ class SharedObjects {
   // Space for `size` bytes that this process may write until Seal, and that goes back when `owner` dies. Waits for the daemon, which bounds the wait for space and
   // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). Not from the service thread.
   Result<shm::SharedHandle> Allocate(uint64_t size, ProcessId owner);
+  // The same without waiting: `then` runs on the service thread, or where FailAll does. May be called under the owner's lock.
+  using Then = std::function<void(const Result<shm::SharedHandle>&)>;
+  void AllocateLater(uint64_t size, ProcessId owner, Then then);
   unsigned char* Writable(const shm::SharedHandle& handle) { return memory_->Writable(handle.offset); }
   // From here on nobody writes it.
   void Seal(const shm::SharedHandle& handle);
@@ -35,14 +41,19 @@ class SharedObjects {
   // Service thread.
   void OnAllocated(const wire::ObjectAllocated& message);
   void OnRefused(const wire::ObjectRefused& message);
-  void FailAll(const Error& error) { answers_.FailAll(error); }
+  void FailAll(const Error& error);
 
  private:
+  uint64_t Ask(uint64_t size, ProcessId owner);
+  void Answer(uint64_t request, Result<shm::SharedHandle> answer);
+
   ControlClient* const control_;
   TaskRecorder* const recorder_;
   NodeMemory* const memory_;
   PagePopulator populator_;
   Answers<shm::SharedHandle> answers_;
+  std::mutex later_mutex_;  // over `later_`; nothing else is locked under it
+  std::unordered_map<uint64_t, Then> later_;  // by request
 };
 
 }  // namespace manta::worker

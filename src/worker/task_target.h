@@ -78,8 +78,8 @@ class TaskTarget {
         queue(owner),
         window(ordered ? UINT32_MAX : kUnmeasuredWindow) {}
 
-  // Before the first completion.
-  static constexpr uint32_t kUnmeasuredWindow = 2;
+  // Before the first completion: a task that is given to a worker behind a long one waits for that, while later ones start elsewhere.
+  static constexpr uint32_t kUnmeasuredWindow = 1;
 
   const uint32_t key;  // this process's number for it, in demands
   const TargetOptions options;
@@ -108,6 +108,8 @@ class TaskTarget {
   bool overlapping = false;  // it runs calls beside each other
   int32_t max_task_retries = 0;
   uint32_t max_pending = UINT32_MAX;  // calls that are not finished
+
+  uint32_t waiting = 0;      // calls that are off the queue, since it is closed, until their dependencies are there
 
   uint32_t outstanding() const { return queue.size() + in_flight; }
 };

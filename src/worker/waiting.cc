@@ -114,6 +114,8 @@ bool Waiting::Wait(const Request& request) {
       break;
     }
   }
+  // This thread may have been told to lead, and goes: somebody else has to.
+  if (parked_at != 0) PassOn();
   if (announced && request.after_parking) request.after_parking();
   return reached;
 }
@@ -208,6 +210,11 @@ void Waiting::HandOver() {
   std::lock_guard guard(mutex_);
   has_leader_ = false;
   if (!followers_.empty()) Signal(followers_.front());
+}
+
+void Waiting::PassOn() {
+  std::lock_guard guard(mutex_);
+  if (!has_leader_ && !followers_.empty()) Signal(followers_.front());
 }
 
 void Waiting::WakeAll() {

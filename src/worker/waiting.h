@@ -59,6 +59,7 @@ class Waiting {
   void ParkAsLeader(const Request& request);
   void ParkAsFollower(const Request& request, Waiter* waiter);
   void HandOver();
+  void PassOn();
 
   Owner* const owner_;
   Dispatcher* const dispatcher_;

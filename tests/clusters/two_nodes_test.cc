@@ -43,6 +43,13 @@ class Counter {
 class Log {
  public:
   void Add(const std::string& text) { text_ += text[0]; }
+  // Counts those of the usual length.
+  void AddAll(std::string a, std::string b, std::string c, std::string d, std::string e, std::string f, std::string g,
+              std::string h, std::string i, std::string j) {
+    int count = 0;
+    for (const std::string* text : {&a, &b, &c, &d, &e, &f, &g, &h, &i, &j}) count += text->size() == 60'000;
+    text_ += std::to_string(count);
+  }
   std::string All() { return text_; }
 
  private:
@@ -160,6 +167,24 @@ TEST_F(TwoNodesTest, PassReferencesInsideOfValues) {
   const auto made = manta::Task(MakeReferences).SetResource("far", 1).Remote().Get();
   EXPECT_EQ(made->at(0).Get()->size(), 7u);
   EXPECT_EQ(made->at(1).Get()->size(), 300'000u);
+}
+
+// Arguments that are objects, and more than fits into a channel at once, in both directions.
+TEST_F(TwoNodesTest, PassManyReferencesAndLargeArgumentsToATask) {
+  std::vector<manta::ObjectRef<std::string>> references;
+  for (int i = 0; i < 3'000; ++i) references.push_back(manta::Put(std::string(10, 'x')));
+  EXPECT_EQ(*manta::Task(TotalSize).SetResource("far", 1).Remote(manta::Put(references)).Get(), 30'000u);
+
+  auto log = manta::Actor<Log>().SetResource("far", 1).Remote();
+  const double before = manta::AvailableResources()["object_store_memory"];
+  const auto text = manta::Put(std::string(60'000, 'x'));
+  for (int i = 0; i < 5; ++i) {
+    log.Task(&Log::AddAll).Remote(text, text, text, text, text, text, text, text, text, text);
+    log.Task(&Log::Add).Remote(std::string("b"));
+  }
+  EXPECT_EQ(*log.Task(&Log::All).Remote().Get(), "10b10b10b10b10b");
+  EXPECT_TRUE(Eventually(10s, [&] { return manta::AvailableResources()["object_store_memory"] == before; }))
+      << before - manta::AvailableResources()["object_store_memory"] << " bytes are still used";
 }
 
 TEST_F(TwoNodesTest, LetNothingWaitBehindATaskThatWaits) {

@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint32_t generation = task->body.generation;
   world.dispatcher->Submit(index, task, world.dispatcher->TargetFor({}));
   world.dispatcher->LeaseGranted(task->target->key,
-                                 {LeaseId{1}, WorkerWorld::kPeer, channel, world.memory.Page(world.peer_page_index)});
+                                 {LeaseId{1}, WorkerWorld::kPeer, channel, 0, world.memory.Page(world.peer_page_index)});
 
   shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> slots(channel.slots, WorkerWorld::kLog2Slots);
   uint32_t position;

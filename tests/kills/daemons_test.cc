@@ -31,6 +31,8 @@ class Keeper {
  public:
   int Stand() { return StandForever(); }
   int Size() const { return 0; }
+  int Take(int value) { return value; }
+  std::vector<manta::ObjectRef<int>> Lend() { return {manta::Put(5), manta::Task(StandForever).Remote()}; }
 };
 
 using References = std::vector<manta::ObjectRef<int>>;
@@ -82,6 +84,23 @@ std::vector<Phase> Phases() {
          EXPECT_TRUE(board.Await(kRunning)) << "waited for the call to run";
          return calls;
        }},
+      {"a call that waits for a value, and calls held back behind it",
+       [](Board& board) {
+         const auto keeper = manta::Actor<Keeper>().Remote();
+         References calls{manta::Task(StandForever).Remote()};
+         manta::Get(keeper.Task(&Keeper::Size).Remote());
+         calls.push_back(keeper.Task(&Keeper::Take).Remote(calls.front()));
+         for (int i = 0; i < 10; ++i) calls.push_back(keeper.Task(&Keeper::Size).Remote());
+         EXPECT_TRUE(board.Await(kRunning)) << "waited for the task to run";
+         return calls;
+       }},
+      {"references borrowed from an actor",
+       [](Board& board) {
+         const auto keeper = manta::Actor<Keeper>().Remote();
+         References borrowed = *manta::Get(keeper.Task(&Keeper::Lend).Remote());
+         EXPECT_TRUE(board.Await(kRunning)) << "waited for the task to run";
+         return borrowed;
+       }},
       {"large objects made and read by workers",
        [](Board&) {
          References sizes;
@@ -102,7 +121,8 @@ class Daemons : public KillTest {
  protected:
   void ExpectResolved(const Outcomes& outcomes, size_t references) {
     int resolved = 0;
-    for (const char* how : {"value", "NodeDied", "TaskCancelled"}) {
+    // The owner of a borrowed object may end before its node does: nobody has a handle to it any more.
+    for (const char* how : {"value", "NodeDied", "TaskCancelled", "OwnerDied"}) {
       if (const auto found = outcomes.find(how); found != outcomes.end()) resolved += found->second;
     }
     EXPECT_EQ(resolved, static_cast<int>(references));

@@ -121,12 +121,14 @@ TEST_F(ActorThreads, CallsCanBeCancelled) {
   const Handle gate = manta::Actor<Gate>().SetMaxConcurrency(1).SetConcurrencyGroup("other", 1).Remote();
   const std::string started = root() + "/started";
   const auto running = gate.Task(&Gate::WaitForCancel).Remote(started);
-  const auto queued = gate.Task(&Gate::Pass).Remote(1);
+  std::vector<manta::ObjectRef<int>> queued;
+  for (int i = 0; i < 200; ++i) queued.push_back(gate.Task(&Gate::Pass).Remote(i));
   ASSERT_TRUE(Eventually(10s, [&] { return access(started.c_str(), F_OK) == 0; }));
-  manta::Cancel(queued);
+  for (const auto& call : queued) manta::Cancel(call);
   manta::Cancel(running);
   manta::Get(running);  // it has noticed
-  EXPECT_THROW(manta::Get(queued), manta::TaskCancelledError);
+  for (const auto& call : queued) EXPECT_THROW(manta::Get(call), manta::TaskCancelledError);
+  EXPECT_TRUE(manta::Get(gate.Task(&Gate::Started).SetConcurrencyGroup("other").Remote())->empty());
 }
 
 TEST_F(ActorThreads, AnUnknownGroupIsRefusedByName) {

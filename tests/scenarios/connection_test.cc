@@ -161,6 +161,17 @@ TEST_F(Connection, OffersNoAmountThatIsNoNumber) {
   EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(config); }).find("num_gpus"), std::string::npos);
 }
 
+TEST_F(Connection, NeedsNoStandardDescriptors) {
+  for (int closed = 0; closed < 8; ++closed) {
+    const ProgramResult result = RunProgram({ExamplePath("hello")}, [closed] {
+      for (int fd = 0; fd < 3; ++fd) {
+        if ((closed & 1 << fd) != 0) close(fd);
+      }
+    });
+    EXPECT_EQ(result.status, 0) << closed << ": " << result.err;
+  }
+}
+
 // The sockets of a killed daemon stay open until the system has taken its memory apart.
 TEST_F(Connection, ToAutoIsToNoClusterThatEndsMeanwhile) {
   const std::string folder = std::string(getenv("MANTA_TMPDIR")) + "/manta-" + std::to_string(geteuid());

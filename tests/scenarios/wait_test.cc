@@ -129,5 +129,14 @@ TEST_F(WaitFor, ObjectsOfEveryKind) {
   EXPECT_EQ(manta::Wait(objects, 4, 5s).ready.size(), 4u);
 }
 
+// Tasks start in the order of their submission: none waits behind a long one while a later one runs.
+TEST_F(WaitFor, AShortTaskDoesNotWaitBehindALongOne) {
+  std::vector<manta::ObjectRef<int>> tasks;
+  for (const int milliseconds : {900, 10, 900, 900}) tasks.push_back(manta::Task(SleepAndReturn).Remote(milliseconds));
+  const auto [ready, unready] = manta::Wait(tasks, 1);
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready.front(), tasks[1]);
+}
+
 }  // namespace
 }  // namespace manta_test
