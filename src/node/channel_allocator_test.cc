@@ -11,6 +11,7 @@ class ChannelAllocatorTest : public testing::Test {
     ControlArenaOptions options;
     options.bytes = 64 << 20;
     options.process_pages = 16;
+    options.node_index = NodeIndexOf(ProcessId{1});
     arena = std::move(ControlArena::Create(options)).value();
     channels = std::make_unique<ChannelAllocator>(*arena);
     for (uint64_t id = 1; id <= 4; ++id) ends.push_back({ProcessId{id}, *arena->AcquirePage({id})});
@@ -74,6 +75,13 @@ TEST_F(ChannelAllocatorTest, ADeadWorkersChannelWaitsForItsOwner) {
   channels->ReleasedByOwner(ends[0].process, first);
   EXPECT_EQ(channels->channels(), 2u);
   EXPECT_EQ(Open(2, 3), first);
+}
+
+TEST_F(ChannelAllocatorTest, ADeadWorkersChannelToAnotherNodeIsFreeAtOnce) {
+  const ChannelAllocator::End far{ProcessId{uint64_t{2} << 32 | 1}, ends[3].page};
+  ASSERT_TRUE(channels->Open(far, ends[1], false));
+  channels->ProcessGone(ends[1].process);
+  EXPECT_EQ(channels->channels(), 0u);
 }
 
 TEST_F(ChannelAllocatorTest, ALivingPairsChannelIsNotReleased) {

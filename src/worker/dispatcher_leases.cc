@@ -115,6 +115,12 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     return;
   }
   const std::vector<uint32_t> tasks = channel->InFlight();
+  if (target != nullptr) {
+    // What is tried again comes first, and so before what waits in the other channels.
+    for (OwnerChannel* other : target->channels) {
+      if (!other->remote()) TakeBackUnclaimed(other, 0);
+    }
+  }
   for (size_t i = tasks.size(); i-- > 0;) {
     TaskRecord* task = owner_->Task(tasks[i]);
     const bool started = !channel->TakeBack(task);
