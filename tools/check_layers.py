@@ -42,6 +42,8 @@ def read_layers(path, errors):
         else:
             layers[folder] = (number, deps.split())
     for folder, (number, deps) in layers.items():
+        if not (path.parent / 'src' / folder).is_dir():
+            errors.append(f'{path.name}:{number}: there is no src/{folder}')
         for dep in deps:
             if dep != PUBLIC and dep not in layers:
                 errors.append(f'{path.name}:{number}: {folder} depends on {dep}, which has no line')

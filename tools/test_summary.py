@@ -5,7 +5,7 @@
 
 Beside each FILE.xml stands FILE.json, the output of ctest --show-only=json-v1, for the labels.
 What failed tests said comes last, so that the end of a log tells why a run failed.
-Exits 1 when a test failed or a file is missing.
+Exits 1 when a test failed, none ran, or a file is missing.
 """
 
 import json
@@ -38,7 +38,7 @@ def output_of(case):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    failures, skips, outputs, missing = [], [], [], 0
+    failures, skips, outputs, missing, tests = [], [], [], 0, 0
     print(f'{"preset":<10}{"label":<12}{"passed":>8}{"failed":>8}{"skipped":>9}{"seconds":>10}')
     for argument in sys.argv[1:]:
         name, _, path = argument.partition('=')
@@ -64,6 +64,7 @@ def main():
                 failures.append(f'{name}: {case.get("name")}')
                 outputs.append(f'{failures[-1]} said:\n{output_of(case)}')
             row[3] += float(case.get('time') or 0)
+            tests += 1
         for label, (passed, failed, skipped, seconds) in sorted(rows.items()):
             print(f'{name:<10}{label:<12}{passed:>8}{failed:>8}{skipped:>9}{seconds:>10.2f}')
         if not rows:
@@ -74,7 +75,9 @@ def main():
         print(f'FAILED   {failure}')
     for output in outputs[:OUTPUTS_SHOWN]:
         print(output)
-    return 1 if failures or missing else 0
+    if tests == 0:
+        print('FAILED   no test has run: does the name or the label exist?')
+    return 1 if failures or missing or tests == 0 else 0
 
 
 if __name__ == '__main__':

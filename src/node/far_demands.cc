@@ -145,9 +145,4 @@ bool FarDemands::Refused(ProcessId owner, uint32_t key) {
   return here;
 }
 
-bool FarDemands::IsDedicated(ProcessId owner, uint32_t key) const {
-  const auto found = demands_.find({owner.value, key});
-  return found != demands_.end() && found->second.message.dedicated;
-}
-
 }  // namespace manta::node

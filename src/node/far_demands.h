@@ -39,7 +39,6 @@ class FarDemands {
   bool Ended(LeaseId lease);
   // The other node cannot run the owner's program. True: this node serves the demand; false: nobody can.
   bool Refused(ProcessId owner, uint32_t key);
-  bool IsDedicated(ProcessId owner, uint32_t key) const;
 
  private:
   using Key = std::pair<uint64_t, uint32_t>;  // owner, its key

@@ -109,7 +109,7 @@ std::string LogForwarder::SuppressionNote(Stream* stream) {
   }
   stream->suppressed_lines = 0;
   stream->skipped_bytes = 0;
-  return note + " more are in its log only: too much output at once]\n";
+  return note + " more went to its log only, which keeps the latest: too much output at once]\n";
 }
 
 std::string LogForwarder::Finish(int64_t now, const LogSource& source) {

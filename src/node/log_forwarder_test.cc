@@ -93,7 +93,7 @@ TEST(LogForwarderTest, CutsAFloodShortAndSaysSo) {
   const auto due = forwarder.Expire(kSecondNs);
   ASSERT_EQ(due.size(), 1u);
   EXPECT_EQ(due[0].source, kFirst);
-  EXPECT_EQ(due[0].lines, "[2 lines more are in its log only: too much output at once]\n");
+  EXPECT_EQ(due[0].lines, "[2 lines more went to its log only, which keeps the latest: too much output at once]\n");
   // Two a second come back.
   EXPECT_EQ(forwarder.Add(kSecondNs, kFirst, "h\ni\nj\n"), "h\ni\n");
 }
@@ -102,7 +102,7 @@ TEST(LogForwarderTest, TheNextLineThatFitsSaysWhatIsMissing) {
   LogForwarder forwarder(Small());
   forwarder.Add(0, kFirst, "a\nb\nc\nd\ne\n");
   EXPECT_EQ(forwarder.Add(kSecondNs / 2, kFirst, "f\n"),
-            "[1 lines more are in its log only: too much output at once]\nf\n");
+            "[1 lines more went to its log only, which keeps the latest: too much output at once]\nf\n");
 }
 
 TEST(LogForwarderTest, CountsWhatWasNotRead) {
@@ -110,14 +110,14 @@ TEST(LogForwarderTest, CountsWhatWasNotRead) {
   forwarder.Add(0, kFirst, "half a li");
   forwarder.Skipped(0, kFirst, 5000);
   EXPECT_EQ(forwarder.Add(0, kFirst, "x\n"),
-            "[5000 bytes more are in its log only: too much output at once]\nx\n");
+            "[5000 bytes more went to its log only, which keeps the latest: too much output at once]\nx\n");
 }
 
 TEST(LogForwarderTest, FinishTellsWhatIsMissing) {
   LogForwarder forwarder(Small());
   forwarder.Add(0, kFirst, "a\nb\nc\nd\ne\n");
   EXPECT_EQ(forwarder.Finish(0, kFirst),
-            "[1 lines more are in its log only: too much output at once]\n");
+            "[1 lines more went to its log only, which keeps the latest: too much output at once]\n");
 }
 
 }  // namespace

@@ -286,8 +286,8 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
   target->progressed = true;
 }
 
-// `task` is off the channel.
-void Dispatcher::CompleteSlowly(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task) {
+// `task` is off the channel. The completion is a copy: what is checked is what is used.
+void Dispatcher::CompleteSlowly(OwnerChannel* channel, shm::CompletionBody completion, TaskRecord* task) {
   if (completion.status == shm::TaskStatus::kReturned && channel->remote()) {
     Returned(completion.record, task);
     return;

@@ -180,7 +180,7 @@ class Dispatcher {
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
   void Returned(uint32_t index, TaskRecord* task);
-  void CompleteSlowly(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
+  void CompleteSlowly(OwnerChannel* channel, shm::CompletionBody completion, TaskRecord* task);
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);

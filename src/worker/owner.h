@@ -181,7 +181,6 @@ class Owner {
   }
 
   uint32_t objects_in_use() const { return objects_.used(); }
-  uint32_t tasks_in_use() const { return tasks_.used(); }
 
  private:
   using Objects = Slab<ObjectRecord, Owner>;
