@@ -1,26 +1,11 @@
 #include "node/connections.h"
 
 #include <spdlog/logger.h>
-#include <sys/socket.h>
 
 #include <utility>
 #include <vector>
 
 namespace manta::node {
-
-namespace {
-
-// The fresh socket has room for a frame. It is read before the end of the connection shows, whatever the peer has sent meanwhile.
-void TurnAway(int socket) {
-  wire::RefusedT refused;
-  refused.kind = MANTA_ERROR_START_FAILED;
-  refused.message = "the node daemon has " + std::to_string(Connections::kMaxStrangers) +
-                    " connections that have said nothing yet; try again in a moment";
-  const std::vector<uint8_t> frame = contracts::Encode(std::move(refused));
-  (void)send(socket, frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-}  // namespace
 
 Connections::Connections(EventLoop& loop, spdlog::logger& log, std::string secret,
                          Observer& observer)
@@ -28,12 +13,6 @@ Connections::Connections(EventLoop& loop, spdlog::logger& log, std::string secre
 
 std::shared_ptr<Connection> Connections::Add(UniqueFd socket, Peer peer) {
   const bool stranger = peer.kind == Peer::Kind::kStranger;
-  if (stranger && strangers_ >= kMaxStrangers) {
-    log_.warn("connection refused reason=\"{} others have not said Hello\" pid={}", strangers_,
-              peer.pid);
-    TurnAway(socket.get());
-    return nullptr;
-  }
   const uint64_t id = ++last_id_;
   Entry& entry = entries_[id];
   // Our own processes may have long environments and argument lists; a stranger gets little.
@@ -87,7 +66,7 @@ void Connections::Admit(Entry& entry, const wire::Frame& frame) {
     if (peer.kind != Peer::Kind::kStranger) observer_.OnLost(peer, "refused");
     return;
   }
-  if (peer.kind == Peer::Kind::kStranger) --strangers_;
+  if (peer.kind == Peer::Kind::kStranger) OneStrangerLess();
   entry.admitted = true;
   entry.hello_limit.reset();
   connection->set_max_frame_bytes(contracts::kMaxFrameBytes);
@@ -123,8 +102,13 @@ void Connections::Drop(uint64_t connection) {
 void Connections::Erase(uint64_t id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
-  if (!found->second.admitted && found->second.peer.kind == Peer::Kind::kStranger) --strangers_;
+  if (!found->second.admitted && found->second.peer.kind == Peer::Kind::kStranger) OneStrangerLess();
   entries_.erase(found);
+}
+
+void Connections::OneStrangerLess() {
+  --strangers_;
+  observer_.OnRoomForStrangers();
 }
 
 void Connections::CloseAll() {

@@ -42,6 +42,8 @@ class Connections : public Connection::Observer {
     virtual void OnLost(const Peer& peer, const std::string& reason) = 0;
     // Much waited for it, and little does now (kDrainedOutput).
     virtual void OnDrained(const Peer& peer) = 0;
+    // There is one stranger less.
+    virtual void OnRoomForStrangers() = 0;
   };
 
   static constexpr Nanoseconds kHelloLimit = 5 * kSecond;
@@ -49,8 +51,9 @@ class Connections : public Connection::Observer {
 
   Connections(EventLoop& loop, spdlog::logger& log, std::string secret, Observer& observer);
 
-  // A stranger beyond the limit is told so and closed at once.
+  // Strangers only while there is room for them: whoever listens lets the others wait.
   std::shared_ptr<Connection> Add(UniqueFd socket, Peer peer);
+  bool has_room_for_strangers() const { return strangers_ < kMaxStrangers; }
   // Without a word to the observer.
   void Drop(uint64_t connection);
   // The same, for one that is still sending its last words (Connection::CloseAfterFlush).
@@ -71,6 +74,7 @@ class Connections : public Connection::Observer {
   void Admit(Entry& entry, const wire::Frame& frame);
   AdmissionRules RulesFor(const Peer& peer) const;
   void Erase(uint64_t id);
+  void OneStrangerLess();
 
   EventLoop& loop_;
   spdlog::logger& log_;

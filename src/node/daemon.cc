@@ -148,11 +148,12 @@ Result<> Daemon::Listen() {
   address.node_id = node_id_;
   address.trunk = trunk_address_;
   address.joined = options_.joined;
-  auto listener = Listener::Open(loop_, address.socket, [this](UniqueFd socket, pid_t pid) {
-    Peer peer;
-    peer.pid = pid;
-    connections_->Add(std::move(socket), peer);
-  });
+  auto listener = Listener::Open(loop_, address.socket, [this] { return connections_->has_room_for_strangers(); },
+                                 [this](UniqueFd socket, pid_t pid) {
+                                   Peer peer;
+                                   peer.pid = pid;
+                                   connections_->Add(std::move(socket), peer);
+                                 });
   if (!listener) return listener.error();
   listener_ = std::move(listener).value();
   return contracts::WriteSessionAddress(address);
@@ -505,6 +506,10 @@ void Daemon::OnLost(const Peer& peer, const std::string& reason) {
 }
 
 void Daemon::OnDrained(const Peer& peer) { brake_->Drained(peer.process); }
+
+void Daemon::OnRoomForStrangers() {
+  if (listener_) listener_->GoOn();
+}
 
 void Daemon::DriverGone(ProcessId id, const std::string& reason) {
   const Process* driver = processes_.Find(id);

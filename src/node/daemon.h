@@ -84,6 +84,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   void OnMessage(const Peer& peer, const wire::Frame& frame) override;
   void OnLost(const Peer& peer, const std::string& reason) override;
   void OnDrained(const Peer& peer) override;
+  void OnRoomForStrangers() override;
   // WorkerPool::Observer
   void OnWorkerDead(ProcessId worker, const wire::CauseT& cause) override;
   bool HasServed(ProcessId worker) const override;

@@ -12,11 +12,13 @@
 namespace manta::node {
 namespace {
 
+constexpr int kQueue = 4096;  // as far as the system allows
 constexpr Nanoseconds kPauseWithoutDescriptors = 100 * kMillisecond;
 
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::Open(EventLoop& loop, const std::string& name,
+                                                 std::function<bool()> has_room,
                                                  std::function<void(UniqueFd, pid_t)> on_accept) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -31,7 +33,8 @@ Result<std::unique_ptr<Listener>> Listener::Open(EventLoop& loop, const std::str
   if (bind(listener->socket_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
     return ErrnoError("binding the socket @" + name, errno);
   }
-  if (listen(listener->socket_.get(), 64) != 0) return ErrnoError("listening on @" + name, errno);
+  if (listen(listener->socket_.get(), kQueue) != 0) return ErrnoError("listening on @" + name, errno);
+  listener->has_room_ = std::move(has_room);
   listener->on_accept_ = std::move(on_accept);
   listener->watch_ = std::make_unique<FdWatch>(loop, listener->socket_.get(),
                                                [self = listener.get()] { self->Accept(); });
@@ -40,8 +43,18 @@ Result<std::unique_ptr<Listener>> Listener::Open(EventLoop& loop, const std::str
   return listener;
 }
 
+void Listener::GoOn() {
+  if (!waits_) return;
+  waits_ = false;
+  watch_->WantRead();
+}
+
 void Listener::Accept() {
   for (;;) {
+    if (!has_room_()) {
+      waits_ = true;
+      return;
+    }
     UniqueFd peer(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!peer) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
