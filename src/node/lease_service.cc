@@ -359,15 +359,12 @@ void LeaseService::CheckUnmet() {
   for (const model::UnmetDemand& unmet : table_.Unmet(now)) {
     const DemandKey key{unmet.owner.value, unmet.key};
     const auto demand = demands_.find(key);
-    // Who holds some leases makes progress: wanting more is the normal state of a busy owner.
     if (demand == demands_.end()) continue;
-    if (demand->second.held > 0) {
-      next = std::min(next, now + kUnmetAfter);
-      continue;
-    }
+    // Who holds some leases and wants more is busy, or stuck: it knows by itself, and is told often enough to say so in time.
+    const Nanoseconds again = demand->second.held > 0 ? kUnmetAfter : kUnmetAgain;
     const auto reported = reported_.find(key);
     Nanoseconds due = unmet.infeasible ? now : unmet.since + kUnmetAfter;
-    if (reported != reported_.end()) due = reported->second + kUnmetAgain;
+    if (reported != reported_.end()) due = reported->second + again;
     if (due > now) {
       next = std::min(next, due);
       continue;
@@ -380,7 +377,7 @@ void LeaseService::CheckUnmet() {
     message.waited_ms = static_cast<uint32_t>((now - unmet.since) / kMillisecond);
     processes_.Send(unmet.owner, std::move(message));
     reported_[key] = now;
-    next = std::min(next, now + kUnmetAgain);
+    next = std::min(next, now + again);
   }
   if (next != INT64_MAX) CheckUnmetAt(next);
 }

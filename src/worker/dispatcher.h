@@ -137,6 +137,8 @@ class Dispatcher {
   void WorkerGone(ProcessId worker, const Departure& departure);
   // The cluster cannot meet a demand at all.
   void DemandInfeasible(uint32_t key, const std::string& reason);
+  // Whether it is news that this demand is not met: nothing runs for it, or nothing has ended for long.
+  bool IsStuck(uint32_t key, int64_t now);
   // Adapts demands, returns idle leases. Returns the time until the next call is useful, -1 when nothing is outstanding.
   int64_t Tick(int64_t now);
   // Everything outstanding fails (the daemon is gone, or shutdown).

@@ -23,6 +23,9 @@ constexpr int64_t kLeaseIdleNs = 80'000'000;
 // So long fewer workers must have been enough before one goes back: a driver whose processes share cores with a worker that
 // it does not need runs slower with it.
 constexpr int64_t kSurplusNs = 20'000'000;
+// Of a target whose tasks run without end: when it is said that others wait, and when again.
+constexpr int64_t kStuckAfterNs = 5'000'000'000;
+constexpr int64_t kStuckAgainNs = 30'000'000'000;
 constexpr int64_t kBusyTickNs = 1'000'000;
 constexpr int64_t kQuietTickNs = 10'000'000;
 
@@ -165,6 +168,15 @@ void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
 }
 
 // ---- Demand
+
+bool Dispatcher::IsStuck(uint32_t key, int64_t now) {
+  TaskTarget* target = FindTarget(key);
+  if (target == nullptr || target->channels.empty()) return true;
+  if (now - std::max(target->progress_at, target->backlog_since) < kStuckAfterNs) return false;
+  if (target->stuck_at != 0 && now - target->stuck_at < kStuckAgainNs) return false;
+  target->stuck_at = now;
+  return true;
+}
 
 void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   if (target->ordered) return;

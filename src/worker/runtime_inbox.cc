@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "contracts/fields.h"
+#include "worker/clock.h"
 #include "worker/runtime.h"
 #include "worker/task_listing.h"
 #include "worker/worker_output.h"
@@ -90,11 +91,13 @@ void Runtime::OnFrame(const wire::Frame& frame) {
       dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()));
     } else {
       std::string waiters;
+      bool is_news;
       {
         std::lock_guard guard(owner_->lock());
+        is_news = dispatcher_->IsStuck(unmet->key(), NowNs());
         waiters = dispatcher_->WaitersOf(unmet->key());
       }
-      fprintf(stderr, "manta: %s waited for %u s: %s\n", waiters.c_str(), unmet->waited_ms() / 1000,
+      if (is_news) fprintf(stderr, "manta: %s waited for %u s: %s\n", waiters.c_str(), unmet->waited_ms() / 1000,
               Text(unmet->reason()).c_str());
     }
   } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {

@@ -98,6 +98,7 @@ class TaskTarget {
   int64_t backlog_since = 0;            // when it last turned from idle to busy
   bool progressed = false;              // completions came since progress_at was set
   int64_t progress_at = 0;
+  int64_t stuck_at = 0;                 // when it was last said that nothing ends
   // Ordered targets:
   ActorId actor;
   bool closed = false;       // the actor is dead: calls fail with `death`

@@ -109,5 +109,21 @@ TEST_F(Output, IsNotShownWhenTheDriverDoesNotWantIt) {
   EXPECT_EQ(ReadAll(Path("out")), "");
 }
 
+int SleepAndReturn(int milliseconds) {
+  usleep(static_cast<useconds_t>(milliseconds) * 1000);
+  return milliseconds;
+}
+
+// Not only what no worker is there for: also what stands behind a task of its own kind.
+TEST_F(Output, OfTheDriverSaysAfterFiveSecondsWhatWaitsAndForWhat) {
+  Run([](const DriverProcess::Say&) {
+    const auto first = manta::Task(SleepAndReturn).SetName("first").Remote(6'000);
+    const auto second = manta::Task(SleepAndReturn).SetName("second").Remote(1);
+    manta::Get(second);
+  });
+  EXPECT_NE(err_.find("the task 'second' has waited for 5 s: needs {CPU: 1} but {CPU: 0} of {CPU: 1} is free"), std::string::npos)
+      << err_;
+}
+
 }  // namespace
 }  // namespace manta_test
