@@ -158,6 +158,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
     spec.function_name = name;
     spec.num_results = count;
     spec.options = this->options_.Number(runtime);
+    spec.name = this->options_.Name();
     typename Refs::Handles results = Refs::Room(count);
     detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCall(
         runtime, spec, prefix,
@@ -370,8 +371,8 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     values_.ray_namespace = ray_namespace;
     return *this;
   }
-  // Lives until it is killed, beyond the job; else only as long as there are handles. With
-  // SetMaxRestarts it is also restarted then; Remote waits for the values of its references, and
+  // Lives until it is killed, beyond the job, and is restarted there if SetMaxRestarts says so;
+  // else only as long as there are handles. Remote waits for the values of its references, and
   // throws if one has failed.
   ActorCreator& SetDetached(bool detached = true) {
     values_.detached = detached;
@@ -486,6 +487,7 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     spec.function_name = name;
     spec.num_results = 0;
     spec.options = this->options_.Number(runtime);
+    spec.name = this->options_.Name();
     manta_actor* actor = nullptr;
     write(runtime, spec, [&](const manta_task_spec& filled) {
       detail::Check(manta_actor_create(runtime, &filled, &options, &actor));

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 1
+#define MANTA_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -219,7 +219,6 @@ MANTA_API manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs
 
 typedef struct manta_task_options {
   size_t struct_size;
-  const char* name;  /* NULL: the function's */
   double num_cpus;   /* MANTA_DEFAULT_QUANTITY: 1 for tasks; actors 1 to place and 0 to run */
   double num_gpus;   /* MANTA_DEFAULT_QUANTITY: 0 */
   double memory;     /* bytes; MANTA_DEFAULT_QUANTITY: 0 */
@@ -234,7 +233,8 @@ typedef struct manta_task_options {
 
 MANTA_API void manta_task_options_init(manta_task_options* options);
 
-/* Options are checked and interned once; submissions name them by number. 0 stands for the defaults. */
+/* Options are checked and interned once; submissions name them by number. 0 stands for the defaults. Each different set of options
+ * stays for the life of the runtime. */
 MANTA_API manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
                                                  uint32_t* out);
 
@@ -249,6 +249,7 @@ typedef struct manta_task_spec {
   manta_ref* const* nested;
   uint32_t num_results; /* 0 is allowed: nothing can be awaited, errors are reported on the driver */
   uint32_t options;
+  const char* name; /* shown to people instead of the function's, copied by the call; NULL: none */
 } manta_task_spec;
 
 /* A by-value argument whose encoding is larger belongs into an object of its own (manta_put_begin). */

@@ -80,6 +80,11 @@ class TaskOptions {
     return *values_;
   }
 
+  // Of each call; nullptr: the function's.
+  const char* Name() const {
+    return values_ == nullptr || values_->name.empty() ? nullptr : values_->name.c_str();
+  }
+
   uint32_t Number(manta_runtime* runtime) const {
     if (values_ == nullptr) return 0;
     if (numbered_for_.load(std::memory_order_acquire) == runtime) {
@@ -95,7 +100,6 @@ class TaskOptions {
     manta_task_options options;
     options.struct_size = sizeof(options);
     manta_task_options_init(&options);
-    if (!values.name.empty()) options.name = values.name.c_str();
     options.num_cpus = values.num_cpus;
     options.num_gpus = values.num_gpus;
     options.memory = values.memory;

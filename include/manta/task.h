@@ -250,6 +250,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
       spec.function_name = name;
       spec.num_results = count;
       spec.options = this->options_.Number(runtime);
+      spec.name = this->options_.Name();
       typename Refs::Handles results = Refs::Room(count);
       detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCallOf(
           function_, runtime, spec,

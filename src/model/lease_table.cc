@@ -308,7 +308,7 @@ LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, Fre
   WaitingLine* line = demand->line;
   const ResourceSet& resources = line->shape().resources;
   const ExecutableId executable = line->shape().executable;
-  if (pool_.HasIdle(executable)) {
+  if (pool_.HasIdle(executable, demand->owner->id)) {
     Grant(now, demand, free->Take(resources));
     return Outcome::kGranted;
   }
@@ -326,7 +326,7 @@ void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus) {
   OwnerRecord& owner = *demand->owner;
   const Shape& shape = demand->line->shape();
   const LeaseId id{next_lease_++};
-  PoolWorker* worker = pool_.Lease(shape.executable, id);
+  PoolWorker* worker = pool_.Lease(shape.executable, id, owner.id);
   LeaseRecord& lease = leases_[id];
   lease = {.id = id, .owner = &owner, .demand = demand, .worker = worker};
   owner.leases.insert(id);
@@ -358,7 +358,7 @@ bool LeaseTable::StopIdle(ExecutableId wanted) {
   for (PoolWorker* worker : pool_.IdleWorkers(wanted)) {
     if (IsBusyOwner(worker->id)) continue;
     pool_.MakeStopping(worker);
-    actions_.push_back(StopWorker{worker->id, false});
+    actions_.push_back(StopWorker{worker->id, false, true});
     return true;
   }
   return false;
@@ -468,7 +468,7 @@ void LeaseTable::Tick(Nanoseconds now) {
       continue;
     }
     pool_.MakeStopping(worker);
-    actions_.push_back(StopWorker{worker->id, false});
+    actions_.push_back(StopWorker{worker->id, false, true});
   }
   ReconsiderParked(now);
   while (!due_.empty() && due_.begin()->first.first <= now) Reclaim(now, due_.begin()->second);
@@ -718,7 +718,7 @@ std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
     return needs + " and a worker, but the limit of " + std::to_string(options_.max_workers) +
            " workers is reached";
   }
-  if (!pool_.HasIdle(line.shape().executable)) {
+  if (!pool_.HasIdle(line.shape().executable, demand.owner->id)) {
     return needs + " and a worker; " + std::to_string(pool_.starting()) +
            " others are starting, more may not start at a time";
   }
@@ -789,7 +789,11 @@ void LeaseTable::CheckDemands() const {
     Require(!line->empty(), "an empty line counts as active");
     const WaitingLine::Front& front = line->front();
     Require(front.job_leases == jobs_.at(front.job).counted, "a job stands in the wrong place");
-    const bool grantable = line->feasible() && pool_.HasIdle(line->shape().executable) &&
+    const auto serves_others = [this](ProcessId worker) {
+      const auto owner = owners_.find(worker);
+      return owner == owners_.end() || owner->second.waiting.empty();
+    };
+    const bool grantable = line->feasible() && pool_.AnyIdle(line->shape().executable, serves_others) &&
                            available_.Contains(line->request()) &&
                            gpus_.CanTake(line->request().Get(kGpu));
     // With earmarks or starting workers, what is free may be kept for others.

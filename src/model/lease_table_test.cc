@@ -641,7 +641,7 @@ TEST_F(LeaseTableTest, IdleWorkersBeyondTheKeptOnesAreStopped) {
   EXPECT_EQ(table().NextDeadline(), 100 * kMs);
   Wait(50 * kMs);
   EXPECT_EQ(Taken<StopWorker>(),
-            std::vector({StopWorker{Worker(1), false}, StopWorker{Worker(2), false}}));
+            std::vector({StopWorker{Worker(1), false, true}, StopWorker{Worker(2), false, true}}));
   EXPECT_EQ(table().NextDeadline(), kNever);
   Wait(1000 * kMs);
   EXPECT_TRUE(Taken<StopWorker>().empty()) << "the one that is kept stays, however long it idles";
@@ -672,7 +672,7 @@ TEST_F(LeaseTableTest, AtTheLimitIdleWorkersOfOthersMakeRoom) {
   table().AddOwner(Owner(1), JobId{1});
   Idle(2, kPython);
   Want(Owner(1), 1, Cpus(1), 0, kNative);
-  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(1), false}}));
+  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(1), false, true}}));
   EXPECT_EQ(Taken<StartWorkers>(), std::vector({StartWorkers{kNative, 1}}))
       << "the other one may take its time to stop";
 }

@@ -58,14 +58,11 @@ void WorkerPool::LeaveIdle(PoolWorker* worker) {
   executables_.at(worker->executable).idle.erase({worker->idle_since, worker->id});
 }
 
-bool WorkerPool::HasIdle(ExecutableId executable) const {
-  const auto found = executables_.find(executable);
-  return found != executables_.end() && !found->second.idle.empty();
-}
-
-PoolWorker* WorkerPool::Lease(ExecutableId executable, LeaseId lease) {
-  assert(HasIdle(executable));
-  PoolWorker* worker = Find(executables_.at(executable).idle.rbegin()->second);
+PoolWorker* WorkerPool::Lease(ExecutableId executable, LeaseId lease, ProcessId other_than) {
+  assert(HasIdle(executable, other_than));
+  auto last = executables_.at(executable).idle.rbegin();
+  if (last->second == other_than) ++last;
+  PoolWorker* worker = Find(last->second);
   LeaveIdle(worker);
   worker->state = State::kLeased;
   worker->lease = lease;
@@ -109,7 +106,7 @@ WorkerPool::Cover WorkerPool::CoverByStart(ExecutableId id) {
 }
 
 void WorkerPool::StartAhead(ExecutableId id) {
-  if (HasIdle(id) || starting(id) > 0) return;
+  if (HasIdle(id, {}) || starting(id) > 0) return;
   if (starting_ >= limits_.max_starting || counted() >= limits_.max_workers) return;
   Start(id, &executables_[id]);
 }
@@ -129,7 +126,7 @@ std::vector<std::pair<ExecutableId, uint32_t>> WorkerPool::TakeStarts() {
 }
 
 bool WorkerPool::LimitBlocks(ExecutableId executable) const {
-  return counted() >= limits_.max_workers && !HasIdle(executable) && starting(executable) == 0;
+  return counted() >= limits_.max_workers && !HasIdle(executable, {}) && starting(executable) == 0;
 }
 
 std::vector<PoolWorker*> WorkerPool::IdleWorkers(ExecutableId other_than) {

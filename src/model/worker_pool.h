@@ -49,9 +49,21 @@ class WorkerPool {
   void StartFailed(ExecutableId executable);
   void Remove(PoolWorker* worker);
 
-  bool HasIdle(ExecutableId executable) const;
+  // None is leased to itself: what a task passes to its owner and what it passes to its own process follow different rules.
+  bool HasIdle(ExecutableId executable, ProcessId other_than) const {
+    return AnyIdle(executable, [other_than](ProcessId worker) { return worker != other_than; });
+  }
+  template <class IsIt>
+  bool AnyIdle(ExecutableId executable, IsIt is_it) const {
+    const auto found = executables_.find(executable);
+    if (found == executables_.end()) return false;
+    for (const auto& [since, worker] : found->second.idle) {
+      if (is_it(worker)) return true;
+    }
+    return false;
+  }
   // The worker that idles for the shortest time: its caches are warm. Requires HasIdle.
-  PoolWorker* Lease(ExecutableId executable, LeaseId lease);
+  PoolWorker* Lease(ExecutableId executable, LeaseId lease, ProcessId other_than);
   void MakeIdle(Nanoseconds now, PoolWorker* worker);  // it was leased
   void MakeStopping(PoolWorker* worker);               // it was idle or leased
 

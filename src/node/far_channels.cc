@@ -182,7 +182,7 @@ void FarChannels::WorkerGone(ProcessId worker) {
     }
     if (link_ != nullptr) link_->Send(trunk::FrameKind::kClosing, trunk::BytesOf(channel.name));
     ReturnUnbegun(channel);
-    for (const auto& [record, begun] : channel.in_ring) FreePayload(begun);
+    for (const auto& [record, begun] : channel.in_ring) FreePayload(begun.payload);
     entry = at_worker_.erase(entry);
   }
 }

@@ -160,7 +160,8 @@ class FarChannels {
   bool Push(AtWorker& channel, const Arriving& task);
   void SendApart(AtOwner& channel, trunk::TaskFrame frame, const shm::TaskBody& slot);
   void PlacePayloadApart(const trunk::ChannelName& name, const std::shared_ptr<Arriving>& task);
-  void FreePayload(const Begun& task);
+  // Of a task that waits here no more; nothing to do if it was in the ring.
+  void FreePayload(const shm::SharedHandle& payload);
   void Return(const trunk::ChannelName& name, uint32_t record, uint32_t generation);
   void ReturnUnbegun(AtWorker& channel);
   bool TakeBack(AtWorker& channel, uint32_t record);

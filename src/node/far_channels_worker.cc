@@ -86,8 +86,8 @@ void FarChannels::PlacePayloadApart(const trunk::ChannelName& name, const std::s
   });
 }
 
-void FarChannels::FreePayload(const Begun& task) {
-  if (task.payload.size > 0) copies_.Free(task.payload);
+void FarChannels::FreePayload(const shm::SharedHandle& payload) {
+  if (payload.size > 0) copies_.Free(payload);
 }
 
 bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
@@ -130,7 +130,7 @@ uint32_t FarChannels::SendCompletions(AtWorker& channel, bool all) {
     const auto begun = channel.in_ring.find(body.record);
     if (begun != channel.in_ring.end() && begun->second.generation == body.generation) {
       const uint32_t results = std::max(begun->second.results, 1u);
-      FreePayload(begun->second);
+      FreePayload(begun->second.payload);
       channel.in_ring.erase(begun);
       const uint32_t ring = channel.view.header->result_payload_bytes;
       std::span<const uint8_t> payload;
@@ -203,7 +203,7 @@ bool FarChannels::TakeBack(AtWorker& channel, uint32_t record) {
   const auto found = channel.in_ring.find(record);
   if (found == channel.in_ring.end() || !channel.slots.TakeBack(found->second.position)) return false;
   const uint32_t generation = found->second.generation;
-  FreePayload(found->second);
+  FreePayload(found->second.payload);
   channel.in_ring.erase(found);
   Return(channel.name, record, generation);
   return true;
@@ -214,7 +214,7 @@ void FarChannels::ReturnUnbegun(AtWorker& channel) {
   for (size_t i = channel.arriving.size(); i-- > 0;) {
     const shm::TaskBody& body = channel.arriving[i]->frame.body;
     Return(channel.name, body.record, body.generation);
-    if (channel.arriving[i]->place.size > 0) copies_.Free(channel.arriving[i]->place);
+    FreePayload(channel.arriving[i]->place);
   }
   channel.arriving.clear();
   const uint32_t end = channel.slots.position();
@@ -243,6 +243,7 @@ bool FarChannels::OnTakeBack(std::span<const uint8_t> body) {
                task->frame.body.generation == frame.generation;
       });
   if (arriving != channel.arriving.end()) {
+    FreePayload((*arriving)->place);
     channel.arriving.erase(arriving);
     Return(frame.channel, frame.record, frame.generation);
     return true;

@@ -296,9 +296,8 @@ void LeaseService::Do(const model::StopWorker& stop) {
   // What its creator's death must not end. It stays charged until it is dead, and nobody holds its lease any more.
   const Process* worker = processes_.Find(stop.worker);
   if (worker != nullptr && worker->detached && cause_ != nullptr) return;
-  if (stop.keeps_objects) return workers_.Retire(stop.worker, "it had GPUs, and its lease has ended");
-  workers_.Stop(stop.worker, stop.force,
-                stop.force ? "its owner is gone or gave it up" : "idle and not needed");
+  if (stop.keeps_objects) return workers_.Retire(stop.worker, "it is not needed any more");
+  workers_.Stop(stop.worker, stop.force, stop.force ? "its owner is gone or gave it up" : "it is not needed");
 }
 
 void LeaseService::Do(const model::LeaseLost& lost) {

@@ -38,7 +38,7 @@ class RelayBrake {
   void ProcessGone(ProcessId process);
 
  private:
-  static constexpr ProcessId kTrunk{};  // stands for all processes of the other node
+  static constexpr ProcessId kTrunk{UINT64_MAX};  // stands for all processes of the other node
 
   struct Full {
     std::unique_ptr<Timer> patience;

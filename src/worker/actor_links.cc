@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "contracts/fields.h"
+#include "worker/clock.h"
 #include "worker/runtime.h"
 
 namespace manta::worker {
@@ -108,7 +109,7 @@ void ActorLinks::Changed(const TaskTarget& target, ProcessId host) {
     created_.erase(found);
   }
   control_->Queue(std::move(registration));
-  if (created_.empty() && ends_with_last_actor_) control_->WakeTicker();
+  if (ends_with_last_actor_) control_->WakeTicker();
 }
 
 void ActorLinks::EndProcessWithLastActor() {
@@ -228,9 +229,19 @@ bool ActorLinks::Tick() {
     return true;
   });
   if (actors_.size() >= sweep_at_) SweepDead();
-  if (!ends_with_last_actor_ || !created_.empty()) return false;
+  if (!ends_with_last_actor_) return false;
+  const auto settled = static_cast<size_t>(std::count_if(created_.begin(), created_.end(), [](const auto& entry) {
+    const model::ActorLife& life = entry.second.target->life;
+    return life.phase() == model::ActorPhase::kAlive && !life.may_restart();
+  }));
+  if (settled < created_.size()) {
+    settled_since_ = 0;
+    return false;
+  }
   // A process that hosts a dead actor still, since its constructor failed, is given back first: nobody else could.
-  if (dispatcher_->has_leases()) return true;
+  if (dispatcher_->leases() > settled) return true;
+  if (settled_since_ == 0) settled_since_ = NowNs();
+  if (settled > 0 && NowNs() - settled_since_ < kLingerNs) return true;
   QueueKill(runtime_->hosted_actor(), true);
   ends_with_last_actor_ = false;
   return false;

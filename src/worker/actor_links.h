@@ -53,7 +53,8 @@ class ActorLinks {
   Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
 
   void Retain(ActorRecord* actor);
-  // From now on this process, which hosts an actor, ends for good as soon as all actors that it has created are dead.
+  // From now on this process, which hosts an actor, ends for good when no actor that it has created needs it: each is dead, or alive for
+  // the last time.
   void EndProcessWithLastActor();
   // The last release in all processes ends the actor after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
@@ -112,6 +113,8 @@ class ActorLinks {
   std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
   bool ends_with_last_actor_ = false;
+  static constexpr int64_t kLingerNs = 1'000'000'000;  // others may be on their way
+  int64_t settled_since_ = 0;                          // no actor needs this process; 0: one does
   static constexpr size_t kFirstSweep = 64;
   size_t sweep_at_ = kFirstSweep;  // as many records as this are looked through
   std::vector<ActorRecord*> lingering_;  // without handles here, with calls under way

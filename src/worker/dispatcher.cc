@@ -15,6 +15,8 @@ namespace {
 
 // A window holds about this much work per worker: enough to hide a wake-up, little enough to be given elsewhere.
 constexpr int64_t kWindowNs = 200'000;
+// Payloads that are too large for a channel are given space for, and wait for their turn, at one time.
+constexpr uint32_t kMostPlacing = 4;
 // Of tasks that take longer, none is given to a worker that has one: waking it up for the next costs little beside them, and no task
 // waits behind a long one while another worker is free.
 constexpr int64_t kLongTaskNs = 2'000'000;
@@ -146,6 +148,7 @@ void Dispatcher::PlacePayloadApart(uint32_t index, TaskRecord* task) {
   }
   task->nested->awaits_payload = true;
   ++task->unready;
+  ++placing_;
   if (!task->target->ordered) {  // others need not wait for it
     task->target->queue.Remove(index);
     task->state = TaskState::kWaiting;
@@ -161,9 +164,17 @@ const TaskRecord* Dispatcher::AwaitingPayload(uint32_t index, uint32_t generatio
 void Dispatcher::PayloadSpace(uint32_t index, const Result<shm::SharedHandle>& space) {
   TaskRecord* task = owner_->Task(index);
   task->nested->awaits_payload = false;
+  --placing_;
   if (space) {
     task->nested->payload = space.value();
-    DependencyReady(index);
+    // Next in line, so that no more space is asked for before this is used.
+    if (task->state == TaskState::kWaiting && !task->target->ordered && !task->cancelled && !task->target->closed) {
+      --task->unready;
+      task->target->queue.PushFront(index);
+      Dispatch(task->target);
+    } else {
+      DependencyReady(index);
+    }
     return;
   }
   --task->unready;
@@ -182,7 +193,7 @@ void Dispatcher::Dispatch(TaskTarget* target) {
     target->queue.Remove(index);
     if (PushTo(target, channel, index, task)) continue;
     target->queue.PushFront(index);
-    if (channel->CanHold(*owner_, *task)) return;
+    if (channel->CanHold(*owner_, *task) || placing_ == kMostPlacing) return;
     PlacePayloadApart(index, task);
   }
 }

@@ -147,7 +147,7 @@ class Dispatcher {
   // Who waits for the leases of this demand: "the actor 'Counter' has", "3 tasks (the first is 'f') have".
   std::string WaitersOf(uint32_t key) const;
 
-  bool has_leases() const { return !leases_.empty(); }
+  size_t leases() const { return leases_.size(); }
 
  private:
   void Dispatch(TaskTarget* target);
@@ -233,6 +233,7 @@ class Dispatcher {
   std::unordered_map<uint32_t, std::unique_ptr<TaskTarget>> targets_;  // by key; keys are never used again
   uint32_t next_key_ = 0;
   std::vector<TaskTarget*> shapes_;   // those of tasks
+  uint32_t placing_ = 0;              // payloads that wait for space
   std::vector<TaskTarget*> dropped_;  // of actors that nobody can call
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;

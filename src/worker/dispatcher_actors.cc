@@ -122,6 +122,7 @@ void Dispatcher::CreationDone(uint32_t index, TaskRecord* task, ProcessId host) 
     port_->ActorChanged(*target, host);
     if (target->life.may_restart()) {
       task->state = TaskState::kKept;
+      if (task->nested != nullptr) FreePayload(task);  // made anew for a restart
       return;
     }
   }

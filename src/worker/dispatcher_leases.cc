@@ -298,6 +298,7 @@ void Dispatcher::FailAll(const Error& error) {
       Fail(index, task, error);
     }
     Deactivate(channel.get());
+    channel->target = nullptr;  // which may be freed from here on
   }
   for (const auto& [key, target] : targets_) FailQueue(target.get(), error);
 }

@@ -262,6 +262,7 @@ void Execution::ReleaseStaged() {
     for (ObjectRecord* object : staged.nested) owner_->ReleaseLocked(object);
     staged.nested.clear();
   }
+  references_->Flush();
   any_staged_ = any_nested_ = false;
 }
 

@@ -53,6 +53,11 @@ class Execution {
   // The outcome's bytes live in `inline_result` or in this object, until the next Run.
   Outcome Run(const Input& input);
 
+  // The outcome has left: what its results contain is its receiver's business from here on.
+  void Done() {
+    if (__builtin_expect(any_nested_, 0)) ReleaseStaged();
+  }
+
   // Why the last Run did not end well.
   const Error& error() const { return error_; }
 

@@ -1,7 +1,10 @@
 #include "worker/executor.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 
@@ -19,6 +22,8 @@ namespace {
 
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
+// Tasks that run inside of each other on one thread, at most.
+constexpr int kDeepestInPlace = 256;
 
 // Cuts the name off the end of a payload. False: it is damaged.
 bool TakeName(const unsigned char* payload, uint32_t* bytes, uint32_t args_bytes, std::string_view* name) {
@@ -45,7 +50,22 @@ namespace {
 }  // namespace
 
 ExecutionContext* Executor::current() { return current_context; }
-int Executor::depth() { return current_depth; }
+
+// A child may need as much of the stack as its parent: one that begins in the lower half goes to another worker.
+bool Executor::MayRunInPlace() {
+  static thread_local const uintptr_t half = [] {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return UINTPTR_MAX;
+    void* begin = nullptr;
+    size_t size = 0;
+    pthread_attr_getstack(&attributes, &begin, &size);
+    pthread_attr_destroy(&attributes);
+    return reinterpret_cast<uintptr_t>(begin) + size / 2;
+  }();
+  return current_depth < kDeepestInPlace && reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) > half;
+}
+
+void Executor::DoneInPlace() { ExecutionAt(static_cast<size_t>(current_depth) + 1).Done(); }
 
 Executor::Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared,
                    TaskRecorder* recorder, bool node_has_gpus, manta_runtime* runtime)
@@ -309,6 +329,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   }
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   Complete(channel, task, outcome, ended);
+  execution.Done();
 }
 
 bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body) {
@@ -369,9 +390,9 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
     return outcome;
   }
   ++current_depth;
-  const std::string* const own_name = task.nested != nullptr ? task.nested->name : nullptr;
+  const std::string_view own_name = task.nested != nullptr ? std::string_view(task.nested->name) : std::string_view();
   ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation},
-                           own_name != nullptr ? std::string_view(*own_name) : std::string_view(), &task.body.function,
+                           own_name, &task.body.function,
                            task.body.shape, false, task.body.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));

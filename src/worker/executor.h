@@ -43,10 +43,11 @@ class Executor {
   bool HasWork() const;
 
   // Runs a task of this very process in place, on the calling thread, which is executing another one.
-  // `inline_result` has kInlineResult bytes; the outcome is valid until the next call at the same depth.
+  // `inline_result` has kInlineResult bytes; the outcome is valid until DoneInPlace, which the caller owes it, at the same depth.
   Outcome RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result);
-  // In-place runs below the running task, so that the stack stays within bounds.
-  static int depth();
+  void DoneInPlace();
+  // Whether the calling thread's stack has room for one more.
+  static bool MayRunInPlace();
 
   // The GPUs that this worker has; bit i stands for GPU i. Any thread.
   uint64_t gpus() const { return gpus_.gpus(); }

@@ -80,6 +80,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   // First: once its caller knows that the actor ends, no further call starts.
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
   CompleteFromThread(channel, task, outcome);
+  execution.Done();
   if (context.exit_requested) waiting_->WakeAll();
 }
 

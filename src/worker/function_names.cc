@@ -20,7 +20,7 @@ std::string NameOfFunction(const manta_function_id& id, const char* type) {
 }
 
 std::string NameOfTask(const TaskRecord& task) {
-  if (task.nested != nullptr && task.nested->name != nullptr) return *task.nested->name;
+  if (task.nested != nullptr && !task.nested->name.empty()) return task.nested->name;
   return NameOfFunction(task.body.function, task.name);
 }
 

@@ -59,8 +59,8 @@ OwnerChannel::OwnerChannel(const shm::ChannelView& view, uint64_t offset, shm::P
 uint64_t PayloadBytes(const Owner& owner, const TaskRecord& task) {
   uint64_t bytes = Align8(task.body.args_bytes);
   if (task.holds_references()) bytes += sizeof(shm::NestedHeader) + sizeof(ObjectId) * task.nested->ids.size();
-  if (task.nested != nullptr && task.nested->name != nullptr) {
-    bytes += Align8(task.nested->name->size()) + sizeof(shm::NameTrailer);
+  if (task.nested != nullptr && !task.nested->name.empty()) {
+    bytes += Align8(task.nested->name.size()) + sizeof(shm::NameTrailer);
   }
   for (uint32_t i = 0; i < task.body.dependencies; ++i) {
     bytes += DependencyBytes(owner, *task.dependencies[i]);
@@ -78,9 +78,9 @@ void WritePayload(const Owner& owner, const TaskRecord& task, unsigned char* out
     std::memcpy(out + sizeof header, task.nested->ids.data(), ids);
     out += sizeof header + ids;
   }
-  if (task.nested != nullptr && task.nested->name != nullptr) {
-    const shm::NameTrailer trailer{task.nested->name->size()};
-    std::memcpy(out, task.nested->name->data(), trailer.bytes);
+  if (task.nested != nullptr && !task.nested->name.empty()) {
+    const shm::NameTrailer trailer{task.nested->name.size()};
+    std::memcpy(out, task.nested->name.data(), trailer.bytes);
     std::memcpy(out + Align8(trailer.bytes), &trailer, sizeof trailer);
   }
 }

@@ -85,7 +85,7 @@ enum class TaskState : uint8_t {
 // What few tasks have. The references inside of the arguments and of the values of the dependencies, each counted, a name of the task's own, and a payload that is too large
 // for its channel.
 struct TaskNested {
-  const std::string* name = nullptr;  // lives as long as the runtime
+  std::string name;     // empty: the function's
   uint64_t number = 0;  // of the attempt, for the reference table
   std::vector<ObjectRecord*> objects;
   std::vector<ObjectId> ids;

@@ -387,6 +387,7 @@ void References::FailAll(const Error& error) {
   for (const auto& [id, value] : deferred_) pending.push_back(value.first);
   for (const auto& [id, object] : borrowed_) pending.push_back(object);
   for (ObjectRecord* object : pending) Owner::Retain(object);  // a failure lets go of others
+  deferred_.clear();
   for (ObjectRecord* object : pending) {
     if (object->state.load(std::memory_order_relaxed) == ValueState::kPending) owner_->SetError(object, error);
     owner_->ReleaseLocked(object);

@@ -22,7 +22,6 @@ namespace manta::worker {
 namespace {
 
 constexpr int64_t kHandshakeNs = 10'000'000'000;
-constexpr int kDeepestInPlace = 256;
 // A wait that looks less often than this was not long enough for the flight recorder to read the clock again.
 constexpr uint32_t kFewLooks = 64;
 
@@ -40,7 +39,7 @@ bool NodeHasGpus(const wire::WelcomeT& welcome) {
 
 // The same for the same options, whoever asks for them.
 std::string KeyOf(const InternedOptions& options) {
-  std::string key = options.shape.name;
+  std::string key;
   const auto add = [&key](std::string_view text) { key.append(1, '\0').append(text); };
   for (const auto& [name, amount] : options.shape.resources.amounts()) {
     add(name);
@@ -240,17 +239,15 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
 Runtime::~Runtime() { Close(); }
 
 void Runtime::Close() {
-  if (closed_.exchange(true)) {
-    control_->Stop();
-    return;
+  if (!closed_.exchange(true)) {
+    FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
+    wire::GoodbyeT goodbye;
+    if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
+    control_->Queue(std::move(goodbye));
+    control_->Flush();
+    // What its workers printed last comes before the daemon closes the connection.
+    if (is_driver_) control_->AwaitEnd(kGoodbyeLimit);
   }
-  FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
-  wire::GoodbyeT goodbye;
-  if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
-  control_->Queue(std::move(goodbye));
-  control_->Flush();
-  // What its workers printed last comes before the daemon closes the connection.
-  if (is_driver_) control_->AwaitEnd(kGoodbyeLimit);
   control_->Stop();
   owner_->set_freed_hook([] {});
   std::lock_guard guard(owner_->lock());
@@ -258,14 +255,15 @@ void Runtime::Close() {
 }
 
 void Runtime::FailAll(const Error& error) {
-  shared_->FailAll(error);
-  actors_->FailAll(error);
-  questions_->FailAll(error);
+  // First, so that nothing asks for space any more when what did is told.
   {
     std::lock_guard guard(owner_->lock());
     dispatcher_->FailAll(error);
     references_->FailAll(error);
   }
+  shared_->FailAll(error);
+  actors_->FailAll(error);
+  questions_->FailAll(error);
   waiting_->WakeAll();
 }
 
@@ -383,9 +381,9 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     task->retries_left = options.max_retries;
     task->retry_rule = &options.retry_rule;
   }
-  if (__builtin_expect(!options.shape.name.empty(), 0) && (flags & shm::kActorCreation) == 0) {
+  if (__builtin_expect(spec.name != nullptr, 0) && (flags & shm::kActorCreation) == 0) {
     if (task->nested == nullptr) task->nested = new TaskNested();
-    task->nested->name = &options.shape.name;
+    task->nested->name = spec.name;
     task->body.flags |= shm::kNamed;
   }
   dispatcher_->Submit(index, task, target);
@@ -446,7 +444,6 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   }
   if (Result<> r = model::GpuUnits::CheckRequest(interned.shape.resources.Get(model::kGpu)); !r) return r.error();
   interned.shape.placement = interned.shape.resources;
-  if (options.name != nullptr) interned.shape.name = options.name;
   interned.method_retries = options.max_retries;
   if (options.concurrency_group != nullptr) interned.group = GroupNumber(options.concurrency_group);
   interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
@@ -562,12 +559,17 @@ void Runtime::RunInPlace(ObjectRecord* object) {
     task = owner_->Task(index);
     // A child that asks for something else waits for a worker that has it.
     if (task->body.shape != Executor::current()->shape || Executor::current()->tried_before) return;
+    // One whose crash is to be an error for its parent must not take that along.
+    if (task->retries_left == 0) return;
     if (!dispatcher_->Withdraw(index, task)) return;
   }
   alignas(8) unsigned char inline_result[shm::kInlineResult];
   const Outcome outcome = executor_->RunInPlace(index, *task, inline_result);
-  std::lock_guard guard(owner_->lock());
-  dispatcher_->Finish(index, task, outcome, owner_->process());
+  {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->Finish(index, task, outcome, owner_->process());
+  }
+  executor_->DoneInPlace();
 }
 
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
@@ -608,7 +610,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     // Not with a time limit: once begun here, a child could not be left when the time is up.
     if (executor_ != nullptr && Executor::current() != nullptr && timeout_ns < 0) {
-      while (!done() && Executor::depth() < kDeepestInPlace) {
+      while (!done() && Executor::MayRunInPlace()) {
         const size_t before = next;
         RunInPlace(objects[next]);
         if (objects[before]->state.load(std::memory_order_acquire) == ValueState::kPending) break;
@@ -765,7 +767,8 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   }
   // As in Ray: by default an actor takes a CPU to be placed and none to run.
   if (constructor.options == 0) shape.resources = {};
-  if (options.detached != 0 && options.max_restarts != 0) return steward_->Create(constructor, shape, options);
+  // It may wait for resources, or its constructor run, when this process leaves.
+  if (options.detached != 0) return steward_->Create(constructor, shape, options);
   bool existed;
   return CreateActorHere(constructor, std::move(shape), options, &existed);
 }

@@ -84,7 +84,7 @@ class Runtime {
                 uint8_t* ready);
 
   // ---- Actors
-  // A detached actor that may restart gets this process's steward for its creator.
+  // A detached actor gets this process's steward for its creator.
   Result<ActorRecord*> CreateActor(const manta_task_spec& constructor, const manta_actor_options& options);
   // With this process as its creator, whatever the options say, which are checked. Sets *existed if there was one of that name.
   Result<ActorRecord*> CreateActorHere(const manta_task_spec& constructor, TargetOptions shape,

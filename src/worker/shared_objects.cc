@@ -6,19 +6,18 @@
 
 namespace manta::worker {
 
-uint64_t SharedObjects::Ask(uint64_t size, ProcessId owner) {
+void SharedObjects::Ask(uint64_t request, uint64_t size, ProcessId owner) {
   wire::AllocateObjectT message;
-  message.request = answers_.NewRequest();
+  message.request = request;
   message.size = size;
   message.owner = owner.value;
-  const uint64_t request = message.request;
   control_->Queue(std::move(message));
-  return request;
 }
 
 Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner) {
   const uint64_t began = NowTicks();
-  const uint64_t request = Ask(size, owner);
+  const uint64_t request = answers_.NewRequest();
+  Ask(request, size, owner);
   control_->Flush();
   MANTA_KILL_POINT("object.space_asked");
   Result<shm::SharedHandle> handle = answers_.Await(request);
@@ -36,8 +35,12 @@ void SharedObjects::Seal(const shm::SharedHandle& handle) {
 }
 
 void SharedObjects::AllocateLater(uint64_t size, ProcessId owner, Then then) {
-  std::lock_guard guard(later_mutex_);
-  later_[Ask(size, owner)] = std::move(then);
+  const uint64_t request = answers_.NewRequest();
+  {
+    std::lock_guard guard(later_mutex_);
+    later_[request] = std::move(then);
+  }
+  Ask(request, size, owner);
 }
 
 void SharedObjects::Answer(uint64_t request, Result<shm::SharedHandle> answer) {

@@ -44,7 +44,7 @@ class SharedObjects {
   void FailAll(const Error& error);
 
  private:
-  uint64_t Ask(uint64_t size, ProcessId owner);
+  void Ask(uint64_t request, uint64_t size, ProcessId owner);
   void Answer(uint64_t request, Result<shm::SharedHandle> answer);
 
   ControlClient* const control_;

@@ -1,5 +1,5 @@
-// The creator of an actor restarts it: it has the creation task. A detached actor that may restart is to outlive the process that
-// makes it, and so another process, its steward, becomes its creator: a detached actor of Manta's own, without resources, which runs
+// The creator of an actor brings it to life, and restarts it: it has the creation task. A detached actor is to outlive the process that
+// makes it, even one that leaves at once, and so another process, its steward, becomes its creator: a detached actor of Manta's own, without resources, which runs
 // the same executable. It ends with the last actor that it looks after.
 #pragma once
 

@@ -229,7 +229,7 @@ TEST_F(ActorTest, OptionsOfCalls) {
   add.Remote(1);
   add.Remote(1);
   EXPECT_EQ(manta_fake::InternCalls(), 1u);
-  EXPECT_EQ(manta_fake::OptionsOf(1).name, "add");
+  EXPECT_EQ(manta_fake::Submissions().back().name, "add");
   EXPECT_EQ(manta_fake::OptionsOf(1).max_retries, 2);
   manta_fake::FailNext("manta_actor_submit", MANTA_ERROR_PENDING_CALLS_LIMIT, "too many");
   EXPECT_THROW(add.Remote(1), manta::PendingCallsLimitExceededError);

@@ -345,7 +345,7 @@ void Enqueue(const manta_task_spec& spec, manta_actor* actor, bool is_constructo
   if (actor != nullptr) manta_actor_retain(actor);
   task.is_constructor = is_constructor;
   state.submissions.push_back({spec.function, spec.function_name, task.args, spec.num_dependencies,
-                               spec.num_nested, spec.num_results, spec.options});
+                               spec.num_nested, spec.num_results, spec.options, spec.name == nullptr ? "" : spec.name});
   if (state.is_holding) {
     state.held.push_back(std::move(task));
   } else {
@@ -571,7 +571,7 @@ manta_error* manta_task_options_intern(manta_runtime*, const manta_task_options*
   std::vector<std::string> types(
       options->retry_exception_types,
       options->retry_exception_types + options->num_retry_exception_types);
-  state.options.push_back({Text(options->name), options->num_cpus, options->num_gpus,
+  state.options.push_back({options->num_cpus, options->num_gpus,
                            options->memory, Copy(options->resources, options->num_resources),
                            options->max_retries, options->retry_exceptions, std::move(types)});
   *out = static_cast<uint32_t>(state.options.size());

@@ -22,11 +22,11 @@ struct Submission {
   size_t num_nested = 0;
   uint32_t num_results = 0;
   uint32_t options = 0;
+  std::string name;
 };
 
 // What manta_task_options_intern was given.
 struct TaskOptions {
-  std::string name;
   double num_cpus = -1;
   double num_gpus = -1;
   double memory = -1;

@@ -48,6 +48,7 @@ void SubmitInC(benchmark::State& state) {
     spec.num_nested = 0;
     spec.nested = nullptr;
     spec.num_results = 1;
+    spec.name = nullptr;
     spec.options = 0;
     manta_ref* result;
     manta_submit(manta_current(), &spec, &result);

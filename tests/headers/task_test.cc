@@ -431,7 +431,7 @@ TEST_F(TaskTest, OptionsAreInternedOncePerCaller) {
   EXPECT_EQ(manta_fake::InternCalls(), 1u);
   const manta_fake::TaskOptions& options =
       manta_fake::OptionsOf(manta_fake::Submissions().back().options);
-  EXPECT_EQ(options.name, "adder");
+  EXPECT_EQ(manta_fake::Submissions().back().name, "adder");
   EXPECT_EQ(options.num_cpus, 0.5);
   EXPECT_TRUE(std::isnan(options.num_gpus));
   EXPECT_TRUE(std::isnan(options.memory));

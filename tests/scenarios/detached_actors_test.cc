@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/cluster_test.h"
@@ -75,6 +76,22 @@ class DetachedActors : public ClusterTest {
   std::optional<StartedCluster> cluster_;
   manta::Config config_;
 };
+
+class Slow {
+ public:
+  Slow() { std::this_thread::sleep_for(300ms); }
+  int Answer() { return 42; }
+};
+
+// The creator need not wait for the constructor, nor for the resources that it takes.
+TEST_F(DetachedActors, AreCreatedThoughTheirCreatorLeavesAtOnce) {
+  RunDriver([] { manta::Actor<Slow>().SetName("slow").SetDetached().Remote(); });
+  manta::Init(config_);
+  const auto slow = manta::GetActor<Slow>("slow");
+  ASSERT_TRUE(slow);
+  EXPECT_EQ(*manta::Get(slow->Task(&Slow::Answer).Remote()), 42);
+  slow->Kill();
+}
 
 TEST_F(DetachedActors, RestartAsOftenAsTheyMayAfterTheirDriverHasLeft) {
   RunDriver([] {

@@ -1,0 +1,118 @@
+// References that travel: in values, in results, to processes that are long done with what they made.
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+using Numbers = std::vector<manta::ObjectRef<int>>;
+using Lists = std::vector<manta::ObjectRef<Numbers>>;
+
+class References : public ClusterTest {
+ protected:
+  static void Init(double cpus) {
+    manta::Config config;
+    config.num_cpus = cpus;
+    config.resources["slot"] = 1;
+    manta::Init(config);
+  }
+};
+
+int Same(int number) { return number; }
+Numbers MakeNumbers(int count) {
+  Numbers numbers;
+  for (int i = 0; i < count; ++i) numbers.push_back(i % 2 == 0 ? manta::Put(i) : manta::Task(Same).Remote(i));
+  return numbers;
+}
+Lists MakeLists(int count) {
+  Lists lists;
+  for (int i = 0; i < count; ++i) lists.push_back(manta::Task(MakeNumbers).Remote(count));
+  return lists;
+}
+int SumOf(const Numbers& numbers) {
+  int sum = 0;
+  for (const auto& number : numbers) sum += *number.Get();
+  return sum;
+}
+Numbers Pass(Numbers numbers) { return numbers; }
+Lists PassOn(Lists lists, int hops) {
+  return hops == 0 ? lists : *manta::Get(manta::Task(PassOn).SetNumCpus(0.5).Remote(lists, hops - 1));
+}
+
+// A worker that is not needed any more stays as long as others hold what it owns.
+TEST_F(References, KeepTheWorkerThatOwnsWhatTheyName) {
+  Init(4);
+  std::vector<manta::ObjectRef<Numbers>> made;
+  for (int i = 0; i < 8; ++i) made.push_back(manta::Task(MakeNumbers).Remote(4));
+  std::vector<Numbers> numbers;
+  for (const auto& one : made) numbers.push_back(*one.Get());
+  made.clear();
+  std::this_thread::sleep_for(2500ms);  // workers idle for one second and are stopped then
+  for (const Numbers& one : numbers) EXPECT_EQ(SumOf(one), 6);
+  numbers.clear();
+  EXPECT_TRUE(Eventually(10s, [&] { return Pids(Role::kWorker).size() <= 4; })) << Describe(Processes());
+}
+
+// Tasks whose parents are done run in whatever worker is idle, but for the one that owns them.
+TEST_F(References, TravelThroughTasksWhoseParentsAreDone) {
+  Init(3);
+  for (int round = 0; round < 20; ++round) {
+    const Lists lists = *manta::Get(manta::Task(PassOn).Remote(*manta::Get(manta::Task(MakeLists).Remote(4)), 1));
+    int sum = 0;
+    for (const auto& numbers : lists) sum += SumOf(*manta::Get(manta::Task(Pass).Remote(numbers)));
+    ASSERT_EQ(sum, 24) << "round " << round;
+  }
+}
+
+class Holder {
+ public:
+  int Hold() { return 1; }
+};
+manta::ActorHandle<Holder> MakeHolder() { return manta::Actor<Holder>().SetResource("slot", 1).Remote(); }
+
+// Who returned a handle or a reference does not hold it any longer than its receiver.
+TEST_F(References, ThatWereReturnedAreNotHeldByTheTaskThatMadeThem) {
+  Init(2);
+  {
+    const auto holder = *manta::Get(manta::Task(MakeHolder).Remote());
+    EXPECT_EQ(*manta::Get(holder.Task(&Holder::Hold).Remote()), 1);
+    EXPECT_EQ(manta::AvailableResources()["slot"], 0);
+  }
+  EXPECT_TRUE(Eventually(5s, [] { return manta::AvailableResources()["slot"] == 1; }));
+}
+
+int Crash() { _exit(3); }
+std::string Catch() {
+  try {
+    manta::Get(manta::Task(Crash).SetMaxRetries(0).Remote());
+  } catch (const manta::WorkerCrashedError&) {
+    return "caught";
+  }
+  return "not caught";
+}
+
+TEST_F(References, ToACrashedChildAreAnErrorForItsParent) {
+  Init(2);
+  EXPECT_EQ(*manta::Get(manta::Task(Catch).SetMaxRetries(0).Remote()), "caught");
+}
+
+int Depth(int levels) {
+  volatile char frame[64 << 10];
+  frame[0] = 1;
+  frame[sizeof frame - 1] = 1;
+  return levels == 0 ? 0 : *manta::Get(manta::Task(Depth).Remote(levels - 1)) + frame[0];
+}
+
+// Children run in place as long as the stack has room for them.
+TEST_F(References, ToChildrenWithLargeFramesResolve) {
+  Init(2);
+  EXPECT_EQ(*manta::Get(manta::Task(Depth).Remote(200)), 200);
+}
+
+}  // namespace
+}  // namespace manta_test
