@@ -647,6 +647,19 @@ TEST_F(LeaseTableTest, IdleWorkersBeyondTheKeptOnesAreStopped) {
   EXPECT_TRUE(Taken<StopWorker>().empty()) << "the one that is kept stays, however long it idles";
 }
 
+// Its tasks have left others behind: they run elsewhere.
+TEST_F(LeaseTableTest, NoWorkerIsLeasedToItself) {
+  Idle(2);
+  table().AddOwner(Worker(2), JobId{1});
+  Want(Worker(2), 1);
+  EXPECT_EQ(OneGrant().worker, Worker(1)) << "the other one is warmer";
+  Want(Worker(2), 2);
+  EXPECT_TRUE(Taken<GrantLease>().empty());
+  EXPECT_EQ(Taken<StartWorkers>(), std::vector({StartWorkers{kPython, 1}}));
+  Idle(1);
+  EXPECT_EQ(OneGrant().worker, Worker(3));
+}
+
 TEST_F(LeaseTableTest, TheWarmestWorkerIsLeased) {
   table().AddOwner(Owner(1), JobId{1});
   Idle(1);
