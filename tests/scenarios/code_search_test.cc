@@ -88,6 +88,12 @@ class CodeSearch : public ClusterTest {
     EXPECT_EQ(result.err.find('\n'), result.err.size() - 1) << "not one line: " << result.err;
   }
 
+  // Whether shards of that build run.
+  static bool HasShards(int generation) {
+    const std::string workers = RunProgram({std::getenv("MANTA_EXECUTABLE"), "list", "workers"}).out;
+    return workers.find("shard " + std::to_string(generation) + ".") != std::string::npos;
+  }
+
   void Write(const std::string& path, const std::string& content) const {
     const fs::path file = fs::path(tree_) / path;
     fs::create_directories(file.parent_path());
@@ -312,15 +318,14 @@ TEST_F(CodeSearch, ASecondBuildReplacesTheFirst) {
   Write("new/file", "after common");
   Succeeds({"build", tree_ + "/old"});
   EXPECT_EQ(ParseAnswers(Succeeds({"query", "before"})).at("before").occurrences, 1u);
-  const size_t processes = Processes().size();
+  EXPECT_TRUE(HasShards(1));
   Succeeds({"build", tree_ + "/new"});
   const auto answers = ParseAnswers(Succeeds({"query", "before", "after", "common"}));
   EXPECT_EQ(answers.at("before").occurrences, 0u);
   EXPECT_EQ(answers.at("after").occurrences, 1u);
   EXPECT_EQ(answers.at("common").occurrences, 1u);
-  EXPECT_TRUE(Eventually(5s, [&] { return Processes().size() <= processes; }))
-      << "the shards of the first index are still there:\n"
-      << Describe(Processes());
+  EXPECT_TRUE(Eventually(5s, [&] { return !HasShards(1); })) << Describe(Processes());
+  EXPECT_TRUE(HasShards(2));
   Succeeds({"stop"});
 }
 
@@ -451,17 +456,15 @@ TEST_F(CodeSearch, ABuildThatWasKilledLeavesTheOldIndexAndIsCleanedUp) {
     ASSERT_EQ(truncate((tree_ + "/new/large" + std::to_string(i)).c_str(), off_t{1} << 31), 0);
   }
   Succeeds({"build", tree_ + "/old"});
-  const size_t processes = Processes().size();
   {
     Program build({ExamplePath("code_search"), "build", tree_ + "/new"});
-    ASSERT_TRUE(Eventually(10s, [&] { return Processes().size() > processes + 3; }));
+    ASSERT_TRUE(Eventually(10s, [] { return HasShards(2); }));
     build.Signal(SIGKILL);
     build.Wait();
   }
   EXPECT_EQ(ParseAnswers(Succeeds({"query", "before"})).at("before").occurrences, 1u);
   Succeeds({"build", tree_ + "/old"});
-  EXPECT_TRUE(Eventually(5s, [&] { return Processes().size() <= processes; }))
-      << Describe(Processes());
+  EXPECT_TRUE(Eventually(5s, [] { return !HasShards(1) && !HasShards(2); })) << Describe(Processes());
   Succeeds({"stop"});
 }
 
