@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/remedies.h"
 #include "base/kill_point.h"
 #include "contracts/fields.h"
 #include "contracts/session_files.h"
@@ -226,7 +227,7 @@ std::optional<Daemon::Arenas> Daemon::DuplicateArenas(const std::shared_ptr<Conn
   for (const UniqueFd& arena : arenas) {
     if (arena) continue;
     RefuseProcess(connection, MANTA_ERROR_SYSTEM,
-                  "the node daemon has too many open files to share its memory: raise the limit (ulimit -n)");
+                  std::string("the node daemon has too many open files to share its memory: ") + kRaiseFiles);
     return std::nullopt;
   }
   return arenas;

@@ -13,6 +13,7 @@
 // (requests and answers of few bytes) passes at any time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -131,6 +132,7 @@ class FarChannels {
     std::deque<std::shared_ptr<Arriving>> arriving;
   };
 
+  static constexpr size_t kBodyHeader = offsetof(shm::TaskBody, payload);
   // Of one channel in a row, before others get their turn.
   static constexpr uint32_t kBurst = 64;
   static constexpr size_t kBurstBytes = 256 * 1024;

@@ -1,5 +1,4 @@
 // At the owner's node: the worker's end of its channels. Claims what the owner pushes and sends it on; writes the completions that come.
-#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -7,11 +6,6 @@
 #include "trunk/shared_values.h"
 
 namespace manta::node {
-namespace {
-
-constexpr uint32_t kBodyHeader = offsetof(shm::TaskBody, payload);
-
-}  // namespace
 
 uint32_t FarChannels::SendTasks(AtOwner& channel) {
   if (channel.closing || link_ == nullptr) return 0;

@@ -1,7 +1,6 @@
 // At the worker's node: the owner's end of its channels. Pushes the tasks that come, takes back what may not begin, and sends the
 // completions on.
 #include <algorithm>
-#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -9,11 +8,6 @@
 #include "trunk/shared_values.h"
 
 namespace manta::node {
-namespace {
-
-constexpr uint32_t kBodyHeader = offsetof(shm::TaskBody, payload);
-
-}  // namespace
 
 bool FarChannels::OnTask(std::span<const uint8_t> body) {
   auto task = std::make_shared<Arriving>();

@@ -61,8 +61,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
   pool_state_ = &state;
   const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
-  if (interrupts_.Contains(id)) {
-    interrupts_.Remove(id);
+  if (interrupts_.Remove(id)) {
     Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
     return;
   }

@@ -18,11 +18,14 @@ bool Interrupts::Look(const ObjectId& task) const {
   return tasks_.contains(task);
 }
 
-void Interrupts::Erase(const ObjectId& task) {
+bool Interrupts::Erase(const ObjectId& task) {
   std::lock_guard guard(mutex_);
-  if (tasks_.erase(task) == 0 || !tasks_.empty()) return;
-  oldest_first_.clear();
-  any_.store(false, std::memory_order_release);
+  if (tasks_.erase(task) == 0) return false;
+  if (tasks_.empty()) {
+    oldest_first_.clear();
+    any_.store(false, std::memory_order_release);
+  }
+  return true;
 }
 
 }  // namespace manta::worker

@@ -21,14 +21,14 @@ class Interrupts {
   bool Contains(const ObjectId& task) const {
     return any_.load(std::memory_order_acquire) && Look(task);
   }
-  // The task has ended.
-  void Remove(const ObjectId& task) {
-    if (any_.load(std::memory_order_acquire)) Erase(task);
+  // The task has ended, or will not begin. Whether it was to stop.
+  bool Remove(const ObjectId& task) {
+    return any_.load(std::memory_order_acquire) && Erase(task);
   }
 
  private:
   bool Look(const ObjectId& task) const;
-  void Erase(const ObjectId& task);
+  bool Erase(const ObjectId& task);
 
   mutable std::mutex mutex_;  // over the two below
   std::unordered_set<ObjectId> tasks_;
