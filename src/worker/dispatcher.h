@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -141,6 +143,8 @@ class Dispatcher {
   bool IsStuck(uint32_t key, int64_t now);
   // Adapts demands, returns idle leases. Returns the time until the next call is useful, -1 when nothing is outstanding.
   int64_t Tick(int64_t now);
+  // What Tick found that the user should know: a line for each actor that takes no calls since it waits itself. Empties the list.
+  std::vector<std::string> TakeNews() { return std::exchange(news_, {}); }
   // Everything outstanding fails (the daemon is gone, or shutdown).
   void FailAll(const Error& error);
 
@@ -159,6 +163,8 @@ class Dispatcher {
     return found == targets_.end() ? nullptr : found->second.get();
   }
   void FreeDroppedTargets();
+  static bool HasNewsOf(TaskTarget* target, int64_t now);
+  void LookForBlockedActor(TaskTarget* target, int64_t now);
   // The channel with the fewest tasks in flight among those that take more, or nullptr.
   static OwnerChannel* Choose(TaskTarget* target) {
     OwnerChannel* best = nullptr;
@@ -238,6 +244,7 @@ class Dispatcher {
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;
   std::vector<OwnerChannel*> active_;  // with tasks in flight
+  std::vector<std::string> news_;
   TickClock ticks_;
 };
 

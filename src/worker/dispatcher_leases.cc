@@ -172,10 +172,38 @@ void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
 bool Dispatcher::IsStuck(uint32_t key, int64_t now) {
   TaskTarget* target = FindTarget(key);
   if (target == nullptr || target->channels.empty()) return true;
-  if (now - std::max(target->progress_at, target->backlog_since) < kStuckAfterNs) return false;
-  if (target->stuck_at != 0 && now - target->stuck_at < kStuckAgainNs) return false;
+  if (!HasNewsOf(target, now)) return false;
   target->stuck_at = now;
   return true;
+}
+
+// Whether nothing has ended for long, which was not said lately.
+bool Dispatcher::HasNewsOf(TaskTarget* target, int64_t now) {
+  if (std::exchange(target->progressed, false)) target->progress_at = now;
+  if (now - std::max(target->progress_at, target->backlog_since) < kStuckAfterNs) return false;
+  return target->stuck_at == 0 || now - target->stuck_at >= kStuckAgainNs;
+}
+
+// Calls of an actor that wait behind one that waits itself: perhaps for them, and then for ever.
+void Dispatcher::LookForBlockedActor(TaskTarget* target, int64_t now) {
+  if (target->channels.empty() || target->overlapping) return;
+  OwnerChannel& channel = *target->channels.front();
+  if (std::exchange(channel.progressed, false)) target->progressed = true;
+  if (!channel.worker_waits() || !HasNewsOf(target, now)) return;
+  uint32_t first = target->queue.front();
+  uint32_t count = target->queue.size();
+  const std::vector<uint32_t> sent = channel.InFlight();
+  for (size_t i = sent.size(); i-- > 0 && !channel.HasBegun(*owner_->Task(sent[i]));) {
+    first = sent[i];
+    ++count;
+  }
+  if (count == 0) return;
+  target->stuck_at = now;
+  const std::string name = "'" + NameOfTask(*owner_->Task(first)) + "'";
+  news_.push_back((count == 1 ? "the call " + name + " has" : std::to_string(count) + " calls (the first is " + name + ") have") +
+                  " waited for " + std::to_string(kStuckAfterNs / 1'000'000'000) +
+                  " s: the actor runs another call, which waits itself (in Get, Wait or co_await). If it waits for one of these, "
+                  "it does so for ever: give the actor more threads (SetMaxConcurrency), or return the reference instead of waiting");
 }
 
 void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
@@ -240,6 +268,7 @@ int64_t Dispatcher::Tick(int64_t now) {
   for (const auto& [key, target] : targets_) {
     if (!target->ordered || target->outstanding() == 0) continue;
     Dispatch(target.get());
+    LookForBlockedActor(target.get(), now);
     within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
   }
   for (TaskTarget* target : shapes_) {

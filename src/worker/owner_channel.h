@@ -87,6 +87,10 @@ class OwnerChannel {
   }
   // Whether the worker has claimed it; of one on another node that is not known here.
   bool HasBegun(const TaskRecord& task) const { return !remote() && slots_.IsClaimed(task.position); }
+  // Whether what the worker runs waits for objects; of one on another node that is not known here.
+  bool worker_waits() const {
+    return !remote() && (worker_page_->activity.load(std::memory_order_relaxed) & shm::kBlocked) != 0;
+  }
   // Tasks pushed and not forgotten, oldest first.
   std::vector<uint32_t> InFlight() const;
 

@@ -167,6 +167,7 @@ int64_t Runtime::OnTick(int64_t now) {
   api_calls_seen_ = calls;
   uint32_t polled;
   int64_t next;
+  std::vector<std::string> news;
   {
     std::lock_guard guard(owner_->lock());
     references_->Flush();
@@ -174,7 +175,9 @@ int64_t Runtime::OnTick(int64_t now) {
     const bool again = actors_->Tick();
     next = dispatcher_->Tick(now);
     if (again) next = next < 0 ? kActorsTickNs : std::min(next, kActorsTickNs);
+    news = dispatcher_->TakeNews();
   }
+  for (const std::string& line : news) fprintf(stderr, "manta: %s\n", line.c_str());
   Flush();
   return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
 }

@@ -125,5 +125,27 @@ TEST_F(Output, OfTheDriverSaysAfterFiveSecondsWhatWaitsAndForWhat) {
       << err_;
 }
 
+class Narcissus {
+ public:
+  int Answer() { return 42; }
+  // Its only thread is this one, so that the call cannot begin.
+  bool AskMyself(manta::ActorHandle<Narcissus> self) {
+    try {
+      manta::Get(self.Task(&Narcissus::Answer).Remote(), 7'000);
+    } catch (const manta::GetTimeoutError&) {
+      return false;
+    }
+    return true;
+  }
+};
+
+TEST_F(Output, OfTheDriverSaysAfterFiveSecondsThatAnActorWaitsForItself) {
+  Run([](const DriverProcess::Say&) {
+    auto actor = manta::Actor<Narcissus>().Remote();
+    manta::Get(actor.Task(&Narcissus::AskMyself).Remote(actor));
+  });
+  EXPECT_NE(err_.find("::Answer' has waited for 5 s: the actor runs another call, which waits itself"), std::string::npos) << err_;
+}
+
 }  // namespace
 }  // namespace manta_test
