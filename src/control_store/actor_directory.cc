@@ -88,9 +88,9 @@ contracts::HostVerdict ActorDirectory::ProcessGone(ProcessId process, bool for_g
   for (auto& [id, actor] : actors_) {
     if (actor.state == ActorState::kDead) continue;
     if (id.creator == process) {
-      // A detached one lives on where it runs, but nobody is left to place it anew.
+      // A detached one lives on where it runs, but nobody is left to place it anew, or to say that its constructor is done.
       actor.restartable = false;
-      if (!actor.detached || !actor.process) ended.push_back(id);
+      if (!actor.detached || actor.state != ActorState::kAlive) ended.push_back(id);
     } else if (actor.process == process) {
       actor.process = {};
       if (!actor.restartable || for_good) {

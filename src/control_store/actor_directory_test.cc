@@ -145,6 +145,21 @@ TEST_F(ActorDirectoryTest, NobodyRestartsADetachedOneWithoutItsCreator) {
   EXPECT_FALSE(Find("a"));
 }
 
+// Nobody else could say that it is alive.
+TEST_F(ActorDirectoryTest, ItsCreatorTakesADetachedOneAlongWhoseConstructorRuns) {
+  ActorEntry constructed = Named("a", 1);
+  constructed.detached = true;
+  constructed.state = ActorState::kPending;
+  EXPECT_FALSE(Register(constructed));
+  std::optional<ActorEntry> answer;
+  directory.Await(constructed.id, [&](const auto& actor) { answer = actor; });
+  EXPECT_FALSE(answer);
+  directory.ProcessGone(kDriver, false, "crashed");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->state, ActorState::kDead);
+  EXPECT_FALSE(Find("a"));
+}
+
 TEST_F(ActorDirectoryTest, ItsLastDeathTellsHowOftenItHadBeenRestarted) {
   ActorEntry actor = Named("a", 1);
   actor.restarts = 2;

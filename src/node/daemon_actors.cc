@@ -36,11 +36,13 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
     actor.process = {};
   }
   recorder_->ActorChanged(actor);
-  if (actor.detached && actor.process && cluster_->IsThere(actor.process)) {
+  // Until its constructor is done its creator is needed, and its process ends with that.
+  const bool lives_alone = actor.detached && actor.process && actor.state == ActorState::kAlive;
+  if (lives_alone && cluster_->IsThere(actor.process)) {
     wire::DetachActorHostT detach;
     detach.process = actor.process.value;
     cluster_->SendToNode(std::move(detach));
-  } else if (actor.detached && actor.process && actor.state != ActorState::kDead) {
+  } else if (lives_alone) {
     const LeaseService::Lease* lease = leases_->LeaseOf(actor.process);
     if (lease != nullptr && lease->owner == sender.id && lease->dedicated) {
       processes_.Find(actor.process)->detached = true;

@@ -119,8 +119,12 @@ void FarDemands::OwnerGone(ProcessId owner) {
 }
 
 void FarDemands::Granted(ProcessId owner, uint32_t key, LeaseId lease) {
-  const auto found = demands_.find({owner.value, key});
-  if (found == demands_.end()) return;
+  const auto [found, withdrawn] = demands_.try_emplace({owner.value, key});
+  if (withdrawn) {
+    // While the grant was under way. The owner will give it back, and that has to reach the other node.
+    found->second.message.key = key;
+    found->second.wanted_here = 0;
+  }
   ++found->second.held_there;
   leases_there_[lease] = found->first;
 }

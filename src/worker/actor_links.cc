@@ -112,9 +112,25 @@ void ActorLinks::Changed(const TaskTarget& target, ProcessId host) {
   if (ends_with_last_actor_) control_->WakeTicker();
 }
 
-void ActorLinks::EndProcessWithLastActor() {
+ActorRecord* ActorLinks::FindKnown(const ActorId& id) {
   std::lock_guard guard(owner_->lock());
-  ends_with_last_actor_ = true;
+  const auto known = actors_.find(id);
+  if (known == actors_.end()) return nullptr;
+  ++known->second->references;
+  return known->second.get();
+}
+
+bool ActorLinks::BeginAdoption() {
+  std::lock_guard guard(owner_->lock());
+  if (ending_) return false;
+  ++adoptions_;
+  return true;
+}
+
+void ActorLinks::EndAdoption(bool adopted) {
+  std::lock_guard guard(owner_->lock());
+  --adoptions_;
+  ends_with_last_actor_ = ends_with_last_actor_ || adopted;
   control_->WakeTicker();  // it may be dead already
 }
 
@@ -229,7 +245,7 @@ bool ActorLinks::Tick() {
     return true;
   });
   if (actors_.size() >= sweep_at_) SweepDead();
-  if (!ends_with_last_actor_) return false;
+  if (!ends_with_last_actor_ || adoptions_ > 0) return false;
   const auto settled = static_cast<size_t>(std::count_if(created_.begin(), created_.end(), [](const auto& entry) {
     const model::ActorLife& life = entry.second.target->life;
     return life.phase() == model::ActorPhase::kAlive && !life.may_restart();
@@ -243,6 +259,7 @@ bool ActorLinks::Tick() {
   if (settled_since_ == 0) settled_since_ = NowNs();
   if (settled > 0 && NowNs() - settled_since_ < kLingerNs) return true;
   QueueKill(runtime_->hosted_actor(), true);
+  ending_ = true;
   ends_with_last_actor_ = false;
   return false;
 }

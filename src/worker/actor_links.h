@@ -53,9 +53,12 @@ class ActorLinks {
   Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
 
   void Retain(ActorRecord* actor);
-  // From now on this process, which hosts an actor, ends for good when no actor that it has created needs it: each is dead, or alive for
-  // the last time.
-  void EndProcessWithLastActor();
+  // The record of an actor that this process knows already, retained; nullptr when it is forgotten, since it is dead.
+  ActorRecord* FindKnown(const ActorId& id);
+  // Between the two this process, a steward, creates an actor for another one. False: it is about to end, and takes no more.
+  // From the first `adopted` on it ends for good when no actor that it has created needs it: each is dead, or alive for the last time.
+  bool BeginAdoption();
+  void EndAdoption(bool adopted);
   // The last release in all processes ends the actor after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
   ObjectRecord* LifeOf(const ActorRecord* actor);
@@ -113,6 +116,8 @@ class ActorLinks {
   std::unordered_map<ActorId, Created> created_;
   std::unordered_map<uint64_t, ActorId> opening_;                  // by the process that a channel was asked for
   bool ends_with_last_actor_ = false;
+  bool ending_ = false;
+  uint32_t adoptions_ = 0;  // under way
   static constexpr int64_t kLingerNs = 1'000'000'000;  // others may be on their way
   int64_t settled_since_ = 0;                          // no actor needs this process; 0: one does
   static constexpr size_t kFirstSweep = 64;

@@ -144,6 +144,9 @@ void Adopt(manta_call* call) {
     return Fail(call, MakeError(MANTA_ERROR_SYSTEM, "the description of a detached actor arrived damaged"));
   }
   Runtime& runtime = *reinterpret_cast<Runtime*>(call->runtime);
+  if (!runtime.actors().BeginAdoption()) {
+    return Fail(call, MakeError(MANTA_ERROR_ACTOR_UNAVAILABLE, "this steward ends: its actors do not need it any more"));
+  }
   std::vector<manta_ref*> dependencies;
   for (uint32_t i = 0; i < call->num_dependencies; ++i) dependencies.push_back(call->ops->retain_dependency(call, i));
   bool existed = false;
@@ -152,9 +155,9 @@ void Adopt(manta_call* call) {
           ? MakeError(MANTA_ERROR_OBJECT_LOST, "an argument of the actor's constructor is gone")
           : CreateFrom(*adoption, dependencies, runtime, *static_cast<Office*>(call->actor), &existed);
   Release(dependencies);
+  runtime.actors().EndAdoption(actor && !existed);
   if (!actor) return Fail(call, actor.error());
   runtime.actors().Release(*actor);
-  if (!existed) runtime.actors().EndProcessWithLastActor();
   const wire::Adopted adopted((*actor)->id.creator.value, (*actor)->id.serial, existed);
   static_assert(sizeof adopted <= 32, "fits a result in place");
   std::memcpy(call->inline_result, &adopted, sizeof adopted);
@@ -186,7 +189,9 @@ bool IsDeath(const Error& error) {
 Result<ActorRecord*> Steward::Employ() {
   std::lock_guard guard(mutex_);
   ++charges_;
-  if (steward_ != nullptr) return steward_;
+  if (steward_) {
+    if (ActorRecord* employed = runtime_->actors().FindKnown(steward_)) return employed;
+  }
   Result<manta_task_spec> constructor = SpecOf(Open);
   if (!constructor) return constructor.error();
   manta_actor_options options{};
@@ -197,9 +202,7 @@ Result<ActorRecord*> Steward::Employ() {
   bool existed = false;
   Result<ActorRecord*> steward = runtime_->CreateActorHere(*constructor, TargetOptions{}, options, &existed);
   if (steward) {
-    // Detached, it needs no handle; its record stays.
-    runtime_->actors().Release(*steward);
-    steward_ = *steward;
+    steward_ = (*steward)->id;
     charges_ = 1;
   }
   return steward;
@@ -208,10 +211,10 @@ Result<ActorRecord*> Steward::Employ() {
 // It is dead, or nobody needs it.
 void Steward::Dismiss(ActorRecord* steward, bool unused) {
   std::lock_guard guard(mutex_);
-  if (steward_ != steward) return;
+  if (steward_ != steward->id) return;
   --charges_;
   if (unused && charges_ > 0) return;
-  steward_ = nullptr;
+  steward_ = {};
   static_cast<void>(runtime_->actors().Kill(steward, true));
 }
 
@@ -260,13 +263,12 @@ Result<ActorRecord*> Steward::Create(const manta_task_spec& constructor, const T
     Result<ActorRecord*> steward = Employ();
     if (!steward) return steward.error();
     Result<Answer> answer = Ask(*steward, constructor, shape, options);
-    if (answer) {
-      if (answer->existed) Dismiss(*steward, true);
-      return runtime_->actors().Import(answer->actor, true);
-    }
-    Dismiss(*steward, !IsDeath(answer.error()));
+    const bool died = !answer && IsDeath(answer.error());
+    if (!answer || answer->existed) Dismiss(*steward, !died);
+    runtime_->actors().Release(*steward);
+    if (answer) return runtime_->actors().Import(answer->actor, true);
     // It may just have ended with its last actor.
-    if (!IsDeath(answer.error()) || !again) return answer.error();
+    if (!died || !again) return answer.error();
   }
   return MakeError(MANTA_ERROR_SYSTEM, "unreachable");
 }

@@ -30,6 +30,7 @@ class Steward {
     ActorId actor;
     bool existed;
   };
+  // The steward's record, to be released.
   Result<ActorRecord*> Employ();
   Result<Answer> Ask(ActorRecord* steward, const manta_task_spec& constructor, const TargetOptions& shape,
                      const manta_actor_options& options);
@@ -37,7 +38,7 @@ class Steward {
 
   Runtime* const runtime_;
   std::mutex mutex_;
-  ActorRecord* steward_ = nullptr;
+  ActorId steward_;      // nil: none
   size_t charges_ = 0;  // actors that it looks after, or is asked to
 };
 

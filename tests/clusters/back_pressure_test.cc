@@ -47,17 +47,6 @@ long MegabytesOf(pid_t pid) {
   return -1;
 }
 
-// A daemon that neither reads nor writes, as at the end of a slow line.
-class Stopped {
- public:
-  explicit Stopped(pid_t pid) : pid_(pid) { kill(pid_, SIGSTOP); }
-  ~Stopped() { Continue(); }
-  void Continue() { kill(pid_, SIGCONT); }
-
- private:
-  pid_t pid_;
-};
-
 class BackPressure : public TwoNodesTest {
  protected:
   manta::ActorHandle<Worker> FarWorker() {

@@ -67,6 +67,10 @@ void StartedNode::Stop() {
   pid_ = 0;
 }
 
+Stopped::Stopped(pid_t pid) : pid_(pid) { kill(pid_, SIGSTOP); }
+Stopped::~Stopped() { Continue(); }
+void Stopped::Continue() { kill(pid_, SIGCONT); }
+
 bool EnterNetwork(const std::string& name) {
   const int network = open(("/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC);
   if (network < 0) return false;

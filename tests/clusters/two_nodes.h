@@ -32,6 +32,17 @@ class StartedNode {
   pid_t pid_ = 0;
 };
 
+// A daemon that neither reads nor writes, as at the end of a slow line.
+class Stopped {
+ public:
+  explicit Stopped(pid_t pid);
+  ~Stopped();
+  void Continue();
+
+ private:
+  pid_t pid_;
+};
+
 // Moves this process into a network namespace that `ip netns` has made.
 bool EnterNetwork(const std::string& name);
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/clusters/two_nodes.h"
@@ -242,6 +243,21 @@ TEST_F(TwoNodesTest, SurviveTheDeathOfTheOtherNode) {
   const std::string message = MessageOf<manta::NodeDiedError>([&] { only_there.Get(); });
   EXPECT_NE(message.find("node 2"), std::string::npos) << message;
   EXPECT_TRUE(Eventually(5s, [] { return manta::ClusterResources()["CPU"] == 1; }));
+}
+
+TEST_F(TwoNodesTest, GetBackALeaseThatNobodyWantsAnyMoreWhenItComes) {
+  EXPECT_EQ(*manta::Task(Twice).SetResource("far", 1).Remote(1).Get(), 2);
+  std::this_thread::sleep_for(500ms);  // the lease has gone back
+  {
+    Stopped node(node_->pid());
+    const auto cancelled = manta::Task(Twice).SetResource("far", 1).Remote(2);
+    std::this_thread::sleep_for(50ms);  // its demand is on the way
+    manta::Cancel(cancelled);
+    EXPECT_THROW(cancelled.Get(), manta::TaskCancelledError);
+    std::this_thread::sleep_for(300ms);  // and so is the word that there is none any more
+  }
+  // Of another shape, which could not use that lease.
+  EXPECT_EQ(*manta::Task(Twice).SetResource("far", 1).SetNumCpus(0.5).Remote(3).Get(10'000), 6);
 }
 
 TEST_F(TwoNodesTest, EndTheCallsOfAnActorWhoseNodeHasDied) {

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -214,6 +215,65 @@ TEST_F(DetachedActors, SeveralShareWhatLooksAfterThem) {
   }
   manta::Shutdown();
   ExpectOnlyTheDaemon();
+}
+
+// The steward of the one before may be about to end.
+TEST_F(DetachedActors, MayFollowEachOtherAtAnyPace) {
+  manta::Init(config_);
+  for (int round = 0; round < 200; ++round) {
+    auto account = manta::Actor(Account::New).SetDetached().Remote();
+    ASSERT_EQ(*account.Task(&Account::Pay).Remote(round).Get(), round) << "in round " << round;
+    account.Kill();
+    std::this_thread::sleep_for(std::chrono::microseconds(round * 37 % 2'000));
+  }
+  manta::Shutdown();
+  ExpectOnlyTheDaemon();
+}
+
+// What a driver keeps of dead actors goes in between, and with it what it knew of their steward.
+TEST_F(DetachedActors, AreCreatedByADriverThatHasForgottenTheirSteward) {
+  manta::Init(config_);
+  for (int round = 0; round < 2; ++round) {
+    auto account = manta::Actor(Account::New).SetDetached().Remote();
+    EXPECT_EQ(*account.Task(&Account::Pay).Remote(1).Get(), 1);
+    account.Kill();
+    EXPECT_TRUE(Eventually(5s, [this] { return Pids(Role::kWorker).size() <= 2; }));
+    std::vector<manta::ActorHandle<Account>> others;
+    for (int i = 0; i < 70; ++i) {
+      others.push_back(manta::Actor(Account::New).SetNumCpus(0).Remote());
+      others.back().Kill();
+    }
+    std::this_thread::sleep_for(100ms);
+  }
+  manta::Shutdown();
+}
+
+class NeverThere {
+ public:
+  explicit NeverThere(std::string file) {
+    std::ofstream(file) << getpid() << std::flush;
+    std::this_thread::sleep_for(1min);
+  }
+  static NeverThere* New(std::string file) { return new NeverThere(std::move(file)); }
+  int Answer() { return 42; }
+};
+
+TEST_F(DetachedActors, DieWithTheirStewardWhileTheirConstructorRuns) {
+  manta::Init(config_);
+  const std::string file = root() + "/constructed";
+  {
+    auto actor = manta::Actor(NeverThere::New).SetName("slow").SetDetached().Remote(file);
+    const auto answer = actor.Task(&NeverThere::Answer).Remote();
+    pid_t host = 0;
+    ASSERT_TRUE(Eventually(5s, [&] { return static_cast<bool>(std::ifstream(file) >> host); }));
+    for (const pid_t worker : Pids(Role::kWorker)) {
+      if (worker != host) kill(worker, SIGKILL);
+    }
+    EXPECT_THROW(manta::Get(answer, 10'000), manta::ActorDiedError);
+    EXPECT_FALSE(manta::GetActor<NeverThere>("slow"));
+    EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(host); })) << "its process has no other end";
+  }
+  manta::Shutdown();
 }
 
 }  // namespace
