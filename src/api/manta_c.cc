@@ -406,12 +406,13 @@ manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const ch
 }
 
 manta_error* manta_actor_kill(manta_actor* actor, int no_restart) {
+  if (Result<> open = From(actor)->runtime->CheckOpen("Kill"); !open) return Own(open.error());
   return Own(From(actor)->runtime->actors().Kill(From(actor), no_restart != 0));
 }
 
 manta_error* manta_actor_exit(manta_runtime*) {
   manta::worker::ExecutionContext* context = manta::worker::Executor::current();
-  if (context == nullptr) {
+  if (context == nullptr || !context->of_actor) {
     return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "ExitActor was called outside of an actor's method"));
   }
   context->exit_requested = true;

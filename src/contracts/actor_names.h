@@ -58,6 +58,9 @@ class ActorNames {
   // What it hosted is restarting or dead; what it created, unless detached, is dead. `for_good`: what it hosted does not start again.
   virtual HostVerdict ProcessGone(ProcessId process, bool for_good, const std::string& reason) = 0;
 
+  // The process has not ended, but the actor that it hosted has, for good.
+  virtual void HostRetired(ProcessId process, const std::string& reason) = 0;
+
   virtual void List(std::function<void(const std::vector<ActorEntry>&)> answer) = 0;
 };
 

@@ -93,6 +93,12 @@ contracts::HostVerdict ActorDirectory::ProcessGone(ProcessId process, bool for_g
       if (!actor.detached || actor.state != ActorState::kAlive) ended.push_back(id);
     } else if (actor.process == process) {
       actor.process = {};
+      // Its creator alone knows whether the constructor had begun; if not, another process takes its place.
+      const bool creator_decides = actor.state != ActorState::kAlive && !for_good;
+      if (creator_decides) {
+        verdict.starts_again = true;
+        continue;
+      }
       if (!actor.restartable || for_good) {
         ended.push_back(id);
         if (actor.restarts > 0 && !for_good) {
@@ -118,6 +124,16 @@ contracts::HostVerdict ActorDirectory::ProcessGone(ProcessId process, bool for_g
     if (orphan == waiting_.end()) return verdict;
     AnswerWaiting(orphan->first);
   }
+}
+
+void ActorDirectory::HostRetired(ProcessId process, const std::string& reason) {
+  const auto hosted = std::find_if(actors_.begin(), actors_.end(), [&](const auto& entry) {
+    return entry.second.process == process && entry.second.state != ActorState::kDead;
+  });
+  if (hosted == actors_.end()) return;
+  const ActorId id = hosted->first;
+  End(&hosted->second, reason);
+  AnswerWaiting(id);
 }
 
 void ActorDirectory::List(std::function<void(const std::vector<ActorEntry>&)> answer) {

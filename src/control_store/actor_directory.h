@@ -23,6 +23,7 @@ class ActorDirectory final : public contracts::ActorNames {
             FindAnswer answer) override;
   void Await(ActorId id, FindAnswer answer) override;
   contracts::HostVerdict ProcessGone(ProcessId process, bool for_good, const std::string& reason) override;
+  void HostRetired(ProcessId process, const std::string& reason) override;
   void List(std::function<void(const std::vector<contracts::ActorEntry>&)> answer) override;
 
  private:

@@ -178,6 +178,36 @@ TEST_F(ActorDirectoryTest, AnEndForGoodEndsARestartableOneToo) {
   EXPECT_EQ(FindById(restartable.id)->death, "killed");
 }
 
+TEST_F(ActorDirectoryTest, AnActorMayEndBeforeItsProcess) {
+  ActorEntry host = Named("host", 1);
+  host.restartable = true;
+  EXPECT_FALSE(Register(host));
+  ActorEntry child;
+  child.id = {kWorker, 1};
+  child.name = "child";
+  child.process = ProcessId{77};
+  child.state = ActorState::kAlive;
+  EXPECT_FALSE(Register(child));
+  directory.HostRetired(kWorker, "it called ExitActor");
+  EXPECT_FALSE(Find("host"));
+  EXPECT_EQ(FindById(host.id)->death, "it called ExitActor");
+  EXPECT_EQ(FindById(child.id)->state, ActorState::kAlive) << "its creator is still there";
+  directory.ProcessGone(kWorker, true, "ended");
+  EXPECT_EQ(FindById(child.id)->state, ActorState::kDead);
+}
+
+// It may not have begun: then that does not count, and the creator places it anew.
+TEST_F(ActorDirectoryTest, ItsCreatorDecidesWhenItsProcessDiesBeforeItIsAlive) {
+  ActorEntry actor = Named("a", 1);
+  actor.state = ActorState::kPending;
+  EXPECT_FALSE(Register(actor));
+  EXPECT_TRUE(directory.ProcessGone(kWorker, false, "crashed").starts_again);
+  ASSERT_TRUE(Find("a"));
+  EXPECT_EQ(Find("a")->process, ProcessId{});
+  EXPECT_FALSE(directory.ProcessGone(kDriver, false, "left").starts_again);
+  EXPECT_FALSE(Find("a"));
+}
+
 TEST_F(ActorDirectoryTest, WhoAwaitsAnActorIsAnsweredWhenItIsAliveOrDead) {
   ActorEntry actor = Named("a", 1);
   actor.restartable = true;

@@ -34,6 +34,7 @@ class ActorLife {
   // No process will host it from now on, or none after the one that does.
   void Die() { phase_ = ActorPhase::kDead; }
   void Retire() { retired_ = true; }
+  bool retired() const { return retired_; }
 
   ActorPhase phase() const { return phase_; }
   bool may_restart() const {

@@ -16,6 +16,24 @@
 namespace manta::model {
 
 struct OwnerRecord;
+struct DemandRecord;
+
+// Since when a demand waits; arrival numbers are unique, so no two are equal.
+struct Age {
+  Nanoseconds since = 0;
+  uint64_t arrival = 0;
+  auto operator<=>(const Age&) const = default;
+};
+
+// An owner, or a job, that waits, in the order of fairness among its like.
+template <class Id, class Record>
+struct Waiter {
+  uint32_t counted = 0;
+  Id id;
+  Record* record = nullptr;
+
+  bool operator<(const Waiter& other) const { return std::tie(counted, id) < std::tie(other.counted, other.id); }
+};
 
 // Who holds leases, in the order in which one is taken away: the last one first. Among those with
 // the same number it is the turn of the one whose last revocation is the longest ago; by their ids
@@ -39,7 +57,7 @@ struct JobRecord {
   uint32_t covered = 0;
   uint64_t last_revocation = 0;              // 0: none so far
   std::set<Holder<ProcessId>> holders;       // owners with kept leases
-  std::set<WaitingLine*> lines;                      // where demands of the job wait
+  std::set<Waiter<ProcessId, OwnerRecord>> waiting;  // owners with demands that wait
 };
 
 struct DemandRecord {
@@ -51,7 +69,7 @@ struct DemandRecord {
   uint32_t kept = 0;
   uint32_t missing = 0;  // wanted and not held; it stands in its line while this is not zero
   uint32_t in_line = 0;  // `missing` as its line knows it
-  Place place;
+  Age age;               // while it waits
   Nanoseconds due = kNever;  // the end of its quantum
   bool parked = false;       // its quantum is over and nothing could be done
   // Leases that were revoked for its sake and are still out; how many of its own they and what is
@@ -61,7 +79,6 @@ struct DemandRecord {
   ResourceSet earmark;
 
   bool waiting() const { return missing > 0; }
-  std::pair<Nanoseconds, uint64_t> age() const { return {place.since, place.arrival}; }
 };
 
 struct OwnerRecord {
@@ -73,7 +90,7 @@ struct OwnerRecord {
   uint32_t covered = 0;  // of its demands, in all
   uint64_t last_revocation = 0;  // 0: none so far
   std::map<uint32_t, DemandRecord> demands;
-  std::set<uint32_t> waiting;  // keys
+  std::map<Age, DemandRecord*> waiting;
   std::set<LeaseId> leases;
 };
 

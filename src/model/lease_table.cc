@@ -123,43 +123,53 @@ void LeaseTable::Refresh(Nanoseconds now, DemandRecord* demand) {
     return;
   }
   if (!was_waiting) {
-    demand->place.since = now;
-    demand->place.arrival = ++arrivals_;
+    demand->age = {now, ++arrivals_};
   }
   EnterLine(demand);
   // One that had all it needed may need more now.
-  if (!was_waiting || demand->parked) Arm(demand, demand->place.since + options_.quantum);
+  if (!was_waiting || demand->parked) Arm(demand, demand->age.since + options_.quantum);
 }
 
 void LeaseTable::EnterLine(DemandRecord* demand) {
   OwnerRecord& owner = *demand->owner;
   WaitingLine* line = demand->line;
-  demand->place.owner_leases = owner.counted;
-  if (line->empty()) {
+  if (line->waiting++ == 0) {
     line->active_index = active_lines_.size();
     active_lines_.push_back(line);
   }
-  line->Enter(owner.job_id, owner.job->counted, demand->place, demand);
   demand->in_line = demand->missing;
   line->missing += demand->in_line;
-  owner.waiting.insert(demand->key);
-  owner.job->lines.insert(line);
-  if (!demand->earmark.empty()) earmarked_.emplace(demand->age(), demand);
+  owner.waiting.emplace(demand->age, demand);
+  if (owner.waiting.size() == 1) ListWaiting(&owner);
+  if (!demand->earmark.empty()) earmarked_.emplace(demand->age, demand);
 }
 
 void LeaseTable::LeaveLine(DemandRecord* demand) {
   OwnerRecord& owner = *demand->owner;
   WaitingLine* line = demand->line;
-  line->Leave(owner.job_id, demand->place);
   line->missing -= std::exchange(demand->in_line, 0);
-  if (!line->HasJob(owner.job_id)) owner.job->lines.erase(line);
-  if (line->empty()) {
+  if (--line->waiting == 0) {
     active_lines_[line->active_index] = active_lines_.back();
     active_lines_[line->active_index]->active_index = line->active_index;
     active_lines_.pop_back();
   }
-  owner.waiting.erase(demand->key);
-  earmarked_.erase(demand->age());
+  if (owner.waiting.size() == 1) UnlistWaiting(&owner);
+  owner.waiting.erase(demand->age);
+  earmarked_.erase(demand->age);
+}
+
+void LeaseTable::ListWaiting(OwnerRecord* owner) {
+  if (owner->waiting.empty()) return;
+  JobRecord& job = *owner->job;
+  if (job.waiting.empty()) waiting_jobs_.insert({job.counted, owner->job_id, &job});
+  job.waiting.insert({owner->counted, owner->id, owner});
+}
+
+void LeaseTable::UnlistWaiting(OwnerRecord* owner) {
+  if (owner->waiting.empty()) return;
+  JobRecord& job = *owner->job;
+  job.waiting.erase({owner->counted, owner->id, owner});
+  if (job.waiting.empty()) waiting_jobs_.erase({job.counted, owner->job_id, &job});
 }
 
 // For a demand that does not wait any more: what comes back goes to others.
@@ -200,6 +210,17 @@ void LeaseTable::WorkerGone(Nanoseconds now, ProcessId id) {
   }
   Release(worker, ResourceSet(worker->charged));
   pool_.Remove(worker);
+  Schedule(now);
+}
+
+void LeaseTable::WorkerRetires(Nanoseconds now, ProcessId id) {
+  PoolWorker* worker = pool_.Find(id);
+  if (worker == nullptr) return;
+  if (worker->state == State::kLeased) {
+    EndLease(now, worker->lease, false);
+    pool_.MakeStopping(worker);
+  }
+  if (worker->state == State::kStopping) Release(worker, ResourceSet(worker->charged));
   Schedule(now);
 }
 
@@ -284,22 +305,53 @@ void LeaseTable::ServeEarmarked(Nanoseconds now, FreeResources* free) {
 }
 
 void LeaseTable::ServeLines(Nanoseconds now, FreeResources* free) {
-  while (WaitingLine* line = BestLine(*free)) {
-    if (Serve(now, line->front_demand(), free) == Outcome::kPassedOver) line->passed_over = true;
+  while (DemandRecord* demand = BestDemand(*free)) {
+    WaitingLine* line = demand->line;
+    if (Serve(now, demand, free) == Outcome::kPassedOver) {
+      line->passed_over = true;
+      // Neither for any other of its executable.
+      const ExecutableId executable = line->shape().executable;
+      if (pool_.AnyIdle(executable, [](ProcessId) { return true; })) continue;
+      for (WaitingLine* other : active_lines_) {
+        if (other->shape().executable == executable) other->passed_over = true;
+      }
+    }
     if (line->reserved >= line->missing) line->passed_over = true;
   }
 }
 
-WaitingLine* LeaseTable::BestLine(const FreeResources& free) {
-  WaitingLine* best = nullptr;
+bool LeaseTable::FindLinesThatFit(const FreeResources& free) {
+  const int64_t cpus = free.amounts.Get(kCpu);
+  bool any = false;
   for (WaitingLine* line : active_lines_) {
     if (line->round != round_) {
       line->round = round_;
       line->reserved = 0;
       line->passed_over = !line->feasible();
     }
-    if (line->passed_over || !free.Contains(line->request())) continue;
-    if (best == nullptr || line->front() < best->front()) best = line;
+    line->fits = !line->passed_over && (line->cpus() <= cpus || line->cpus() == 0) && free.Contains(line->request());
+    any = any || line->fits;
+  }
+  return any;
+}
+
+// The first in the order of fairness that fits: the job with the fewest leases, in it the owner with the fewest, of that the demand that
+// waits longest; so too among jobs and owners that have equally many.
+DemandRecord* LeaseTable::BestDemand(const FreeResources& free) {
+  if (!FindLinesThatFit(free)) return nullptr;
+  DemandRecord* best = nullptr;
+  const auto counts = [](const DemandRecord& demand) { return std::pair(demand.owner->job->counted, demand.owner->counted); };
+  for (const auto& job : waiting_jobs_) {
+    if (best != nullptr && job.counted > counts(*best).first) break;
+    for (const auto& owner : job.record->waiting) {
+      if (best != nullptr && std::pair(job.counted, owner.counted) > counts(*best)) break;
+      for (const auto& [age, demand] : owner.record->waiting) {
+        if (best != nullptr && counts(*demand) == counts(*best) && age > best->age) break;
+        if (!demand->line->fits) continue;
+        best = demand;
+        break;
+      }
+    }
   }
   return best;
 }
@@ -347,8 +399,7 @@ void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus) {
   demand->earmark.Subtract(AtMost(shape.resources, demand->earmark));
   SetCovered(demand, demand->covered - std::min(demand->covered, 1u));
   // The wait for the next one begins.
-  demand->place.since = now;
-  demand->place.arrival = ++arrivals_;
+  demand->age = {now, ++arrivals_};
   EnterLine(demand);
   Arm(demand, now + options_.quantum);
 }
@@ -437,14 +488,12 @@ void LeaseTable::ChangeCounts(OwnerRecord* owner, int counted, int kept) {
     List(owner);
   }
   if (counted == 0) return;
+  UnlistWaiting(owner);
+  if (!job.waiting.empty()) waiting_jobs_.erase({job.counted, owner->job_id, &job});
   owner->counted += counted;
   job.counted += counted;
-  for (WaitingLine* line : job.lines) line->SetJobLeases(owner->job_id, job.counted);
-  for (const uint32_t key : std::vector<uint32_t>(owner->waiting.begin(), owner->waiting.end())) {
-    DemandRecord* demand = &owner->demands.at(key);
-    LeaveLine(demand);
-    EnterLine(demand);
-  }
+  if (!job.waiting.empty()) waiting_jobs_.insert({job.counted, owner->job_id, &job});
+  ListWaiting(owner);
 }
 
 void LeaseTable::List(OwnerRecord* owner) {
@@ -488,15 +537,15 @@ void LeaseTable::Arm(DemandRecord* demand, Nanoseconds due) {
   Disarm(demand);
   if (!demand->line->feasible()) return;
   demand->due = due;
-  due_.emplace(std::pair(due, demand->place.arrival), demand);
+  due_.emplace(std::pair(due, demand->age.arrival), demand);
 }
 
 void LeaseTable::Disarm(DemandRecord* demand) {
   if (demand->parked) {
-    parked_.erase(demand->place.arrival);
+    parked_.erase(demand->age.arrival);
     demand->parked = false;
   } else if (demand->due != kNever) {
-    due_.erase({demand->due, demand->place.arrival});
+    due_.erase({demand->due, demand->age.arrival});
     demand->due = kNever;
   }
 }
@@ -504,7 +553,7 @@ void LeaseTable::Disarm(DemandRecord* demand) {
 void LeaseTable::Park(DemandRecord* demand) {
   Disarm(demand);
   demand->parked = true;
-  parked_.emplace(demand->place.arrival, demand);
+  parked_.emplace(demand->age.arrival, demand);
 }
 
 // Nothing could be done for the parked ones. That may be different when somebody has got or lost a
@@ -536,7 +585,7 @@ void LeaseTable::Reclaim(Nanoseconds now, DemandRecord* demand) {
 FreeResources LeaseTable::Attainable(const DemandRecord& demand) const {
   FreeResources free{available_, gpus_};
   for (const auto& [age, other] : earmarked_) {
-    if (age >= demand.age()) break;
+    if (age >= demand.age) break;
     free.Keep(other->earmark);
   }
   for (const LeaseId id : demand.promised) {
@@ -666,13 +715,11 @@ const ResourceSet& LeaseTable::total() const { return options_.total; }
 
 ResourceSet LeaseTable::available() const { return AtMost(available_, available_); }
 
-std::vector<UnmetDemand> LeaseTable::Unmet(Nanoseconds) const {
+std::vector<UnmetDemand> LeaseTable::Unmet() const {
   std::vector<UnmetDemand> unmet;
   for (const auto& [id, owner] : owners_) {
-    for (const uint32_t key : owner.waiting) {
-      const DemandRecord& demand = owner.demands.at(key);
-      unmet.push_back({id, key, demand.missing, demand.place.since, !demand.line->feasible(),
-                       ReasonOf(demand)});
+    for (const auto& [age, demand] : owner.waiting) {
+      unmet.push_back({id, demand->key, demand->missing, age.since, !demand->line->feasible()});
     }
   }
   std::sort(unmet.begin(), unmet.end(), [](const UnmetDemand& a, const UnmetDemand& b) {
@@ -693,6 +740,10 @@ ResourceSet TooMuch(const ResourceSet& request, const ResourceSet& there) {
 }
 
 }  // namespace
+
+std::string LeaseTable::ReasonOf(const UnmetDemand& unmet) const {
+  return ReasonOf(owners_.at(unmet.owner).demands.at(unmet.key));
+}
 
 std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
   const WaitingLine& line = *demand.line;
@@ -767,7 +818,7 @@ void LeaseTable::CheckDemands() const {
       held += demand.held;
       Require(demand.missing == (wanted > demand.held ? wanted - demand.held : 0),
               "a demand does not know what it is missing");
-      Require(demand.waiting() == owner.waiting.contains(key), "a waiting demand is not listed");
+      Require(demand.waiting() == owner.waiting.contains(demand.age), "a waiting demand is not listed");
       Require(demand.in_line == demand.missing, "a line does not know what a demand is missing");
       if (!demand.waiting()) {
         Require(demand.promised.empty() && demand.earmark.empty() && demand.covered == 0,
@@ -777,7 +828,6 @@ void LeaseTable::CheckDemands() const {
       ++waiting;
       earmarked += !demand.earmark.empty();
       timed += demand.parked || demand.due != kNever;
-      Require(demand.place.owner_leases == owner.counted, "a demand stands in the wrong place");
       Require(!demand.line->feasible() || demand.parked || demand.due != kNever,
               "nobody looks after a waiting demand");
     }
@@ -786,9 +836,7 @@ void LeaseTable::CheckDemands() const {
   Require(earmarked == earmarked_.size(), "the list of earmarks is wrong");
   Require(timed == due_.size() + parked_.size(), "the list of quanta is wrong");
   for (const WaitingLine* line : active_lines_) {
-    Require(!line->empty(), "an empty line counts as active");
-    const WaitingLine::Front& front = line->front();
-    Require(front.job_leases == jobs_.at(front.job).counted, "a job stands in the wrong place");
+    Require(line->waiting > 0, "an empty line counts as active");
     const auto serves_others = [this](ProcessId worker) {
       const auto owner = owners_.find(worker);
       return owner == owners_.end() || owner->second.waiting.empty();
@@ -820,6 +868,8 @@ void LeaseTable::CheckCounts() const {
     for (const auto& [key, demand] : owner.demands) covered += demand.covered;
     Require(counted == owner.counted && kept == owner.kept && covered == owner.covered,
             "the counts of an owner are wrong");
+    Require(owner.job->waiting.contains({owner.counted, id}) == !owner.waiting.empty(),
+            "an owner that waits stands in the wrong place");
     JobRecord& job = jobs[owner.job_id];
     ++job.owners;
     job.counted += counted;
@@ -834,6 +884,7 @@ void LeaseTable::CheckCounts() const {
     Require(job.owners == real.owners && job.counted == real.counted && job.kept == real.kept &&
                 job.covered == real.covered,
             "the counts of a job are wrong");
+    Require(waiting_jobs_.contains({job.counted, id}) == !job.waiting.empty(), "a job that waits stands in the wrong place");
     Require(holding_jobs_.contains({job.kept, job.last_revocation, id}) == (job.kept > 0),
             "the list of holding jobs is wrong");
   }

@@ -110,14 +110,12 @@ struct LeaseLost {
 };
 using LeaseAction = std::variant<GrantLease, RevokeLease, StartWorkers, StopWorker, LeaseLost>;
 
-// Why a demand is not met, for `manta why` and for the driver after five seconds.
 struct UnmetDemand {
   ProcessId owner;
   uint32_t key;
   uint32_t missing;         // leases wanted and not held
   Nanoseconds since;
   bool infeasible;          // more than this node has at all
-  std::string reason;       // "needs {CPU: 4} but the node has {CPU: 2} in total"
 };
 
 class LeaseTable {
@@ -143,6 +141,8 @@ class LeaseTable {
   void WorkerStartFailed(Nanoseconds now, ExecutableId executable);
   // Emits LeaseLost if it was leased. Unknown workers are ignored.
   void WorkerGone(Nanoseconds now, ProcessId worker);
+  // Its actor has ended for good: its lease too, without a word to the owner. The process gets no other, and is charged nothing.
+  void WorkerRetires(Nanoseconds now, ProcessId worker);
   void WorkerBlocked(Nanoseconds now, ProcessId worker);
   void WorkerResumed(Nanoseconds now, ProcessId worker);
 
@@ -158,7 +158,10 @@ class LeaseTable {
 
   const ResourceSet& total() const;
   ResourceSet available() const;  // negative amounts shown as zero
-  std::vector<UnmetDemand> Unmet(Nanoseconds now) const;
+  // Those that wait longest first.
+  std::vector<UnmetDemand> Unmet() const;
+  // "needs {CPU: 4} but the node has {CPU: 2} in total". Of one that Unmet has just named.
+  std::string ReasonOf(const UnmetDemand& unmet) const;
 
   // Aborts the program with a message if an invariant is broken: what is charged equals what is
   // held, every worker is in one state, nothing grantable waits after an input.
@@ -181,7 +184,8 @@ class LeaseTable {
   void Schedule(Nanoseconds now);
   void ServeEarmarked(Nanoseconds now, FreeResources* free);
   void ServeLines(Nanoseconds now, FreeResources* free);
-  WaitingLine* BestLine(const FreeResources& free);
+  bool FindLinesThatFit(const FreeResources& free);
+  DemandRecord* BestDemand(const FreeResources& free);
   Outcome Serve(Nanoseconds now, DemandRecord* demand, FreeResources* free);
   void Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus);
   bool StopIdle(ExecutableId wanted);
@@ -197,6 +201,8 @@ class LeaseTable {
   void Count(const LeaseRecord& lease);
   void Uncount(const LeaseRecord& lease);
   void ChangeCounts(OwnerRecord* owner, int counted, int kept);
+  void ListWaiting(OwnerRecord* owner);  // among those that wait, if it does
+  void UnlistWaiting(OwnerRecord* owner);
   void List(OwnerRecord* owner);    // among the holders
   void Unlist(OwnerRecord* owner);
 
@@ -233,9 +239,10 @@ class LeaseTable {
   std::unordered_map<ProcessId, OwnerRecord> owners_;
   std::map<JobId, JobRecord> jobs_;
   std::map<Shape, std::unique_ptr<WaitingLine>, ShapeLess> lines_;
-  std::vector<WaitingLine*> active_lines_;  // those that are not empty
+  std::vector<WaitingLine*> active_lines_;  // those where somebody waits
+  std::set<Waiter<JobId, JobRecord>> waiting_jobs_;
   // Demands for which revoked leases came back, the one that waits longest first.
-  std::map<std::pair<Nanoseconds, uint64_t>, DemandRecord*> earmarked_;
+  std::map<Age, DemandRecord*> earmarked_;
   // Waiting demands by the end of their quantum; and those for which nothing could be done at its
   // end, until holdings change. Keyed by (time,) arrival.
   std::map<std::pair<Nanoseconds, uint64_t>, DemandRecord*> due_;

@@ -615,6 +615,24 @@ TEST_F(LeaseTableTest, ReturnedActorsEndTheirProcess) {
   EXPECT_TRUE(Taken<LeaseLost>().empty());
 }
 
+TEST_F(LeaseTableTest, AnActorThatEndsBeforeItsProcessIsChargedNothingAnyMore) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  Declare({Owner(1), 1, kPython, Cpus(2), Cpus(2), true, 1});
+  const GrantLease actor = OneGrant();
+  table().WorkerRetires(now_, actor.worker);
+  Declare({Owner(1), 1, kPython, Cpus(2), Cpus(2), true, 0});
+  Take();
+  EXPECT_TRUE(Taken<StopWorker>().empty()) << "it ends by itself";
+  EXPECT_TRUE(Taken<LeaseLost>().empty());
+  EXPECT_EQ(table().available(), table().total());
+  Want(Owner(1), 1);
+  EXPECT_TRUE(Taken<GrantLease>().empty()) << "it gets no other lease";
+  table().WorkerGone(now_, actor.worker);
+  Take();
+  EXPECT_EQ(table().available(), table().total());
+}
+
 TEST_F(LeaseTableTest, TheWorkersOfADeadOwnerAreStopped) {
   table().AddOwner(Owner(1), JobId{1});
   table().AddOwner(Owner(2), JobId{2});
@@ -731,22 +749,22 @@ TEST_F(LeaseTableTest, UnmetDemandsSayWhy) {
   Want(Owner(1), 1, Cpus(4), 1);
   Wait(kMs);
   Want(Owner(1), 3, Cpus(1), 2);
-  const std::vector<UnmetDemand> unmet = table().Unmet(now_);
+  const std::vector<UnmetDemand> unmet = table().Unmet();
   ASSERT_EQ(unmet.size(), 2u);
   EXPECT_TRUE(unmet[0].infeasible);
   EXPECT_EQ(unmet[0].since, 0);
-  EXPECT_EQ(unmet[0].reason, "needs {CPU: 4} but the node has {CPU: 2, GPU: 1} in total");
+  EXPECT_EQ(table().ReasonOf(unmet[0]), "needs {CPU: 4} but the node has {CPU: 2, GPU: 1} in total");
   EXPECT_FALSE(unmet[1].infeasible);
   EXPECT_EQ(unmet[1].missing, 3u);
-  EXPECT_EQ(unmet[1].reason, "needs {CPU: 1}; a worker is starting");
+  EXPECT_EQ(table().ReasonOf(unmet[1]), "needs {CPU: 1}; a worker is starting");
 }
 
 TEST_F(LeaseTableTest, UnmetDemandsNameWhatIsFree) {
   table().AddOwner(Owner(1), JobId{1});
   Idle(2);
   Want(Owner(1), 3);
-  ASSERT_EQ(table().Unmet(now_).size(), 1u);
-  EXPECT_EQ(table().Unmet(now_)[0].reason,
+  ASSERT_EQ(table().Unmet().size(), 1u);
+  EXPECT_EQ(table().ReasonOf(table().Unmet()[0]),
             "needs {CPU: 1} but {CPU: 0} of {CPU: 2} is free; 2 leases hold the rest");
 }
 
@@ -867,7 +885,7 @@ TEST_P(LeaseTableRandomTest, KeepsItsInvariants) {
   while (!alive_.empty()) Kill(alive_.back());
   Settle();
   EXPECT_EQ(table_.available(), table_.total());
-  EXPECT_TRUE(table_.Unmet(now_).empty());
+  EXPECT_TRUE(table_.Unmet().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, LeaseTableRandomTest, testing::Range(1u, 21u));

@@ -423,8 +423,7 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
         logs_->DriverLeaves(sender.job);
         DriverGone(sender.id, "said goodbye");
       } else {
-        sender.ends_for_good = true;
-        workers_->OnWorkerGoodbye(sender.id, Text(frame.message_as_Goodbye()->reason()));
+        OnWorkerGoodbye(sender, *frame.message_as_Goodbye());
       }
       break;
     default:

@@ -129,6 +129,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
                      const std::string& message);
   void Dispatch(Process& sender, const wire::Frame& frame);
   void DriverGone(ProcessId driver, const std::string& reason);
+  void OnWorkerGoodbye(Process& sender, const wire::Goodbye& message);
   // Ends what is left of a job that has neither a driver nor a detached actor.
   void EndJobIfOver(JobId job);
   // Its memory, leases, channels, objects; whoever shared something with it is told.

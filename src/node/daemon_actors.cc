@@ -28,11 +28,9 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
                 : message.created()      ? ActorState::kAlive
                 : message.restarts() > 0 ? ActorState::kRestarting
                                          : ActorState::kPending;
-  // News of a process that has died meanwhile: ActorNames has heard of its end already.
+  // News of a process that has died meanwhile: its creator hears of that, too, and decides.
   if (actor.process && processes_.Find(actor.process) == nullptr) {
-    if (actor.state != ActorState::kDead) {
-      actor.state = actor.restartable ? ActorState::kRestarting : ActorState::kDead;
-    }
+    if (actor.state == ActorState::kAlive) actor.state = ActorState::kRestarting;
     actor.process = {};
   }
   recorder_->ActorChanged(actor);
@@ -102,6 +100,25 @@ void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
     }
   }
   actors_.Await(actor, answer);
+}
+
+void Daemon::OnWorkerGoodbye(Process& sender, const wire::Goodbye& message) {
+  const std::string reason = Text(message.reason());
+  sender.ends_for_good = true;
+  if (!message.keeps_objects()) return workers_->OnWorkerGoodbye(sender.id, reason);
+  if (cluster_->is_head()) {
+    actors_.HostRetired(sender.id, reason);
+  } else {
+    wire::ActorHostRetiredT retired;
+    retired.process = sender.id.value;
+    retired.reason = reason;
+    cluster_->SendToNode(std::move(retired));
+  }
+  workers_->OnWorkerRetires(sender.id, reason);
+  leases_->ActorEnded(sender.id, reason);
+  const JobId job = sender.job;
+  sender.detached = false;
+  EndJobIfOver(job);
 }
 
 void Daemon::OnKillActor(const wire::KillActor& message) {

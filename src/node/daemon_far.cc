@@ -213,6 +213,7 @@ void Daemon::OnDelivery(Process& receiver, trunk::ControlFrame control) {
                                     [deliver, bytes = std::move(control.bytes())] { deliver(bytes); });
     return;
   }
+  if (const auto* ended = frame.message_as_ActorEnded()) far_demands_->Ended(LeaseId{ended->lease()});
   if (const auto* output = frame.message_as_WorkerOutput()) return OnFarOutput(receiver, *output);
   deliver(std::move(control.bytes()));
 }
@@ -332,6 +333,9 @@ void Daemon::OnNodeMessage(const wire::Frame& frame) {
     verdict.process = host.value;
     verdict.actor_restarts = actors_.ProcessGone(host, gone->for_good(), Text(gone->reason())).starts_again;
     cluster_->SendToNode(std::move(verdict));
+  } else if (const auto* retired = frame.message_as_ActorHostRetired()) {
+    const ProcessId host{retired->process()};
+    if (cluster_->is_head() && cluster_->IsThere(host)) actors_.HostRetired(host, Text(retired->reason()));
   } else if (const auto* verdict = frame.message_as_ActorHostVerdict()) {
     auto waiting = awaiting_verdict_.extract(ProcessId{verdict->process()});
     if (waiting.empty()) return;

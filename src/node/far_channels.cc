@@ -41,6 +41,13 @@ void FarChannels::Connect(std::shared_ptr<TrunkLink> link) {
 void FarChannels::Disconnect() {
   if (link_ != nullptr) link_->set_polled(false);
   link_.reset();
+  for (auto& [name, channel] : at_owner_) {
+    for (const std::shared_ptr<Held>& held : std::exchange(channel.held, {})) {
+      // What has come whole is delivered; of the rest its owners hear that the node has died.
+      if (held->awaited == 0 && !held->then && Write(channel, held)) continue;
+      for (const shm::SharedHandle& copy : held->copies) copies_.Free(copy);
+    }
+  }
   at_owner_.clear();
   at_worker_.clear();
 }

@@ -88,6 +88,7 @@ class FarChannels {
     shm::CompletionBody body{};
     std::vector<uint8_t> payload;
     uint32_t awaited = 0;  // copies of objects
+    std::vector<shm::SharedHandle> copies;  // those that are there
     std::optional<Error> failed;
     std::function<void()> then;
   };
@@ -204,6 +205,7 @@ void FarChannels::AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, 
     if (waiting == nullptr) return;  // its channel has ended
     if (local) {
       std::memcpy(waiting->payload.data() + offset, &local.value(), sizeof(shm::SharedHandle));
+      if constexpr (requires { waiting->copies; }) waiting->copies.push_back(local.value());
     } else if (!waiting->failed) {
       waiting->failed = local.error();
     }

@@ -138,7 +138,10 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
       copies_.Make(channel.name.owner, held->payload,
                    [this, weak = std::weak_ptr<Held>(held), name = channel.name](const auto& local) {
                      const std::shared_ptr<Held> waiting = weak.lock();
-                     if (waiting == nullptr) return;
+                     if (waiting == nullptr) {
+                       if (local) copies_.Free(local.value());
+                       return;
+                     }
                      --waiting->awaited;
                      waiting->payload.clear();
                      waiting->body.flags &= static_cast<uint8_t>(~shm::kResultsInRing);

@@ -240,6 +240,8 @@ bool FarChannels::OnTakeBack(std::span<const uint8_t> body) {
     FreePayload((*arriving)->place);
     channel.arriving.erase(arriving);
     Return(frame.channel, frame.record, frame.generation);
+    PushArriving(channel);  // what has waited behind it
+    TurnSoon();
     return true;
   }
   const auto begun = channel.in_ring.find(frame.record);

@@ -3,6 +3,8 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "base/kill_point.h"
@@ -12,6 +14,9 @@ namespace manta::node {
 namespace {
 
 constexpr size_t kHoldersShown = 3;
+// Many kinds of tasks that wait say no more than some: so many to one owner at a time, and then none for a while.
+constexpr uint32_t kMostReports = 10;
+constexpr Nanoseconds kReportPause = 10 * kSecond;
 
 constexpr uint32_t kMaxWanted = 1'000'000;
 constexpr size_t kMaxResourceNames = 64;
@@ -127,8 +132,9 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   if (!wants) reported_.erase(demand_key);
   if (!wants && info.held == 0) demands_.erase(demand_key);
   Pump();
-  // A new shape may be more than the node has at all: then it is told at once.
-  if (wants) CheckUnmetAt(is_new ? now : now + kUnmetAfter);
+  // What is more than the node has at all is told at once.
+  const bool feasible = table_.total().Contains(*resources) && table_.total().Contains(*placement);
+  if (wants) CheckUnmetAt(is_new && !feasible ? now : now + kUnmetAfter);
 }
 
 void LeaseService::ReturnLease(ProcessId owner, LeaseId lease) {
@@ -137,6 +143,20 @@ void LeaseService::ReturnLease(ProcessId owner, LeaseId lease) {
   recorder_.LeaseReturned(lease, found->second.worker);
   Forget(lease);
   table_.ReturnLease(EventLoop::Now(), lease);
+  Pump();
+}
+
+void LeaseService::ActorEnded(ProcessId worker, const std::string& reason) {
+  if (const auto held = by_worker_.find(worker); held != by_worker_.end()) {
+    const Lease lease = leases_.at(held->second.value);
+    recorder_.LeaseReturned(lease.id, worker);
+    Forget(lease.id);
+    wire::ActorEndedT ended;
+    ended.lease = lease.id.value;
+    ended.reason = reason;
+    processes_.Send(lease.owner, std::move(ended));
+  }
+  table_.WorkerRetires(EventLoop::Now(), worker);
   Pump();
 }
 
@@ -355,7 +375,9 @@ std::string LeaseService::Holders() const {
 void LeaseService::CheckUnmet() {
   const Nanoseconds now = EventLoop::Now();
   Nanoseconds next = INT64_MAX;
-  for (const model::UnmetDemand& unmet : table_.Unmet(now)) {
+  // For each owner how many, and the last one that is told.
+  std::map<ProcessId, std::pair<uint32_t, std::optional<wire::DemandUnmetT>>> reports;
+  for (const model::UnmetDemand& unmet : table_.Unmet()) {
     const DemandKey key{unmet.owner.value, unmet.key};
     const auto demand = demands_.find(key);
     if (demand == demands_.end()) continue;
@@ -368,15 +390,28 @@ void LeaseService::CheckUnmet() {
       next = std::min(next, due);
       continue;
     }
+    reported_[key] = now;
+    next = std::min(next, now + again);
+    auto& [count, last] = reports[unmet.owner];
+    if (!unmet.infeasible && ++count > kMostReports) continue;
     wire::DemandUnmetT message;
     message.key = unmet.key;
-    message.reason = unmet.reason + (unmet.infeasible ? "" : Holders());
+    message.reason = table_.ReasonOf(unmet) + (unmet.infeasible ? "" : Holders());
     if (other_nodes_) message.reason += other_nodes_();
     message.infeasible = unmet.infeasible;
     message.waited_ms = static_cast<uint32_t>((now - unmet.since) / kMillisecond);
-    processes_.Send(unmet.owner, std::move(message));
-    reported_[key] = now;
-    next = std::min(next, now + again);
+    if (unmet.infeasible || count < kMostReports) {
+      processes_.Send(unmet.owner, std::move(message));
+    } else {
+      last = std::move(message);
+    }
+  }
+  for (auto& [owner, report] : reports) {
+    auto& [count, last] = report;
+    if (!last) continue;
+    next = std::max(next, now + kReportPause);
+    if (count > kMostReports) last->reason += "; so do tasks of " + std::to_string(count - kMostReports) + " more kinds";
+    processes_.Send(owner, std::move(*last));
   }
   if (next != INT64_MAX) CheckUnmetAt(next);
 }

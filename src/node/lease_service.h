@@ -66,6 +66,8 @@ class LeaseService {
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   void ReturnLease(ProcessId owner, LeaseId lease);
   void SetBlocked(ProcessId worker, bool blocked);
+  // Its actor has ended for good, and the process stays for the objects that it owns. Tells who holds the lease.
+  void ActorEnded(ProcessId worker, const std::string& reason);
 
   // It is dead or has left. `slots_for` says which objects a holder may have missed. Returns who has been told by LeaseLost.
   std::set<ProcessId> ProcessGone(ProcessId process, const wire::CauseT& cause,

@@ -161,7 +161,8 @@ Json Leases(const LeaseService& leases, const ProcessTable& processes, Nanosecon
 }
 
 Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseconds now) {
-  std::vector<model::UnmetDemand> unmet = leases.table().Unmet(now);
+  std::map<std::pair<ProcessId, uint32_t>, model::UnmetDemand> unmet;
+  for (const model::UnmetDemand& one : leases.table().Unmet()) unmet.emplace(std::pair(one.owner, one.key), one);
   Json list = Json::array();
   for (const auto& [key, info] : leases.demands()) {
     Json entry;
@@ -172,10 +173,10 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
     entry["resources"] = Amounts(info.demand.resources);
     entry["wanted"] = info.demand.wanted;
     entry["held"] = info.held;
-    for (const model::UnmetDemand& one : unmet) {
-      if (one.owner != info.demand.owner || one.key != info.demand.key) continue;
+    if (const auto found = unmet.find({info.demand.owner, info.demand.key}); found != unmet.end()) {
+      const model::UnmetDemand& one = found->second;
       entry["missing"] = one.missing;
-      entry["waits_for"] = one.reason;
+      entry["waits_for"] = leases.table().ReasonOf(one);
       entry["waits_seconds"] = Seconds(now - one.since);
       entry["infeasible"] = one.infeasible;
     }

@@ -464,6 +464,13 @@ void WorkerPool::Kill(Worker& worker) {
   worker.timer->ExpireAfter(kSecond);
 }
 
+void WorkerPool::OnWorkerRetires(ProcessId id, const std::string& reason) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.told_to_end = true;
+  if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
+}
+
 void WorkerPool::OnWorkerGoodbye(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;

@@ -78,6 +78,8 @@ class WorkerPool {
 
   // Events. False: this worker is unknown or was given up.
   bool OnWorkerHello(ProcessId worker, pid_t pid);
+  // It gets no more work and ends by itself, when others have let go of its objects.
+  void OnWorkerRetires(ProcessId id, const std::string& reason);
   void OnWorkerGoodbye(ProcessId worker, const std::string& reason);
   void OnWorkerLost(ProcessId worker, const std::string& reason);  // its socket is closed
   void OnZygoteHello(uint64_t zygote, const std::shared_ptr<Connection>& connection);

@@ -61,11 +61,19 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
   }
   const ActorId id{owner_->process(), registration.serial};
   if (!registration.name.empty()) {
+    // From here on other threads may find it.
+    std::lock_guard guard(creating_mutex_);
+    creating_.insert(id);
+  }
+  if (!registration.name.empty()) {
     registration.request = registrations_.NewRequest();
     control_->Queue(wire::RegisterActorT(registration));
     control_->Flush();
     Result<ActorId> holder = registrations_.Await(registration.request);
-    if (!holder || (*holder && *holder != id)) Owner::Release(life);
+    if (!holder || (*holder && *holder != id)) {
+      ConcludeCreation(id);
+      Owner::Release(life);
+    }
     if (!holder) return holder.error();
     if (*holder && *holder != id) {  // nil: the name was free
       if (options.get_if_exists == 0) {
@@ -104,6 +112,8 @@ void ActorLinks::Changed(const TaskTarget& target, ProcessId host) {
   registration.restartable = target.life.may_restart();
   registration.restarts = target.life.restarts();
   registration.dead = target.closed;
+  // It ends after the calls that are under way: nobody shall find it any more.
+  if (target.life.retired()) registration.name.clear();
   if (target.closed) {
     registration.death = target.death.message;
     created_.erase(found);
@@ -174,7 +184,16 @@ void ActorLinks::Acquire(ActorRecord* actor, bool weak) {
   if (actor->life == nullptr && !weak) actor->life = references_->Import(LifeIdOf(actor->id));
 }
 
+void ActorLinks::ConcludeCreation(const ActorId& id) {
+  std::lock_guard guard(creating_mutex_);
+  if (creating_.erase(id) > 0) created_one_.notify_all();
+}
+
 ActorRecord* ActorLinks::Import(const ActorId& id, bool weak) {
+  if (id.creator == owner_->process()) {
+    std::unique_lock guard(creating_mutex_);
+    created_one_.wait(guard, [&] { return !creating_.contains(id); });
+  }
   ActorRecord* record;
   {
     std::lock_guard guard(owner_->lock());
@@ -271,11 +290,10 @@ void ActorLinks::SweepDead() {
     if (actor->references == 0 && actor->target->closed) dead.push_back(actor.get());
   }
   for (ActorRecord* actor : dead) {
-    if (actor->created_here) {
-      if (actor->life != nullptr) owner_->ReleaseLocked(std::exchange(actor->life, nullptr));  // LifeEnded does the rest
-    } else if (actor->life == nullptr) {
-      dispatcher_->DropActorTarget(actor->target);
-      actors_.erase(actor->id);
+    if (actor->life == nullptr) {
+      Forget(actor);
+    } else if (actor->created_here) {
+      owner_->ReleaseLocked(std::exchange(actor->life, nullptr));  // LifeEnded does the rest
     }
   }
   sweep_at_ = std::max<size_t>(2 * actors_.size(), kFirstSweep);
@@ -285,10 +303,16 @@ void ActorLinks::SweepDead() {
 void ActorLinks::LifeEnded(const ObjectId& life) {
   const auto found = actors_.find({life.owner, SerialOf(life)});
   if (found == actors_.end() || !found->second->created_here) return;
-  dispatcher_->RetireActor(found->second->target);
-  dispatcher_->DropActorTarget(found->second->target);
-  actors_.erase(found);
+  ActorRecord* actor = found->second.get();
+  actor->life = nullptr;
+  dispatcher_->RetireActor(actor->target);
+  if (actor->references == 0) Forget(actor);  // else it was found by its name: such a handle does not keep the actor alive
   control_->WakeTicker();
+}
+
+void ActorLinks::Forget(ActorRecord* actor) {
+  dispatcher_->DropActorTarget(actor->target);
+  actors_.erase(ActorId(actor->id));
 }
 
 Result<> ActorLinks::Kill(ActorRecord* actor, bool no_restart) {

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,10 +45,12 @@ class ActorLinks {
              NodeMemory* memory);
   ~ActorLinks();
 
-  // A record for a new actor whose creation task the caller submits next. For a named one the daemon is asked first: errors are
+  // A record for a new actor whose creation task the caller submits next, and then calls ConcludeCreation. For a named one the daemon is asked first: errors are
   // ACTOR_NAME_TAKEN; with get_if_exists the existing actor comes back (`*existed` true: nothing to submit).
   Result<ActorRecord*> Create(const std::string& class_name, TargetOptions shape,
                               const manta_actor_options& options, bool* existed);
+  // The creation task of an actor that Create has made is submitted, or will not be: other threads may call it from now on.
+  void ConcludeCreation(const ActorId& id);
   // The record for an id from a value: found and connected in the background, calls wait meanwhile. `weak`: an id from elsewhere, whose
   // handle does not keep the actor alive.
   ActorRecord* Import(const ActorId& id, bool weak = false);
@@ -95,6 +100,7 @@ class ActorLinks {
   void Acquire(ActorRecord* actor, bool weak);
   void LifeEnded(const ObjectId& life);
   void SweepDead();
+  void Forget(ActorRecord* actor);
   void QueueKill(const ActorId& id, bool no_restart);
   void Close(const ActorId& id, const std::string& reason);
 
@@ -106,6 +112,9 @@ class ActorLinks {
   NodeMemory* const memory_;
   Answers<ActorId> registrations_;  // who holds the name already; nil: nobody
   Answers<ActorId> searches_;       // who has the name; nil: nobody
+  std::mutex creating_mutex_;
+  std::condition_variable created_one_;
+  std::set<ActorId> creating_;  // named ones, between Create and ConcludeCreation: no other thread may make a record of its own for them
   // Guarded by the owner's lock:
   std::unordered_map<ActorId, std::unique_ptr<ActorRecord>> actors_;
   // Of actors created here that are not dead: what does not change in what is told of them.

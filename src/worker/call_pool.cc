@@ -33,7 +33,7 @@ void CallPool::Run() {
   std::unique_lock guard(mutex_);
   for (;;) {
     wanted_.wait(guard, [this] { return stopped_ || !calls_.empty(); });
-    if (stopped_) return;
+    if (calls_.empty()) return;
     Call call = std::move(calls_.front());
     calls_.pop_front();
     ++running_;
@@ -55,7 +55,6 @@ void CallPool::Stop() {
   {
     std::lock_guard guard(mutex_);
     stopped_ = true;
-    calls_.clear();
     wanted_.notify_all();
   }
   for (std::thread& thread : threads_) thread.join();

@@ -22,7 +22,7 @@ class CallPool {
   void Add(Call call);
   // Until every call that was added is done.
   void Drain();
-  // Calls that have not started never will; those that run are waited for.
+  // Takes no more calls, and waits for those that were added: they know whether there is still something to do.
   void Stop();
 
  private:

@@ -44,11 +44,9 @@ TaskTarget* Dispatcher::NewTarget(TargetOptions options, bool ordered) {
 }
 
 TaskTarget* Dispatcher::TargetFor(const TargetOptions& options) {
-  for (TaskTarget* target : shapes_) {
-    if (target->options.SameShape(options)) return target;
-  }
-  shapes_.push_back(NewTarget(options, false));
-  return shapes_.back();
+  TaskTarget*& target = shapes_[options.resources.ToString() + options.placement.ToString()];
+  if (target == nullptr) target = NewTarget(options, false);
+  return target;
 }
 
 // ---- Submission
@@ -68,6 +66,7 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
     return;
   }
   if (target->outstanding() == 0) target->backlog_since = NowNs();
+  MarkBusy(target);
   if (task->holds_references()) references_->PinTask(task->nested);
   if (task->body.dependencies != 0) {
     for (uint32_t i = 0; i < task->body.dependencies; ++i) {
@@ -103,11 +102,10 @@ void Dispatcher::SubmitSlowly(uint32_t index, TaskRecord* task, TaskTarget* targ
 void Dispatcher::DependencyReady(uint32_t index) {
   TaskRecord* task = owner_->Task(index);
   if (--task->unready > 0) return;
+  if (task->state == TaskState::kAbandoned) return ReleaseTask(index, task);
   TaskTarget* target = task->target;
-  if (ObjectRecord* failed = FailedDependency(*task); failed != nullptr || task->cancelled) {
-    FailUnstarted(index, task,
-                  task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started")
-                                  : *failed->error);
+  if (ObjectRecord* failed = FailedDependency(*task)) {
+    FailUnstarted(index, task, *failed->error);
     return;
   }
   if (target->closed) {
@@ -115,6 +113,7 @@ void Dispatcher::DependencyReady(uint32_t index) {
     return;
   }
   references_->AddContained(task);
+  MarkBusy(target);
   if (task->state == TaskState::kWaiting) target->queue.PushBack(index);
   Dispatch(target);
   if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
@@ -126,13 +125,18 @@ void Dispatcher::DependencyReady(uint32_t index) {
 void Dispatcher::FailUnstarted(uint32_t index, TaskRecord* task, const Error& error) {
   TaskTarget* target = task->target;
   const bool queued = task->state == TaskState::kQueued;
-  if (queued) {
-    target->queue.Remove(index);
-  } else if (target->ordered) {
-    --target->waiting;
-  }
+  if (queued) target->queue.Remove(index);
   FailForDependency(index, task, error);
   if (queued) Dispatch(target);  // the calls that it has held back
+}
+
+// Of one that waits for values, or for space, and is in no queue: its results fail now; its record goes when those come, since they name it.
+void Dispatcher::Abandon(TaskRecord* task, const Error& error) {
+  FailResults(task, error);
+  if (task->body.results > 1) owner_->heap().Free(task->results, sizeof(ObjectRecord*) * task->body.results);
+  task->body.results = 0;
+  task->target = nullptr;
+  task->state = TaskState::kAbandoned;
 }
 
 // ---- Payloads that are too large for a channel
@@ -165,11 +169,13 @@ void Dispatcher::PayloadSpace(uint32_t index, const Result<shm::SharedHandle>& s
   TaskRecord* task = owner_->Task(index);
   task->nested->awaits_payload = false;
   --placing_;
+  if (space) task->nested->payload = space.value();
+  if (task->state == TaskState::kAbandoned) return DependencyReady(index);
   if (space) {
-    task->nested->payload = space.value();
     // Next in line, so that no more space is asked for before this is used.
-    if (task->state == TaskState::kWaiting && !task->target->ordered && !task->cancelled && !task->target->closed) {
+    if (task->state == TaskState::kWaiting && !task->target->ordered && !task->target->closed) {
       --task->unready;
+      MarkBusy(task->target);
       task->target->queue.PushFront(index);
       Dispatch(task->target);
     } else {
@@ -300,7 +306,7 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
 // `task` is off the channel. The completion is a copy: what is checked is what is used.
 void Dispatcher::CompleteSlowly(OwnerChannel* channel, shm::CompletionBody completion, TaskRecord* task) {
   if (completion.status == shm::TaskStatus::kReturned && channel->remote()) {
-    Returned(completion.record, task);
+    Returned(channel, completion.record, task);
     return;
   }
   Outcome outcome;
@@ -372,8 +378,10 @@ void Dispatcher::TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep) {
 }
 
 // A worker of another node has not begun it and will not: as if it had been taken back here.
-void Dispatcher::Returned(uint32_t index, TaskRecord* task) {
+void Dispatcher::Returned(OwnerChannel* channel, uint32_t index, TaskRecord* task) {
   TaskTarget* target = task->target;
+  // The actor's host has died, which is told when all are back: what goes there until then would come behind those that are not.
+  if (target->ordered) channel->blocked = true;
   if (task->cancelled) {
     Fail(index, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started"));
   } else if (target->closed) {

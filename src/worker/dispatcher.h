@@ -135,6 +135,8 @@ class Dispatcher {
   void RefuseLease(LeaseId lease) { port_->ReturnLease(lease); }
   void LeaseRevoked(LeaseId lease);
   void LeaseBlocked(LeaseId lease, bool blocked);
+  // Of an actor of ours, which has ended for good. Its process refuses what is under way, or dies.
+  void ActorEnded(LeaseId lease, const std::string& reason);
   // The worker is dead: completions that it left are taken, started tasks are retried or fail with the cause.
   void WorkerGone(ProcessId worker, const Departure& departure);
   // The cluster cannot meet a demand at all.
@@ -156,6 +158,8 @@ class Dispatcher {
  private:
   void Dispatch(TaskTarget* target);
   void FailUnstarted(uint32_t index, TaskRecord* task, const Error& error);
+  void Abandon(TaskRecord* task, const Error& error);
+  void FailResults(TaskRecord* task, const Error& error);
   void PlacePayloadApart(uint32_t index, TaskRecord* task);
   TaskTarget* NewTarget(TargetOptions options, bool ordered);
   TaskTarget* FindTarget(uint32_t key) const {
@@ -163,6 +167,11 @@ class Dispatcher {
     return found == targets_.end() ? nullptr : found->second.get();
   }
   void FreeDroppedTargets();
+  void MarkBusy(TaskTarget* target) {
+    if (target->ordered || target->busy) return;
+    target->busy = true;
+    busy_.push_back(target);
+  }
   static bool HasNewsOf(TaskTarget* target, int64_t now);
   void LookForBlockedActor(TaskTarget* target, int64_t now);
   // The channel with the fewest tasks in flight among those that take more, or nullptr.
@@ -187,7 +196,7 @@ class Dispatcher {
   void UpdateDemand(TaskTarget* target, int64_t now);
   uint32_t PollChannel(OwnerChannel* channel);
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
-  void Returned(uint32_t index, TaskRecord* task);
+  void Returned(OwnerChannel* channel, uint32_t index, TaskRecord* task);
   void CompleteSlowly(OwnerChannel* channel, shm::CompletionBody completion, TaskRecord* task);
   void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
@@ -238,7 +247,9 @@ class Dispatcher {
   const uint32_t cores_;
   std::unordered_map<uint32_t, std::unique_ptr<TaskTarget>> targets_;  // by key; keys are never used again
   uint32_t next_key_ = 0;
-  std::vector<TaskTarget*> shapes_;   // those of tasks
+  std::unordered_map<std::string, TaskTarget*> shapes_;  // those of tasks
+  std::vector<TaskTarget*> busy_;     // of these, the ones with tasks, leases or a demand
+  bool starves_ = false;              // one of these has waited for a first lease for a while
   uint32_t placing_ = 0;              // payloads that wait for space
   std::vector<TaskTarget*> dropped_;  // of actors that nobody can call
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;

@@ -30,7 +30,7 @@ void Dispatcher::DropActorTarget(TaskTarget* target) { dropped_.push_back(target
 
 void Dispatcher::FreeDroppedTargets() {
   std::erase_if(dropped_, [this](const TaskTarget* target) {
-    const bool in_use = !target->closed || target->outstanding() > 0 || target->waiting > 0 || target->creation != 0 ||
+    const bool in_use = !target->closed || target->outstanding() > 0 || target->creation != 0 ||
                         !target->channels.empty();
     if (!in_use) targets_.erase(target->key);
     return !in_use;
@@ -80,9 +80,19 @@ void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
   FailQueue(target, cause);
 }
 
+void Dispatcher::ActorEnded(LeaseId lease, const std::string& reason) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end()) return;
+  OwnerChannel* channel = found->second;
+  channel->lease = {};
+  leases_.erase(found);
+  CloseActor(channel->target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor died: " + reason));
+}
+
 void Dispatcher::RetireActor(TaskTarget* target) {
   if (target->closed) return;
   target->life.Retire();
+  port_->ActorChanged(*target, target->channels.empty() ? ProcessId{} : target->channels.front()->worker());
   ForgetCreation(target);
   const bool only_creation = target->creation != 0 && target->outstanding() == 1;
   if (target->channels.empty() && (only_creation || target->outstanding() == 0)) {
@@ -101,6 +111,7 @@ void Dispatcher::RetireActor(TaskTarget* target) {
   task->nested = nullptr;
   task->retries_left = -1;
   task->retry_rule = nullptr;
+  task->parent = {};
   Submit(index, task, target);
 }
 
@@ -199,9 +210,13 @@ void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Depa
     Renew(task);
     target->queue.PushFront(calls[i].index);
   }
-  if (creation != nullptr && creation->state != TaskState::kQueued) {
-    creation->body.attempt = static_cast<uint8_t>(std::min<uint32_t>(target->life.restarts(), UINT8_MAX));
-    Renew(creation);
+  if (creation != nullptr) {
+    if (creation->state == TaskState::kQueued) {  // it came back before
+      target->queue.Remove(target->creation);
+    } else {
+      creation->body.attempt = static_cast<uint8_t>(std::min<uint32_t>(target->life.restarts(), UINT8_MAX));
+      Renew(creation);
+    }
     target->queue.PushFront(target->creation);
   }
   for (const Lost& call : calls) {

@@ -20,6 +20,8 @@ constexpr int64_t kOwnerNsPerTask = 150;
 // A generous bound for how long a parked process takes to wake up on a busy machine.
 constexpr int64_t kWakeUpNs = 1'000'000;
 constexpr int64_t kLeaseIdleNs = 80'000'000;
+// Tasks of another kind that wait so long for their first lease may need what an idle one holds.
+constexpr int64_t kStarvingNs = 1'000'000;
 // So long fewer workers must have been enough before one goes back: a driver whose processes share cores with a worker that
 // it does not need runs slower with it.
 constexpr int64_t kSurplusNs = 20'000'000;
@@ -36,7 +38,8 @@ constexpr int64_t kQuietTickNs = 10'000'000;
 void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   OwnerChannel* channel = ChannelTo(granted);
   TaskTarget* target = FindTarget(key);
-  if (target == nullptr || target->closed) {
+  // Not wanted any more: the withdrawal has crossed the grant.
+  if (target == nullptr || target->closed || (!target->ordered && target->wanted == 0)) {
     port_->ReturnLease(granted.lease);
     return;
   }
@@ -271,8 +274,14 @@ int64_t Dispatcher::Tick(int64_t now) {
     LookForBlockedActor(target.get(), now);
     within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
   }
-  for (TaskTarget* target : shapes_) {
+  bool starves = false;
+  std::erase_if(busy_, [](TaskTarget* target) {
+    target->busy = target->outstanding() > 0 || target->wanted > 0 || !target->channels.empty();
+    return !target->busy;
+  });
+  for (TaskTarget* target : busy_) {
     if (target->outstanding() > 0) {
+      starves = starves || (target->channels.empty() && now - target->backlog_since > kStarvingNs);
       target->idle_since = 0;
       Rebalance(target);
       TakeBackFromSlow(target, now);
@@ -284,7 +293,7 @@ int64_t Dispatcher::Tick(int64_t now) {
     }
     if (target->wanted == 0) continue;
     if (target->idle_since == 0) target->idle_since = now;
-    if (now - target->idle_since < kLeaseIdleNs) {
+    if (now - target->idle_since < (starves_ ? 0 : kLeaseIdleNs)) {
       within(kQuietTickNs);
       continue;
     }
@@ -292,6 +301,7 @@ int64_t Dispatcher::Tick(int64_t now) {
     port_->SetDemand(*target);
     while (!target->channels.empty()) ReturnLease(target->channels.back());
   }
+  starves_ = starves;
   return next;
 }
 
@@ -332,7 +342,7 @@ void Dispatcher::FailAll(const Error& error) {
   for (const auto& [key, target] : targets_) FailQueue(target.get(), error);
 }
 
-// Of a closed target. A task that still waits for values fails when they are there: they name it.
+// Of a closed target.
 void Dispatcher::FailQueue(TaskTarget* target, const Error& error) {
   while (!target->queue.empty()) {
     const uint32_t index = target->queue.front();
@@ -340,11 +350,10 @@ void Dispatcher::FailQueue(TaskTarget* target, const Error& error) {
     target->queue.Remove(index);
     if (index == target->creation) target->creation = 0;
     if (task->unready > 0) {
-      task->state = TaskState::kWaiting;
-      if (target->ordered) ++target->waiting;
-      continue;
+      Abandon(task, error);
+    } else {
+      Fail(index, task, error);
     }
-    Fail(index, task, error);
   }
 }
 

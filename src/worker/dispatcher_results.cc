@@ -132,10 +132,14 @@ Error Dispatcher::FirstError(const Outcome& outcome) {
 }
 
 void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
+  FailResults(task, error);
+  ReleaseTask(index, task);
+}
+
+void Dispatcher::FailResults(TaskRecord* task, const Error& error) {
   for (uint32_t i = 0; i < task->body.results; ++i) {
     owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
   }
-  ReleaseTask(index, task);
 }
 
 bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill) {
@@ -146,11 +150,16 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
   task->cancelled = true;
   switch (task->state) {
     case TaskState::kWaiting:
-      return true;  // fails when its dependencies are there: they still name it
+      Abandon(task, cancelled());
+      return true;
     case TaskState::kQueued:
-      if (task->unready > 0) return true;
       target->queue.Remove(index);
-      Fail(index, task, cancelled());
+      if (task->unready > 0) {
+        Abandon(task, cancelled());
+        Dispatch(target);  // the calls that it has held back
+      } else {
+        Fail(index, task, cancelled());
+      }
       return true;
     case TaskState::kPushed: {
       OwnerChannel* channel = task->channel;
@@ -172,6 +181,7 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
       return false;
     case TaskState::kFree:
     case TaskState::kKept:
+    case TaskState::kAbandoned:
       return false;
   }
   return false;
@@ -180,11 +190,11 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
 void Dispatcher::CancelChildren(const ObjectId& parent, std::vector<ProcessId>* kill) {
   std::vector<uint32_t> children;
   owner_->ForEachTask([&](uint32_t index, const TaskRecord& task) {
-    if (task.parent == parent) children.push_back(index);
+    if (task.parent == parent && (task.body.flags & shm::kActorCreation) == 0) children.push_back(index);
   });
   for (uint32_t index : children) {
     TaskRecord* task = owner_->Task(index);
-    if (task->state == TaskState::kFree || task->parent != parent) continue;
+    if (task->state == TaskState::kFree || task->parent != parent) continue;  // a failure above has ended it, too
     ProcessId worker;
     Cancel(index, task, false, true, &worker);
     if (worker) kill->push_back(worker);

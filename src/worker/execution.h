@@ -25,6 +25,7 @@ struct ExecutionContext {
   std::string_view name;              // of its own; empty: its function's
   const manta_function_id* function;  // of the descriptor
   uint16_t shape = 0;  // shm::TaskBody::shape
+  bool of_actor = false;              // a method or the constructor: only these may end the process
   bool exit_requested = false;
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.

@@ -129,7 +129,7 @@ bool Executor::AnyChannelHasWork() const {
 }
 
 bool Executor::HasWork() const {
-  if (stop_.load(std::memory_order_relaxed)) return true;
+  if (ends()) return true;
   if (threads_ == nullptr) return AnyChannelHasWork();
   // Not to be had: the main thread is at work and looks again before it waits.
   std::unique_lock guard(threads_->channels, std::try_to_lock);
@@ -139,15 +139,15 @@ bool Executor::HasWork() const {
 uint32_t Executor::TakeTasks() {
   RefreshChannels();
   uint32_t ran = 0;
-  for (size_t i = 0; i < channels_.size() && !stop_.load(std::memory_order_relaxed); ++i) {
+  for (size_t i = 0; i < channels_.size() && !ends(); ++i) {
     if (coming_threads_ != nullptr) break;
     ran += RunFrom(channels_[i], kBurst);
   }
   return ran;
 }
 
-void Executor::Run() {
-  while (!stop_.load(std::memory_order_relaxed)) {
+void Executor::TakeTasksWhile(Phase phase) {
+  while (phase_.load(std::memory_order_relaxed) == phase) {
     // From here on other threads are about, and what is shared with them is guarded.
     if (coming_threads_ != nullptr) threads_ = std::move(coming_threads_);
     uint32_t ran;
@@ -163,12 +163,21 @@ void Executor::Run() {
     request.done = has_work;
     waiting_->Wait(request);
   }
+}
+
+void Executor::Run() {
+  TakeTasksWhile(Phase::kRunning);
   if (threads_ != nullptr) {
     threads_->calls.Stop();
     for (Threads::Group& group : threads_->groups) group.calls.Stop();
   }
   Execution& execution = ExecutionAt(0);
-  if (execution.destroy_actor != nullptr) execution.destroy_actor(execution.actor);
+  if (execution.destroy_actor != nullptr) std::exchange(execution.destroy_actor, nullptr)(std::exchange(execution.actor, nullptr));
+}
+
+void Executor::RefuseCalls() {
+  Phase expected = Phase::kActorEnded;
+  if (phase_.compare_exchange_strong(expected, Phase::kRefusing)) TakeTasksWhile(Phase::kRefusing);
 }
 
 uint32_t Executor::RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit) {
@@ -185,7 +194,7 @@ uint32_t Executor::RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t lim
     RunTask(shared, *body);
     MANTA_KILL_POINT("worker.doorbell_rung");
     channel.slots.Release(position);
-    if (stop_.load(std::memory_order_relaxed) || coming_threads_ != nullptr) break;
+    if (ends() || coming_threads_ != nullptr) break;
   }
   return ran;
 }
@@ -256,6 +265,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   // Into locals first: what is checked is what is used.
   shm::TaskBody task;
   std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
+  if (__builtin_expect(phase_.load(std::memory_order_relaxed) == Phase::kRefusing, 0)) return Refuse(channel, task, Ended());
   if ((task.flags & shm::kExitWorker) != 0) {
     if (threads_ != nullptr) {
       threads_->calls.Drain();
@@ -306,6 +316,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
                            name,
                            &task.function,
                            is_method ? actor_shape_ : task.shape,
+                           (task.flags & (shm::kActorMethod | shm::kActorCreation)) != 0,
                            false,
                            task.attempt != 0};
   ContextScope scope(&context);
@@ -393,7 +404,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   const std::string_view own_name = task.nested != nullptr ? std::string_view(task.nested->name) : std::string_view();
   ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation},
                            own_name, &task.body.function,
-                           task.body.shape, false, task.body.attempt != 0};
+                           task.body.shape, false, false, task.body.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
   std::vector<unsigned char> dependencies;

@@ -31,10 +31,13 @@ class Executor {
            bool node_has_gpus, manta_runtime* runtime);
   ~Executor();
 
-  // Until RequestStop, or a descriptor that asks to end.
+  // Until RequestStop, or the end of the actor that this process hosts, which is destroyed then.
   void Run();
+  bool actor_has_ended() const { return phase_.load() == Phase::kActorEnded; }
+  // After the end of the actor, until RequestStop: calls that still come are told of it.
+  void RefuseCalls();
   // After the running task. Any thread; wake the waiting thread afterwards.
-  void RequestStop() { stop_.store(true); }
+  void RequestStop() { phase_.store(Phase::kStopped); }
   // Why Run has ended, for people.
   const std::string& end_reason() const { return end_reason_; }
   // Whether the actor that this process hosts has died before, in another process.
@@ -59,6 +62,7 @@ class Executor {
   static ExecutionContext* current();
 
  private:
+  enum class Phase : uint8_t { kRunning, kActorEnded, kRefusing, kStopped };
   struct Incoming {
     uint32_t offset;  // / 64, as in the channel table
     shm::ChannelView view;
@@ -121,6 +125,13 @@ class Executor {
                    const unsigned char* payload, std::string_view name);
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   void EndActor(const char* reason);
+  void TakeTasksWhile(Phase phase);
+  bool ends() const {
+    const Phase phase = phase_.load(std::memory_order_relaxed);
+    return phase == Phase::kActorEnded || phase == Phase::kStopped;
+  }
+  // What calls of an actor that has ended fail with.
+  Error Ended();
 
   Owner* const owner_;
   References* const references_;
@@ -137,7 +148,7 @@ class Executor {
   VisibleGpus gpus_;
   Interrupts interrupts_;
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
-  std::atomic<bool> stop_{false};
+  std::atomic<Phase> phase_{Phase::kRunning};
   std::atomic<bool> actor_was_restarted_{false};
   std::mutex end_reason_mutex_;
   std::string end_reason_;

@@ -57,15 +57,16 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
 
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            const unsigned char* payload, std::string_view name) {
-  if (stop_.load(std::memory_order_acquire)) return;  // its owner learns of it from the end of this process
+  if (phase_.load(std::memory_order_acquire) == Phase::kStopped) return;  // its owner learns of it from the end of this process
   static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
   pool_state_ = &state;
+  if (ends()) return Refuse(channel, task, Ended());
   const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
   if (interrupts_.Remove(id)) {
     Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
     return;
   }
-  ExecutionContext context{nullptr, id, name, &task.function, actor_shape_, false, task.attempt != 0};
+  ExecutionContext context{nullptr, id, name, &task.function, actor_shape_, true, false, task.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;
@@ -86,7 +87,9 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
 // There may be more calls under way than the completion ring has entries: then the owner has to read first, which it does in time.
 void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
   constexpr timespec kPause{0, 50'000};
-  for (;;) {
+  // An owner that is dead does not read, and in the end the main thread waits for this one instead of looking at who is.
+  constexpr int kMostPausesAtTheEnd = 40'000;
+  for (int pauses = 0; !ends() || pauses < kMostPausesAtTheEnd; ++pauses) {
     {
       std::lock_guard guard(channel.completing);
       if (channel.closed) return;
@@ -110,7 +113,13 @@ void Executor::EndActor(const char* reason) {
     std::lock_guard guard(end_reason_mutex_);
     if (end_reason_.empty()) end_reason_ = reason;
   }
-  RequestStop();
+  Phase expected = Phase::kRunning;
+  phase_.compare_exchange_strong(expected, Phase::kActorEnded);
+}
+
+Error Executor::Ended() {
+  std::lock_guard guard(end_reason_mutex_);
+  return MakeError(MANTA_ERROR_ACTOR_DIED, "the actor died: " + end_reason_);
 }
 
 }  // namespace manta::worker

@@ -80,6 +80,7 @@ enum class TaskState : uint8_t {
   kPushed = 3,     // in a channel
   kRunningHere = 4,  // in place, by the thread that waits for it
   kKept = 5,       // the creation task of an actor that may restart, done for now
+  kAbandoned = 6,  // its results have failed; what it waits for still names it, and is the last to do so
 };
 
 // What few tasks have. The references inside of the arguments and of the values of the dependencies, each counted, a name of the task's own, and a payload that is too large

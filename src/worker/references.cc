@@ -87,6 +87,7 @@ ObjectRecord* References::Import(const ObjectId& id) {
 void References::Publish(ObjectRecord* object) {
   if (object->borrowed || object->listed) return;
   object->listed = true;
+  ++listed_;
   table_.Own(IdOf(*object));
 }
 
@@ -439,6 +440,7 @@ void References::Act(const model::FreeObject& action) {
   ObjectRecord* object = FindOwn(action.object);
   if (object == nullptr) return;
   object->listed = false;
+  --listed_;
   deferred_.erase(action.object);
   fetchers_.erase(object);
   owner_->FreeUnlisted(object);

@@ -57,6 +57,9 @@ class References final : public BorderListener {
   // Others will hear of it.
   void Publish(ObjectRecord* object);
 
+  // Objects of this process that others may know.
+  uint32_t listed() const { return listed_; }
+
   // ---- Values that contain references
 
   // Holds `inners` as long as `outer` lives.
@@ -127,6 +130,7 @@ class References final : public BorderListener {
   wire::PeerBatchT& BatchFor(ProcessId process, size_t bytes = 64);
   void SendBatch(ProcessId process, const wire::PeerBatchT& batch);
 
+  uint32_t listed_ = 0;
   Owner* const owner_;
   const Send send_;
   model::ReferenceTable table_;

@@ -240,6 +240,7 @@ Runtime::~Runtime() { Close(); }
 
 void Runtime::Close() {
   if (!closed_.exchange(true)) {
+    shut_down_.store(true);
     FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
     wire::GoodbyeT goodbye;
     if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
@@ -316,6 +317,13 @@ inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
   }
 }
 
+Result<> Runtime::CheckOpen(const std::string& what) const {
+  if (!closed_.load(std::memory_order_relaxed)) return {};
+  if (!shut_down_.load()) return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
+  return MakeError(MANTA_ERROR_NOT_INITIALIZED,
+                   what + ": the handle or reference is of a runtime that was shut down since. After another Init get a new one");
+}
+
 Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
                          manta_ref** results) {
   if (spec.args_size > MANTA_ARGS_LIMIT || spec.num_dependencies > UINT16_MAX ||
@@ -325,9 +333,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
                          "' has too much in one call: at most " + std::to_string(MANTA_ARGS_LIMIT) +
                          " bytes of arguments, 65535 references and 65535 results (put large values into objects)");
   }
-  if (closed_.load(std::memory_order_relaxed)) {
-    return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
-  }
+  if (closed_.load(std::memory_order_relaxed)) return CheckOpen(NameOfFunction(spec.function, spec.function_name)).error();
   if (!OwnsAll(Objects(spec.dependencies), spec.num_dependencies) || !OwnsAll(Objects(spec.nested), spec.num_nested)) {
     return ForeignReference("an argument of '" + NameOfFunction(spec.function, spec.function_name) + "'");
   }
@@ -789,7 +795,9 @@ Result<ActorRecord*> Runtime::CreateActorHere(const manta_task_spec& constructor
     spec.args_size = args.size();
     flags |= shm::kActorSetup;
   }
-  if (Result<> submitted = Submit(spec, actor.value(), flags, nullptr); !submitted) {
+  const Result<> submitted = Submit(spec, actor.value(), flags, nullptr);
+  actors_->ConcludeCreation(actor.value()->id);
+  if (!submitted) {
     actors_->Release(actor.value());  // nobody else has it
     return submitted.error();
   }
@@ -805,6 +813,21 @@ ActorId Runtime::hosted_actor() {
           page.actor_serial.load(std::memory_order_relaxed)};
 }
 
-void Runtime::ExecuteTasks() { executor_->Run(); }
+void Runtime::ExecuteTasks() {
+  executor_->Run();
+  if (!executor_->actor_has_ended()) return;
+  {
+    std::lock_guard guard(owner_->lock());
+    references_->Flush();
+    if (references_->listed() == 0) return;
+    outlives_actor_.store(true);
+  }
+  wire::GoodbyeT goodbye;
+  goodbye.reason = executor_->end_reason();
+  goodbye.keeps_objects = true;
+  control_->Queue(std::move(goodbye));
+  control_->Flush();
+  executor_->RefuseCalls();
+}
 
 }  // namespace manta::worker

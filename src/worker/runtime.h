@@ -72,6 +72,8 @@ class Runtime {
   static void SetCurrent(Runtime* runtime);
 
   // ---- Objects and tasks (see manta_c.h for the contracts)
+  // Error when this runtime was shut down or has lost its daemon; `what` was tried.
+  Result<> CheckOpen(const std::string& what) const;
   Result<> Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags, manta_ref** results);
   Result<uint32_t> InternOptions(const manta_task_options& options);
   Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data, ObjectRecord** out);
@@ -118,6 +120,7 @@ class Runtime {
   // Whoever waits for something of the cluster gets `error`.
   void FailAll(const Error& error);
   int64_t OnTick(int64_t now);
+  void StopIfUnused();
   void OnRelayed(const wire::Relayed& message);
   void OnLeaseGranted(const wire::LeaseGranted& message);
   // What happened under the owner's lock may have left something for the daemon.
@@ -158,7 +161,9 @@ class Runtime {
   std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
   uint32_t api_calls_seen_ = 0;         // service thread
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
+  std::atomic<bool> outlives_actor_{false};  // ends when no other process holds its objects any more
   std::atomic<bool> closed_{false};
+  std::atomic<bool> shut_down_{false};  // closed_ for that reason
   std::atomic<uint32_t> calls_{0};  // see Call
   std::mutex blocked_mutex_;
   uint32_t blocked_ = 0;  // threads that run tasks and wait

@@ -76,6 +76,9 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   } else if (const auto* revoked = frame.message_as_LeaseRevoked()) {
     std::lock_guard guard(owner_->lock());
     dispatcher_->LeaseRevoked({revoked->lease()});
+  } else if (const auto* ended = frame.message_as_ActorEnded()) {
+    std::lock_guard guard(owner_->lock());
+    dispatcher_->ActorEnded({ended->lease()}, Text(ended->reason()));
   } else if (const auto* blocked = frame.message_as_LeaseBlocked()) {
     std::lock_guard guard(owner_->lock());
     dispatcher_->LeaseBlocked({blocked->lease()}, blocked->blocked());
@@ -135,6 +138,7 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   }
   // What others let go of comes as a frame, too.
   if (is_retiring_ && owner_->objects_in_use() == 0) executor_->RequestStop();
+  StopIfUnused();
   Flush();
   waiting_->WakeAll();
 }
@@ -161,6 +165,16 @@ void Runtime::OnClosed() {
 // Until leases of dead actors are given back.
 constexpr int64_t kActorsTickNs = 5'000'000;
 
+void Runtime::StopIfUnused() {
+  if (!outlives_actor_.load()) return;
+  {
+    std::lock_guard guard(owner_->lock());
+    if (references_->listed() > 0) return;
+  }
+  executor_->RequestStop();
+  waiting_->WakeAll();
+}
+
 int64_t Runtime::OnTick(int64_t now) {
   const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
   const bool user_polls = calls != api_calls_seen_;
@@ -177,6 +191,7 @@ int64_t Runtime::OnTick(int64_t now) {
     if (again) next = next < 0 ? kActorsTickNs : std::min(next, kActorsTickNs);
     news = dispatcher_->TakeNews();
   }
+  StopIfUnused();
   for (const std::string& line : news) fprintf(stderr, "manta: %s\n", line.c_str());
   Flush();
   return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;

@@ -51,7 +51,7 @@ wire::TaskEntryT EntryOf(uint32_t index, const TaskRecord& task) {
 wire::TaskListT ListTasks(const Owner& owner, size_t limit) {
   wire::TaskListT list;
   owner.ForEachTask([&](uint32_t index, const TaskRecord& task) {
-    if (task.state == TaskState::kFree || task.state == TaskState::kKept) return;
+    if (task.state == TaskState::kFree || task.state == TaskState::kKept || task.state == TaskState::kAbandoned) return;
     ++list.outstanding;
     if (list.tasks.size() < limit) list.tasks.push_back(std::make_unique<wire::TaskEntryT>(EntryOf(index, task)));
   });

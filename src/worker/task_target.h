@@ -61,10 +61,6 @@ struct TargetOptions {
   ActorId actor;  // of an actor's target
   model::ResourceSet resources;
   model::ResourceSet placement;
-
-  bool SameShape(const TargetOptions& other) const {
-    return resources == other.resources && placement == other.placement;
-  }
 };
 
 // Guarded by the owner's lock.
@@ -94,6 +90,7 @@ class TaskTarget {
   uint32_t window;                      // the most tasks in flight to one worker
   int64_t surplus_since = 0;            // since when fewer leases would have done; 0: they would not
   uint32_t needed = 0;                  // the most leases that would have been of use since then
+  bool busy = false;                    // in the dispatcher's list
   int64_t idle_since = 0;               // when nothing was left to do
   int64_t backlog_since = 0;            // when it last turned from idle to busy
   bool progressed = false;              // completions came since progress_at was set
@@ -109,8 +106,6 @@ class TaskTarget {
   bool overlapping = false;  // it runs calls beside each other
   int32_t max_task_retries = 0;
   uint32_t max_pending = UINT32_MAX;  // calls that are not finished
-
-  uint32_t waiting = 0;      // calls that are off the queue, since it is closed, until their dependencies are there
 
   uint32_t outstanding() const { return queue.size() + in_flight; }
 };

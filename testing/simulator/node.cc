@@ -90,9 +90,9 @@ void Node::Check() {
 std::string Node::Describe() const {
   std::string text = "node " + std::to_string(index_) + ": " + table_.available().ToString() +
                      " is free";
-  for (const model::UnmetDemand& unmet : table_.Unmet(cluster_->now())) {
+  for (const model::UnmetDemand& unmet : table_.Unmet()) {
     text += "\n    key " + std::to_string(unmet.key) + " of " + Hex(unmet.owner.value) + " misses " +
-            std::to_string(unmet.missing) + ": " + unmet.reason;
+            std::to_string(unmet.missing) + ": " + table_.ReasonOf(unmet);
   }
   return text;
 }

@@ -174,13 +174,13 @@ void Oracle::CheckWaiting(Nanoseconds now, uint32_t index, const model::LeaseTab
   }
   // Workers of other executables may have to start before, a few at a time.
   const Nanoseconds longest = 3 * config_.quantum + 10 * kMillisecond;
-  for (const model::UnmetDemand& unmet : table.Unmet(now)) {
+  for (const model::UnmetDemand& unmet : table.Unmet()) {
     if (unmet.infeasible || now - unmet.since <= longest) continue;
     if (!IsPlenty(node->second, unmet)) continue;
     Fail(now, "owner " + Hex(unmet.owner.value) + " has waited for " +
                   std::to_string((now - unmet.since) / kMicrosecond) +
                   " us, while another owner holds more than one lease of the same kind: " +
-                  unmet.reason);
+                  table.ReasonOf(unmet));
   }
 }
 
@@ -225,7 +225,7 @@ void Oracle::CheckFairness(Nanoseconds end) {
 }
 
 void Oracle::CheckNodeAtRest(Nanoseconds now, uint32_t index, const model::LeaseTable& table) {
-  if (!table.Unmet(now).empty()) Fail(now, "a demand is left: " + table.Unmet(now)[0].reason);
+  if (!table.Unmet().empty()) Fail(now, "a demand is left: " + table.ReasonOf(table.Unmet()[0]));
   if (table.available() != table.total()) {
     Fail(now, "all is over, but of " + table.total().ToString() + " only " +
                   table.available().ToString() + " is free");

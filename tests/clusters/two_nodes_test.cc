@@ -1,6 +1,7 @@
 // Two nodes: a driver's tasks and actors run on both, arguments and results cross, and the death of one loses no reference.
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <numeric>
 #include <set>
@@ -258,6 +259,59 @@ TEST_F(TwoNodesTest, GetBackALeaseThatNobodyWantsAnyMoreWhenItComes) {
   }
   // Of another shape, which could not use that lease.
   EXPECT_EQ(*manta::Task(Twice).SetResource("far", 1).SetNumCpus(0.5).Remote(3).Get(10'000), 6);
+}
+
+std::vector<manta::ObjectRef<int>> Puts(int count) {
+  std::vector<manta::ObjectRef<int>> made;
+  for (int i = 0; i < count; ++i) made.push_back(manta::Put(i));
+  return made;
+}
+
+class Leaver {
+ public:
+  std::vector<manta::ObjectRef<int>> Leave(int count) {
+    manta::ExitActor();
+    return Puts(count);
+  }
+};
+
+TEST_F(TwoNodesTest, KeepTheObjectsOfAnActorThatHasEnded) {
+  auto leaver = manta::Actor<Leaver>().SetName("leaver").SetResource("far", 1).Remote();
+  auto made = *leaver.Task(&Leaver::Leave).Remote(3).Get();
+  auto next = manta::Actor<Counter>().SetResource("far", 1).Remote(1);
+  EXPECT_EQ(*next.Task(&Counter::Add).Remote(1).Get(10'000), 2) << "its resources are free";
+  EXPECT_THROW(leaver.Task(&Leaver::Leave).Remote(1).Get(10'000), manta::ActorDiedError);
+  EXPECT_FALSE(manta::GetActor<Leaver>("leaver"));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(*made[static_cast<size_t>(i)].Get(10'000), i);
+}
+
+class Sequence {
+ public:
+  // -1: a call has overtaken another.
+  int Next(int number) {
+    if (number <= last_) return -1;
+    return last_ = number;
+  }
+  int Pid() { return getpid(); }
+
+ private:
+  int last_ = -1;
+};
+
+TEST_F(TwoNodesTest, KeepTheOrderOfCallsWhenAnActorStartsAgain) {
+  auto sequence = manta::Actor<Sequence>().SetResource("far", 1).SetMaxRestarts(-1).SetMaxTaskRetries(-1).Remote();
+  int number = 0;
+  for (int round = 0; round < 15; ++round) {
+    const pid_t host = *sequence.Task(&Sequence::Pid).Remote().Get();
+    std::vector<manta::ObjectRef<int>> calls;
+    for (int i = 0; i < 2'000; ++i) {
+      calls.push_back(sequence.Task(&Sequence::Next).Remote(number++));
+      if (i == 1'000) kill(host, SIGKILL);
+    }
+    int overtaken = 0;
+    for (const auto& call : calls) overtaken += *call.Get(20'000) < 0;
+    ASSERT_EQ(overtaken, 0) << "in round " << round;
+  }
 }
 
 TEST_F(TwoNodesTest, EndTheCallsOfAnActorWhoseNodeHasDied) {

@@ -146,6 +146,19 @@ TEST_F(ActorThreads, WrongNumbersAreRefused) {
   EXPECT_THROW(manta::Actor<Gate>().SetConcurrencyGroup("", 1).Remote(), manta::InvalidArgumentError);
 }
 
+TEST_F(ActorThreads, TheyFinishTheirCallsWhenNobodyHasAHandleAnyMore) {
+  const std::string path = root() + "/there";
+  manta::ObjectRef<int> running;
+  {
+    const Handle gate = manta::Actor<Gate>().SetMaxConcurrency(2).Remote();
+    manta::Get(gate.Task(&Gate::Pid).Remote());
+    running = gate.Task(&Gate::PassWhenThere).Remote(path);
+  }
+  EXPECT_THROW(manta::Get(running, 300), manta::GetTimeoutError);
+  std::ofstream(path).flush();
+  EXPECT_EQ(*manta::Get(running, 5'000), 1);
+}
+
 TEST_F(ActorThreads, ExitActorLetsWhatRunsFinish) {
   const Handle gate = manta::Actor<Gate>().SetMaxConcurrency(1).SetConcurrencyGroup("other", 2).SetMaxRestarts(-1).Remote();
   const std::string path = root() + "/there";

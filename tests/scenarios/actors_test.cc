@@ -4,6 +4,10 @@
 
 #include <fstream>
 #include <stdexcept>
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
 #include <string>
 #include <vector>
 
@@ -181,6 +185,53 @@ TEST_F(Actors, ExitActorIsFinalAndPendingCallsSayWhy) {
   const std::string message = MessageOf<manta::ActorDiedError>([&] { manta::Get(behind); });
   EXPECT_NE(message.find("ExitActor"), std::string::npos) << message;
   EXPECT_THROW(manta::Get(actor.Task(&Counter::Add).Remote(1)), manta::ActorDiedError);
+}
+
+int AddLater(Handle actor, int x) {
+  usleep(300'000);
+  return *manta::Get(actor.Task(&Counter::Add).Remote(x));
+}
+
+// Found by its name: such a handle does not keep the actor alive, and is a handle all the same when it has died.
+TEST_F(Actors, MayEndBeforeAHandleThatWasFoundByName) {
+  auto actor = std::make_optional(manta::Actor<Counter>().SetName("counter").Remote(0));
+  auto held = manta::Task(AddLater).Remote(*actor, 1);
+  actor.reset();
+  const auto found = manta::GetActor<Counter>("counter");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*manta::Get(found->Task(&Counter::Add).Remote(10)), 10);
+  EXPECT_EQ(*manta::Get(held), 11);
+  held = {};
+  ExpectItDies(*found);
+}
+
+TEST_F(Actors, GiveTheirNameBackWithTheLastHandle) {
+  for (int round = 0; round < 100; ++round) {
+    const Handle actor = manta::Actor<Counter>().SetName("counter").SetGetIfExists().Remote(0);
+    EXPECT_EQ(*manta::Get(actor.Task(&Counter::Add).Remote(1)), 1) << "in round " << round;
+  }
+}
+
+TEST_F(Actors, OfOneNameAreCreatedOnceByManyThreads) {
+  for (int round = 0; round < 50; ++round) {
+    std::vector<int> sums(3);
+    std::vector<std::thread> threads;
+    std::atomic<int> ready{0};
+    for (int& sum : sums) {
+      threads.emplace_back([&, name = "shared" + std::to_string(round)] {
+        ++ready;
+        while (ready < 3) {
+        }
+        auto actor = manta::Actor<Counter>().SetName(name).SetGetIfExists().SetNumCpus(0).Remote(0);
+        sum = *manta::Get(actor.Task(&Counter::Add).Remote(1));
+        ++ready;
+        while (ready < 6) usleep(100);  // each holds it until all have called
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    std::sort(sums.begin(), sums.end());
+    EXPECT_EQ(sums, (std::vector<int>{1, 2, 3})) << "in round " << round;
+  }
 }
 
 int PidThrough(Handle actor) { return *manta::Get(actor.Task(&Counter::Pid).Remote()); }

@@ -58,6 +58,23 @@ TEST_F(Connection, ReferencesOfAnEarlierOneAreRefusedEverywhere) {
   old.clear();  // the last of an earlier connection: what it was in goes with the next Shutdown
 }
 
+struct Greeter {
+  std::string Greet() { return "hello"; }
+};
+
+TEST_F(Connection, HandlesOfAnEarlierOneAreRefused) {
+  manta::Init();
+  auto old = std::make_optional(manta::Actor<Greeter>().Remote());
+  EXPECT_EQ(*manta::Get(old->Task(&Greeter::Greet).Remote()), "hello");
+  manta::Shutdown();
+  manta::Init();
+  for (const std::string& message : {MessageOf<manta::NotInitializedError>([&] { old->Task(&Greeter::Greet).Remote(); }),
+                                     MessageOf<manta::NotInitializedError>([&] { old->Kill(); })}) {
+    EXPECT_NE(message.find("a runtime that was shut down"), std::string::npos) << message;
+  }
+  old.reset();
+}
+
 // As in the constructor of a static object, which a worker runs on its way to main.
 TEST_F(Connection, IsNotMadeOnAWorkersWayToMain) {
   setenv("MANTA_ZYGOTE_FD", "3", 1);

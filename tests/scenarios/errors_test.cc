@@ -292,6 +292,91 @@ TEST_F(Errors, GetOfManyGivesUpWhenItsTimeIsUp) {
   EXPECT_EQ(manta::Get(tasks).size(), 4u);
 }
 
+// ---- Cancel
+
+const manta::CancelOptions kForce = [] {
+  manta::CancelOptions options;
+  options.force = true;
+  return options;
+}();
+
+TEST_F(Errors, CancelWithForceEndsATaskThatRuns) {
+  const auto stubborn = manta::Task(SleepAndReturn).SetMaxRetries(3).Remote(60'000);
+  EXPECT_THROW(manta::Get(stubborn, 300), manta::GetTimeoutError);  // it runs by now
+  manta::Cancel(stubborn, kForce);
+  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::WorkerCrashedError);
+  EXPECT_EQ(*manta::Get(manta::Task(Increment).Remote(1)), 2);
+}
+
+bool CancelIt(std::vector<manta::ObjectRef<int>> task) {
+  manta::Cancel(task[0], kForce);
+  return true;
+}
+
+TEST_F(Errors, CancelReachesTheOwnerOfATask) {
+  const auto stubborn = manta::Task(SleepAndReturn).Remote(60'000);
+  EXPECT_THROW(manta::Get(stubborn, 300), manta::GetTimeoutError);
+  EXPECT_TRUE(*manta::Get(manta::Task(CancelIt).Remote(std::vector{stubborn})));
+  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::WorkerCrashedError);
+}
+
+int ThrowWhenCancelled(const std::string& file) {
+  std::ofstream(file, std::ios::app) << "x" << std::flush;
+  while (!manta::GetRuntimeContext().IsCancelled()) usleep(1000);
+  throw std::runtime_error("cancelled");
+}
+
+TEST_F(Errors, ACancelledTaskIsNotTriedAgain) {
+  const std::string file = root() + "/tries";
+  const auto task = manta::Task(ThrowWhenCancelled).SetRetryExceptions().SetMaxRetries(3).Remote(file);
+  ASSERT_TRUE(Eventually(5s, [&] { return access(file.c_str(), F_OK) == 0; }));
+  manta::Cancel(task);
+  EXPECT_THROW(manta::Get(task, 10'000), std::exception);
+  std::string tries;
+  std::ifstream(file) >> tries;
+  EXPECT_EQ(tries, "x");
+}
+
+// ---- What waits for its arguments
+
+class Adder {
+ public:
+  int Add(int x) { return sum_ += x; }
+
+ private:
+  int sum_ = 0;
+};
+
+TEST_F(Errors, CancelNeedNotWaitForTheArgumentsOfTheTask) {
+  const auto slow = manta::Task(SleepAndReturn).Remote(2'000);
+  auto adder = manta::Actor<Adder>().Remote();
+  const auto task = manta::Task(Increment).Remote(slow);
+  const auto after = manta::Task(Increment).Remote(task);
+  const auto call = adder.Task(&Adder::Add).Remote(slow);
+  const auto behind = adder.Task(&Adder::Add).Remote(1);
+  Stopwatch watch;
+  manta::Cancel(task);
+  manta::Cancel(call);
+  EXPECT_THROW(manta::Get(task), manta::TaskCancelledError);
+  EXPECT_THROW(manta::Get(after), manta::TaskCancelledError);
+  EXPECT_THROW(manta::Get(call), manta::TaskCancelledError);
+  EXPECT_EQ(*manta::Get(behind), 1) << "a later call goes on";
+  EXPECT_LT(watch.seconds(), 1.5);
+  EXPECT_EQ(*manta::Get(slow), 2'000);
+  EXPECT_EQ(*manta::Get(adder.Task(&Adder::Add).Remote(2)), 3);
+}
+
+TEST_F(Errors, ADeadActorsCallsNeedNotWaitForTheirArguments) {
+  const auto slow = manta::Task(SleepAndReturn).Remote(2'000);
+  auto adder = manta::Actor<Adder>().Remote();
+  const auto call = adder.Task(&Adder::Add).Remote(slow);
+  Stopwatch watch;
+  adder.Kill();
+  EXPECT_THROW(manta::Get(call), manta::ActorDiedError);
+  EXPECT_LT(watch.seconds(), 1.5);
+  EXPECT_EQ(*manta::Get(slow), 2'000);
+}
+
 // ---- Mistakes
 
 TEST_F(Errors, AnEmptyReferenceIsRefused) {
@@ -308,6 +393,16 @@ TEST_F(Errors, WrongOptionsAreRefused) {
   EXPECT_THROW(manta::Task(Increment).SetResource("disk", -1).Remote(1), manta::InvalidArgumentError);
   EXPECT_THROW(manta::Task(Increment).SetResource("", 1).Remote(1), manta::InvalidArgumentError);
   EXPECT_EQ(*manta::Get(manta::Task(Increment).Remote(1)), 2);
+}
+
+int ExitNoActor() {
+  manta::ExitActor();
+  return 0;
+}
+
+TEST_F(Errors, ExitActorIsRefusedInATask) {
+  EXPECT_THROW(manta::Get(manta::Task(ExitNoActor).Remote()), manta::TaskError);
+  EXPECT_THROW(manta::ExitActor(), manta::InvalidArgumentError);
 }
 
 }  // namespace

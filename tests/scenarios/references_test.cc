@@ -44,6 +44,22 @@ Lists PassOn(Lists lists, int hops) {
   return hops == 0 ? lists : *manta::Get(manta::Task(PassOn).SetNumCpus(0.5).Remote(lists, hops - 1));
 }
 
+int SlowlySame(int number) {
+  std::this_thread::sleep_for(700ms);
+  return number;
+}
+
+class Maker {
+ public:
+  Numbers Make(int count) { return MakeNumbers(count); }
+  Numbers MakeAndExit(int count) {
+    manta::ExitActor();
+    return MakeNumbers(count);
+  }
+  Numbers Slow() { return {manta::Task(SlowlySame).Remote(1), manta::Task(SlowlySame).Remote(5)}; }
+  int Pid() { return getpid(); }
+};
+
 // A worker that is not needed any more stays as long as others hold what it owns.
 TEST_F(References, KeepTheWorkerThatOwnsWhatTheyName) {
   Init(4);
@@ -59,6 +75,51 @@ TEST_F(References, KeepTheWorkerThatOwnsWhatTheyName) {
 }
 
 // Tasks whose parents are done run in whatever worker is idle, but for the one that owns them.
+TEST_F(References, OutliveTheActorThatMadeWhatTheyName) {
+  Init(4);
+  Numbers made = *manta::Get(manta::Actor<Maker>().Remote().Task(&Maker::Make).Remote(4));
+  Numbers coming = *manta::Get(manta::Actor<Maker>().Remote().Task(&Maker::Slow).Remote());
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(SumOf(made), 6);
+  EXPECT_EQ(SumOf(coming), 6);
+  made.clear();
+  coming.clear();
+  EXPECT_TRUE(Eventually(10s, [&] { return Pids(Role::kWorker).size() <= 4; })) << Describe(Processes());
+}
+
+// The actor has ended all the same: its name and its resources are free, and its calls fail.
+TEST_F(References, DoNotKeepAnActorThatExits) {
+  Init(2);
+  auto maker = manta::Actor<Maker>().SetName("maker").SetResource("slot", 1).Remote();
+  const pid_t host = *maker.Task(&Maker::Pid).Remote().Get();
+  auto result = maker.Task(&Maker::MakeAndExit).Remote(4);
+  const auto behind = maker.Task(&Maker::Pid).Remote();
+  Numbers made = *result.Get();
+  const auto names_the_cause = [](const auto& call) {
+    const std::string message = MessageOf<manta::ActorDiedError>([&] { call.Get(10s); });
+    EXPECT_NE(message.find("it called ExitActor"), std::string::npos) << message;
+  };
+  names_the_cause(behind);
+  auto next = manta::Actor<Maker>().SetName("maker").SetGetIfExists().SetResource("slot", 1).Remote();
+  EXPECT_NE(*next.Task(&Maker::Pid).Remote().Get(10s), host);
+  names_the_cause(maker.Task(&Maker::Pid).Remote());
+  EXPECT_TRUE(IsAlive(host));
+  EXPECT_EQ(SumOf(made), 6);
+  made.clear();
+  result = {};
+  EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(host); })) << "nobody holds anything of it any more";
+}
+
+// A worker that has run tasks may get an actor, which ends before it.
+TEST_F(References, OutliveALaterActorInTheSameProcess) {
+  Init(1);
+  const Numbers made = *manta::Get(manta::Task(MakeNumbers).Remote(4));
+  std::this_thread::sleep_for(300ms);  // the lease has gone back
+  for (int i = 0; i < 4; ++i) manta::Get(manta::Actor<Maker>().Remote().Task(&Maker::Pid).Remote());
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(SumOf(made), 6);
+}
+
 TEST_F(References, TravelThroughTasksWhoseParentsAreDone) {
   Init(3);
   for (int round = 0; round < 20; ++round) {
