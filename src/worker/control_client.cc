@@ -84,7 +84,10 @@ void ControlClient::Send() {
 }
 
 void ControlClient::StartTicking() {
-  if (ticking_.exchange(true)) return;
+  if (!ticking_.exchange(true)) TickNow();
+}
+
+void ControlClient::TickNow() {
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t ignored = write(wake_fd_, &one, sizeof one);
 }

@@ -53,6 +53,8 @@ class ControlClient {
   void WakeTicker() {
     if (__builtin_expect(!ticking_.load(std::memory_order_relaxed), 0)) StartTicking();
   }
+  // The same for a service thread that ticks, but at its own pace. A system call.
+  void TickNow();
 
  private:
   void QueueBytes(std::vector<uint8_t> bytes);

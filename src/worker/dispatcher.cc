@@ -380,8 +380,11 @@ void Dispatcher::TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep) {
 // A worker of another node has not begun it and will not: as if it had been taken back here.
 void Dispatcher::Returned(OwnerChannel* channel, uint32_t index, TaskRecord* task) {
   TaskTarget* target = task->target;
-  // The actor's host has died, which is told when all are back: what goes there until then would come behind those that are not.
-  if (target->ordered) channel->blocked = true;
+  if (target->ordered) {
+    // The actor's host has died, which is told when all are back. What went there until then would get out of order.
+    channel->blocked = true;
+    channel->returned.push_back({index, task->body.generation, task->position});
+  }
   if (task->cancelled) {
     Fail(index, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled before it started"));
   } else if (target->closed) {

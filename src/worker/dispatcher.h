@@ -238,6 +238,7 @@ class Dispatcher {
   // No more tasks for it: the lease goes back when those that it has begun are done.
   void Retire(OwnerChannel* channel);
   void RetireSurplus(TaskTarget* target);
+  void ReturnIdleBesideRevoked(TaskTarget* target);
   static Error FirstError(const Outcome& outcome);
   ObjectRecord* FailedDependency(const TaskRecord& task) const;
 
@@ -249,13 +250,14 @@ class Dispatcher {
   uint32_t next_key_ = 0;
   std::unordered_map<std::string, TaskTarget*> shapes_;  // those of tasks
   std::vector<TaskTarget*> busy_;     // of these, the ones with tasks, leases or a demand
-  bool starves_ = false;              // one of these has waited for a first lease for a while
   uint32_t placing_ = 0;              // payloads that wait for space
   std::vector<TaskTarget*> dropped_;  // of actors that nobody can call
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;
   std::vector<OwnerChannel*> active_;  // with tasks in flight
   std::vector<std::string> news_;
+  // By key: of actors on other nodes, whose former host's end is not told yet.
+  std::unordered_map<uint32_t, GrantedLease> early_grants_;
   TickClock ticks_;
 };
 

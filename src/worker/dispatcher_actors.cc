@@ -153,14 +153,23 @@ void Dispatcher::ForgetCreation(TaskTarget* target) {
 void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Departure& departure) {
   struct Lost {
     uint32_t index;
+    uint32_t age;
     bool began;
   };
   std::vector<Lost> calls;  // oldest first
+  for (const OwnerChannel::ReturnedCall& call : channel->returned) {
+    TaskRecord* task = owner_->FindTask(call.task, call.generation);
+    if (task == nullptr || task->state != TaskState::kQueued || task->target != target || call.task == target->creation) continue;
+    target->queue.Remove(call.task);
+    task->state = TaskState::kPushed;  // as what is in the channel still
+    calls.push_back({call.task, channel->Age(call.position), false});
+  }
   TaskRecord* creation = target->creation != 0 ? owner_->Task(target->creation) : nullptr;
   bool began = creation == nullptr || creation->state != TaskState::kQueued;
   bool creation_lost = false;
   for (uint32_t index : channel->InFlight()) {
     TaskRecord* task = owner_->Task(index);
+    const uint32_t age = channel->Age(task->position);
     const bool claimed = !channel->TakeBack(task);
     if (claimed) channel->Forget(task);
     Left(channel, task);
@@ -168,9 +177,10 @@ void Dispatcher::ActorGone(OwnerChannel* channel, TaskTarget* target, const Depa
       began = claimed;
       creation_lost = true;
     } else {
-      calls.push_back({index, claimed});
+      calls.push_back({index, age, claimed});
     }
   }
+  std::stable_sort(calls.begin(), calls.end(), [](const Lost& a, const Lost& b) { return a.age > b.age; });
   const auto verdict_on = [](const TaskRecord& task, const Error& verdict) {
     return task.cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before its actor died") : verdict;
   };

@@ -20,8 +20,9 @@ constexpr int64_t kOwnerNsPerTask = 150;
 // A generous bound for how long a parked process takes to wake up on a busy machine.
 constexpr int64_t kWakeUpNs = 1'000'000;
 constexpr int64_t kLeaseIdleNs = 80'000'000;
-// Tasks of another kind that wait so long for their first lease may need what an idle one holds.
-constexpr int64_t kStarvingNs = 1'000'000;
+// Tasks of another kind that have waited so long for their first lease may need what an idle one holds; after the second time, it was not that.
+constexpr int64_t kStarvingNs = 500'000;
+constexpr int64_t kStarvedNs = 20'000'000;
 // So long fewer workers must have been enough before one goes back: a driver whose processes share cores with a worker that
 // it does not need runs slower with it.
 constexpr int64_t kSurplusNs = 20'000'000;
@@ -41,6 +42,11 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   // Not wanted any more: the withdrawal has crossed the grant.
   if (target == nullptr || target->closed || (!target->ordered && target->wanted == 0)) {
     port_->ReturnLease(granted.lease);
+    return;
+  }
+  // Until WorkerGone: with two channels, calls would go before the creation.
+  if (target->ordered && !target->channels.empty()) {
+    early_grants_[key] = granted;
     return;
   }
   channel->lease = granted.lease;
@@ -79,6 +85,22 @@ void Dispatcher::LeaseRevoked(LeaseId lease) {
   TaskTarget* target = channel->target;
   Retire(channel);
   Dispatch(target);
+  ReturnIdleBesideRevoked(target);
+}
+
+// A revoked lease goes back after its running task, which may take long. The daemon does not know that another one is idle, which
+// would do as well.
+void Dispatcher::ReturnIdleBesideRevoked(TaskTarget* target) {
+  if (!target->queue.empty()) return;
+  const bool any_revoked = std::any_of(target->channels.begin(), target->channels.end(),
+                                       [](const OwnerChannel* channel) { return channel->revoked && channel->in_flight() > 0; });
+  if (!any_revoked) return;
+  while (target->channels.size() > target->wanted) {
+    const auto idle = std::find_if(target->channels.begin(), target->channels.end(),
+                                   [](const OwnerChannel* channel) { return !channel->revoked && channel->in_flight() == 0; });
+    if (idle == target->channels.end()) return;
+    ReturnLease(*idle);
+  }
 }
 
 void Dispatcher::Retire(OwnerChannel* channel) {
@@ -105,6 +127,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
   const auto found = channels_.find(worker);
   if (found == channels_.end()) return;
   OwnerChannel* channel = found->second.get();
+  std::erase_if(early_grants_, [worker](const auto& early) { return early.second.worker == worker; });
   while (PollChannel(channel) > 0) {
   }
   TaskTarget* target = channel->target;
@@ -118,6 +141,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     ActorGone(channel, target, departure);
     ForgetChannel(channel);
     Dispatch(target);
+    if (const auto early = early_grants_.extract(target->key)) LeaseGranted(target->key, early.mapped());
     return;
   }
   const std::vector<uint32_t> tasks = channel->InFlight();
@@ -213,6 +237,7 @@ void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   if (target->ordered) return;
   const int64_t outstanding = target->outstanding();
   if (outstanding == 0) return;  // leases stay for a while, see Tick
+  MarkBusy(target);
   uint32_t usable = 0;
   for (const OwnerChannel* channel : target->channels) usable += !channel->blocked;
   if (target->progressed) {
@@ -274,15 +299,18 @@ int64_t Dispatcher::Tick(int64_t now) {
     LookForBlockedActor(target.get(), now);
     within(target->queue.empty() ? kQuietTickNs : kBusyTickNs);
   }
-  bool starves = false;
   std::erase_if(busy_, [](TaskTarget* target) {
     target->busy = target->outstanding() > 0 || target->wanted > 0 || !target->channels.empty();
     return !target->busy;
   });
+  const bool any_starves = std::any_of(busy_.begin(), busy_.end(), [now](const TaskTarget* target) {
+    const int64_t waited = now - target->backlog_since;
+    return target->outstanding() > 0 && target->channels.empty() && waited >= kStarvingNs && waited < kStarvedNs;
+  });
   for (TaskTarget* target : busy_) {
     if (target->outstanding() > 0) {
-      starves = starves || (target->channels.empty() && now - target->backlog_since > kStarvingNs);
       target->idle_since = 0;
+      ReturnIdleBesideRevoked(target);
       Rebalance(target);
       TakeBackFromSlow(target, now);
       Dispatch(target);  // room can appear without a completion, where tasks were taken back
@@ -293,7 +321,7 @@ int64_t Dispatcher::Tick(int64_t now) {
     }
     if (target->wanted == 0) continue;
     if (target->idle_since == 0) target->idle_since = now;
-    if (now - target->idle_since < (starves_ ? 0 : kLeaseIdleNs)) {
+    if (now - target->idle_since < (any_starves ? 0 : kLeaseIdleNs)) {
       within(kQuietTickNs);
       continue;
     }
@@ -301,7 +329,6 @@ int64_t Dispatcher::Tick(int64_t now) {
     port_->SetDemand(*target);
     while (!target->channels.empty()) ReturnLease(target->channels.back());
   }
-  starves_ = starves;
   return next;
 }
 
@@ -326,6 +353,7 @@ void Dispatcher::FailAll(const Error& error) {
     ForgetCreation(target.get());
   }
   leases_.clear();
+  early_grants_.clear();
   for (const auto& [worker, channel] : channels_) {
     channel->lease = {};
     while (PollChannel(channel.get()) > 0) {

@@ -1,6 +1,7 @@
 #include "worker/executor.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -10,6 +11,7 @@
 
 #include "base/kill_point.h"
 #include "model/error_codec.h"
+#include "worker/clock.h"
 #include "worker/error_stack.h"
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
@@ -22,6 +24,9 @@ namespace {
 
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
+// How soon the main thread looks again whether an owner has made room for completions, and for how long when the actor ends.
+constexpr int64_t kLateAgainNs = 1'000'000;
+constexpr int64_t kLateAtTheEndNs = 500'000'000;
 // Tasks that run inside of each other on one thread, at most.
 constexpr int kDeepestInPlace = 256;
 
@@ -117,6 +122,9 @@ void Executor::RefreshChannels() {
     for (const std::shared_ptr<Incoming>& former : kept) {
       std::lock_guard guard(former->completing);
       former->closed = std::find(channels_.begin(), channels_.end(), former) == channels_.end();
+      if (!former->closed) continue;
+      late_.fetch_sub(static_cast<uint32_t>(former->late.size()));
+      former->late.clear();
     }
   }
   page.channel_version_seen.store(version, std::memory_order_release);
@@ -131,6 +139,7 @@ bool Executor::AnyChannelHasWork() const {
 bool Executor::HasWork() const {
   if (ends()) return true;
   if (threads_ == nullptr) return AnyChannelHasWork();
+  if (late_is_news_.load(std::memory_order_relaxed)) return true;
   // Not to be had: the main thread is at work and looks again before it waits.
   std::unique_lock guard(threads_->channels, std::try_to_lock);
   return guard.owns_lock() && AnyChannelHasWork();
@@ -156,11 +165,13 @@ void Executor::TakeTasksWhile(Phase phase) {
     } else {
       std::lock_guard guard(threads_->channels);
       ran = TakeTasks();
+      CompleteLate();
     }
     if (ran > 0) continue;
     auto has_work = [this] { return HasWork(); };
     Waiting::Request request;
     request.done = has_work;
+    if (late_.load() > 0) request.deadline = NowNs() + kLateAgainNs;
     waiting_->Wait(request);
   }
 }
@@ -170,6 +181,15 @@ void Executor::Run() {
   if (threads_ != nullptr) {
     threads_->calls.Stop();
     for (Threads::Group& group : threads_->groups) group.calls.Stop();
+    const int64_t until = NowNs() + kLateAtTheEndNs;
+    while (late_.load() > 0 && NowNs() < until) {
+      {
+        std::lock_guard guard(threads_->channels);
+        RefreshChannels();
+        CompleteLate();
+      }
+      usleep(1'000);
+    }
   }
   Execution& execution = ExecutionAt(0);
   if (execution.destroy_actor != nullptr) std::exchange(execution.destroy_actor, nullptr)(std::exchange(execution.actor, nullptr));

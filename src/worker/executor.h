@@ -74,8 +74,16 @@ class Executor {
       payload.Reclaim(shm::Before{view.header->completions_consumed.load(std::memory_order_acquire)});
     }
     // With threads only:
-    std::mutex completing;  // over all that completions touch, and the flag
+    std::mutex completing;  // over all that completions touch, and the rest
     bool closed = false;    // the memory is not ours any more
+    // Completions for which the owner has made no room so far: it is slow, or stopped, and others need not wait for it. At most
+    // as many as it has calls under way.
+    struct Late {
+      shm::TaskBody task;
+      Outcome outcome;
+      std::vector<unsigned char> bytes;
+    };
+    std::deque<Late> late;
   };
   struct CachedCode {
     manta_function_id id{};
@@ -124,6 +132,8 @@ class Executor {
   void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                    const unsigned char* payload, std::string_view name);
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  bool CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  void CompleteLate();
   void EndActor(const char* reason);
   void TakeTasksWhile(Phase phase);
   bool ends() const {
@@ -147,6 +157,8 @@ class Executor {
   uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
   Interrupts interrupts_;
+  std::atomic<uint32_t> late_{0};           // completions in `late`, of all channels
+  std::atomic<bool> late_is_news_{false};   // the main thread has not looked since one was added
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended
   std::atomic<Phase> phase_{Phase::kRunning};
   std::atomic<bool> actor_was_restarted_{false};

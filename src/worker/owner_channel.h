@@ -91,6 +91,8 @@ class OwnerChannel {
   bool worker_waits() const {
     return !remote() && (worker_page_->activity.load(std::memory_order_relaxed) & shm::kBlocked) != 0;
   }
+  // How long ago that position was written, in slots.
+  uint32_t Age(uint32_t position) const { return slots_.position() - position; }
   // Tasks pushed and not forgotten, oldest first.
   std::vector<uint32_t> InFlight() const;
 
@@ -111,6 +113,13 @@ class OwnerChannel {
   bool revoked = false;          // no more pushes; return the lease when nothing is in flight
   bool blocked = false;          // its task waits: no more pushes, what is unclaimed comes back
   bool slow = false;             // its task takes long: the same, until it ends
+  // Of an actor on another node, whose host has died: calls that came back without having begun, and wait in the target's queue.
+  struct ReturnedCall {
+    uint32_t task;
+    uint32_t generation;
+    uint32_t position;
+  };
+  std::vector<ReturnedCall> returned;
   bool progressed = false;       // completions came since progress_at was set
   int64_t progress_at = 0;
   uint32_t active_index = 0;     // in the dispatcher's list of channels with tasks in flight, + 1

@@ -110,6 +110,8 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.actor_creator = target.options.actor.creator.value;
     message.actor_serial = target.options.actor.serial;
     runtime_->control_->Queue(std::move(message));
+    // If no lease comes soon, some that are idle go back (Dispatcher::Tick).
+    if (!target.ordered && target.wanted > 0 && target.channels.empty()) runtime_->control_->TickNow();
   }
   void ReturnLease(LeaseId lease) override {
     wire::ReturnLeaseT message;

@@ -19,6 +19,8 @@ namespace {
 using contracts::Text;
 
 constexpr char kClassName[] = "manta::Steward";
+// That may end while they are asked, one after the other.
+constexpr int kMostStewards = 10;
 
 // ---- What the asker writes
 
@@ -259,7 +261,13 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
 
 Result<ActorRecord*> Steward::Create(const manta_task_spec& constructor, const TargetOptions& shape,
                                      const manta_actor_options& options) {
-  for (bool again : {true, false}) {
+  if (constructor.num_dependencies > 0) {
+    // Here, where nothing else waits behind it.
+    std::vector<manta_bytes> values(constructor.num_dependencies);
+    Result<> got = runtime_->Get(reinterpret_cast<ObjectRecord* const*>(constructor.dependencies), values.size(), -1, values.data());
+    if (!got) return got.error();
+  }
+  for (int attempts = kMostStewards; attempts > 0; --attempts) {
     Result<ActorRecord*> steward = Employ();
     if (!steward) return steward.error();
     Result<Answer> answer = Ask(*steward, constructor, shape, options);
@@ -268,7 +276,7 @@ Result<ActorRecord*> Steward::Create(const manta_task_spec& constructor, const T
     runtime_->actors().Release(*steward);
     if (answer) return runtime_->actors().Import(answer->actor, true);
     // It may just have ended with its last actor.
-    if (!died || !again) return answer.error();
+    if (!died || attempts == 1) return answer.error();
   }
   return MakeError(MANTA_ERROR_SYSTEM, "unreachable");
 }

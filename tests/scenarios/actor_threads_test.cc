@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/cluster_test.h"
+#include "tests/support/driver_process.h"
 
 namespace manta_test {
 namespace {
@@ -157,6 +158,42 @@ TEST_F(ActorThreads, TheyFinishTheirCallsWhenNobodyHasAHandleAnyMore) {
   EXPECT_THROW(manta::Get(running, 300), manta::GetTimeoutError);
   std::ofstream(path).flush();
   EXPECT_EQ(*manta::Get(running, 5'000), 1);
+}
+
+class ActorThreadsOfTwoCallers : public ClusterTest {};
+
+// One stops with far more results to come than its completion ring has entries.
+TEST_F(ActorThreadsOfTwoCallers, ACallerThatDoesNotReadHoldsUpNoOther) {
+  StartedCluster cluster;
+  manta::Config config;
+  config.address = cluster.address();
+  config.ray_namespace = "shared";
+  DriverProcess other([&](const DriverProcess::Say& say) {
+    manta::Init(config);
+    {
+      while (!manta::GetActor<Gate>("gate")) usleep(1'000);
+      const Handle gate = *manta::GetActor<Gate>("gate");
+      manta::Get(gate.Task(&Gate::Pid).Remote());
+      std::vector<manta::ObjectRef<int>> calls;
+      for (int i = 0; i < 3'000; ++i) calls.push_back(gate.Task(&Gate::Pid).Remote());
+      say("called");
+      for (const auto& call : calls) manta::Get(call);
+    }
+    manta::Shutdown();
+  });
+  manta::Init(config);
+  {
+    const Handle gate = manta::Actor<Gate>().SetName("gate").SetMaxConcurrency(2).Remote();
+    ASSERT_EQ(other.Hear(10s).value_or("nothing"), "called");
+    other.Signal(SIGSTOP);
+    for (int i = 0; i < 10; ++i) {
+      manta::Get(gate.Task(&Gate::Pid).Remote(), 5'000);
+      usleep(10'000);
+    }
+    other.Signal(SIGCONT);
+    EXPECT_TRUE(other.Succeeds(20s));
+  }
+  manta::Shutdown();
 }
 
 TEST_F(ActorThreads, ExitActorLetsWhatRunsFinish) {

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <numeric>
 #include <set>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -302,6 +304,49 @@ TEST_F(Nested, TheErrorThatATaskLetsPassIsStillWhatItWas) {
     EXPECT_NE(std::string(error.what()).find("SIGABRT"), std::string::npos) << error.what();
   }
   EXPECT_THROW(manta::Get(parent), manta::TaskError);
+}
+
+int Touch(const std::string& file) {
+  std::ofstream(file).flush();
+  return 1;
+}
+// Busy, as far as anybody can tell, until its child has run.
+bool SeesItsChild(const std::string& file) {
+  const auto child = manta::Task(Touch).Remote(file);
+  for (int i = 0; i < 3'000 && access(file.c_str(), F_OK) != 0; ++i) usleep(1'000);
+  return access(file.c_str(), F_OK) == 0;
+}
+int Rest(int milliseconds) {
+  usleep(static_cast<useconds_t>(milliseconds) * 1'000);
+  return milliseconds;
+}
+
+// The driver holds the leases of both CPUs and needs one.
+TEST_F(Nested, AChildGetsTheCpuThatNobodyUses) {
+  for (int round = 0; round < 20; ++round) {
+    const auto one = manta::Task(Rest).Remote(6);
+    const auto two = manta::Task(Rest).Remote(6);
+    manta::Get(one);
+    manta::Get(two);
+    ASSERT_TRUE(*manta::Get(manta::Task(SeesItsChild).Remote(root() + "/" + std::to_string(round)))) << "in round " << round;
+  }
+}
+
+int ThrowOnce(const std::string& file) {
+  usleep(150'000);  // longer than leases are kept for a task that runs elsewhere
+  if (access(file.c_str(), F_OK) == 0) return 1;
+  std::ofstream(file).flush();
+  throw std::runtime_error("at first");
+}
+int TryTwice(const std::string& file) {
+  return *manta::Get(manta::Task(ThrowOnce).SetRetryExceptions().SetMaxRetries(2).Remote(file));
+}
+
+// It ran in its parent's place at first, and in a worker of its own then.
+TEST_F(Nested, AChildThatIsTriedAgainGivesItsLeaseBack) {
+  EXPECT_EQ(*manta::Get(manta::Task(TryTwice).Remote(root() + "/tried")), 1);
+  const double cpus = manta::ClusterResources()["CPU"];
+  EXPECT_TRUE(Eventually(5s, [&] { return manta::AvailableResources()["CPU"] == cpus; }));
 }
 
 }  // namespace
