@@ -137,10 +137,10 @@ bool ActorLinks::BeginAdoption() {
   return true;
 }
 
-void ActorLinks::EndAdoption(bool adopted) {
+void ActorLinks::EndAdoption() {
   std::lock_guard guard(owner_->lock());
   --adoptions_;
-  ends_with_last_actor_ = ends_with_last_actor_ || adopted;
+  ends_with_last_actor_ = true;
   control_->WakeTicker();  // it may be dead already
 }
 

@@ -61,9 +61,9 @@ class ActorLinks {
   // The record of an actor that this process knows already, retained; nullptr when it is forgotten, since it is dead.
   ActorRecord* FindKnown(const ActorId& id);
   // Between the two this process, a steward, creates an actor for another one. False: it is about to end, and takes no more.
-  // From the first `adopted` on it ends for good when no actor that it has created needs it: each is dead, or alive for the last time.
+  // From then on it ends for good when no actor that it has created needs it: each is dead, or alive for the last time.
   bool BeginAdoption();
-  void EndAdoption(bool adopted);
+  void EndAdoption();
   // The last release in all processes ends the actor after the calls that were submitted, unless it is detached.
   void Release(ActorRecord* actor);
   ObjectRecord* LifeOf(const ActorRecord* actor);

@@ -157,7 +157,7 @@ void Adopt(manta_call* call) {
           ? MakeError(MANTA_ERROR_OBJECT_LOST, "an argument of the actor's constructor is gone")
           : CreateFrom(*adoption, dependencies, runtime, *static_cast<Office*>(call->actor), &existed);
   Release(dependencies);
-  runtime.actors().EndAdoption(actor && !existed);
+  runtime.actors().EndAdoption();
   if (!actor) return Fail(call, actor.error());
   runtime.actors().Release(*actor);
   const wire::Adopted adopted((*actor)->id.creator.value, (*actor)->id.serial, existed);
