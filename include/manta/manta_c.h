@@ -196,7 +196,8 @@ MANTA_API manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object
 
 /* Creates an object of `size` bytes whose value contains the references `nested`. The caller writes *data, then
  * calls manta_put_seal, then may share the reference. Large values are written in shared memory, without a copy
- * (64-byte aligned). Errors: OBJECT_TOO_LARGE, OBJECT_STORE_FULL after a bounded wait. */
+ * (64-byte aligned). A reference that is released before the seal gives the object up. Errors: OBJECT_TOO_LARGE, OBJECT_STORE_FULL
+ * after a bounded wait. */
 MANTA_API manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested,
                                        size_t num_nested, void** data, manta_ref** out);
 MANTA_API void manta_put_seal(manta_ref* ref);

@@ -217,6 +217,9 @@ void LeaseTable::WorkerRetires(Nanoseconds now, ProcessId id) {
   PoolWorker* worker = pool_.Find(id);
   if (worker == nullptr) return;
   if (worker->state == State::kLeased) {
+    // Its owner does not want another one, and will say so.
+    DemandRecord* demand = leases_.at(worker->lease).demand;
+    if (demand->wanted > 0) --demand->wanted;
     EndLease(now, worker->lease, false);
     pool_.MakeStopping(worker);
   }

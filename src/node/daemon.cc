@@ -65,6 +65,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   Result<std::unique_ptr<ControlArena>> arena = ControlArena::Create(control);
   if (!arena) return arena.error();
   daemon->control_ = std::move(arena).value();
+  daemon->kept_pages_ = std::make_unique<KeptPages>(loop, *daemon->control_);
   Result<std::unique_ptr<ObjectSpace>> objects =
       ObjectSpace::Create(loop, log, daemon->processes_, *daemon->control_,
                           options.object_store_bytes, options.object_wait);
@@ -575,6 +576,8 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   if (!process->actor_account.empty()) for_peers.message += "\n" + process->actor_account;
   const bool far = process->far;
   const bool announced = !far && process->role != wire::Role::Tool;
+  const bool is_driver = process->role == wire::Role::Driver;  // whose process may go on
+  const pid_t pid = process->pid;
   recorder_->Gone(*process, cause);
   if (far_channels_ && !far) far_channels_->WorkerGone(id);
   const std::map<ProcessId, SlotList> missed = objects_->ProcessGone(id);
@@ -597,7 +600,13 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
     copies_->LookAtOrigins();
   }
   processes_.Remove(id);
-  if (page && !far) control_->ReleasePage(*page);
+  if (page && !far) {
+    if (is_driver) {
+      kept_pages_->Release(*page, pid);
+    } else {
+      control_->ReleasePage(*page);
+    }
+  }
   if (announced) cluster_->AnnounceGone(id, for_peers);
   for (ProcessId peer : peers) {
     const Process* known = processes_.Find(peer);

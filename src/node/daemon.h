@@ -18,6 +18,7 @@
 #include "node/event_loop.h"
 #include "node/far_channels.h"
 #include "node/far_demands.h"
+#include "node/kept_pages.h"
 #include "node/lease_service.h"
 #include "node/list_service.h"
 #include "node/listener.h"
@@ -155,6 +156,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   ProcessTable processes_;
   std::unique_ptr<NodeRecorder> recorder_;
   std::unique_ptr<ControlArena> control_;
+  std::unique_ptr<KeptPages> kept_pages_;
   std::unique_ptr<ObjectSpace> objects_;
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<WorkerPool> workers_;

@@ -114,11 +114,8 @@ void Daemon::OnWorkerGoodbye(Process& sender, const wire::Goodbye& message) {
     retired.reason = reason;
     cluster_->SendToNode(std::move(retired));
   }
-  workers_->OnWorkerRetires(sender.id, reason);
+  workers_->OnWorkerRetires(sender.id);
   leases_->ActorEnded(sender.id, reason);
-  const JobId job = sender.job;
-  sender.detached = false;
-  EndJobIfOver(job);
 }
 
 void Daemon::OnKillActor(const wire::KillActor& message) {

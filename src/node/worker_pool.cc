@@ -464,11 +464,9 @@ void WorkerPool::Kill(Worker& worker) {
   worker.timer->ExpireAfter(kSecond);
 }
 
-void WorkerPool::OnWorkerRetires(ProcessId id, const std::string& reason) {
+void WorkerPool::OnWorkerRetires(ProcessId id) {
   const auto found = workers_.find(id);
-  if (found == workers_.end()) return;
-  found->second.told_to_end = true;
-  if (found->second.stop_reason.empty()) found->second.stop_reason = reason;
+  if (found != workers_.end()) found->second.retires = found->second.told_to_end = true;
 }
 
 void WorkerPool::OnWorkerGoodbye(ProcessId id, const std::string& reason) {
@@ -571,7 +569,7 @@ std::vector<WorkerPool::WorkerInfo> WorkerPool::List() const {
       state = "ending";
     } else if (!worker.ready) {
       state = "starting";
-    } else if (!worker.stop_reason.empty()) {
+    } else if (!worker.stop_reason.empty() || worker.retires) {
       state = "stopping";
     }
     list.push_back({id, worker.pid, state, worker.log});

@@ -79,7 +79,7 @@ class WorkerPool {
   // Events. False: this worker is unknown or was given up.
   bool OnWorkerHello(ProcessId worker, pid_t pid);
   // It gets no more work and ends by itself, when others have let go of its objects.
-  void OnWorkerRetires(ProcessId id, const std::string& reason);
+  void OnWorkerRetires(ProcessId id);
   void OnWorkerGoodbye(ProcessId worker, const std::string& reason);
   void OnWorkerLost(ProcessId worker, const std::string& reason);  // its socket is closed
   void OnZygoteHello(uint64_t zygote, const std::shared_ptr<Connection>& connection);
@@ -123,6 +123,7 @@ class WorkerPool {
     uint64_t round = 0;         // of the executable's attempts
     pid_t pid = 0;
     bool ready = false;         // said Hello
+    bool retires = false;
     bool told_to_end = false;
     bool socket_closed = false;
     bool killed = false;

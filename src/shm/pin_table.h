@@ -35,6 +35,14 @@ struct ObjectSlot {
   uint64_t owner;  // process id, for listings
 };
 
+// The lessee's step from writing to sealed. Nothing, if the daemon has taken the slot back meanwhile: the process was given up.
+template <class A>
+void Seal(ObjectSlot<A>& object, uint32_t generation) {
+  uint64_t expected = ObjectWord(generation, ObjectState::kWriting);
+  object.word.compare_exchange_strong(expected, ObjectWord(generation, ObjectState::kSealed), std::memory_order_release,
+                                      std::memory_order_relaxed);
+}
+
 constexpr uint64_t PinWord(uint32_t slot, uint32_t generation) {
   return (uint64_t{slot} + 1) << 32 | generation;
 }
@@ -55,6 +63,12 @@ struct PinTable {
     }
     entries[entry].store(0, std::memory_order_release);
     return false;
+  }
+
+  // For who has the object by other means, and is about to lose those: its memory stays, whatever becomes of the object.
+  void Keep(uint32_t entry, uint32_t slot, uint32_t generation) {
+    if (used.load(std::memory_order_relaxed) <= entry) used.store(entry + 1, std::memory_order_seq_cst);
+    entries[entry].store(PinWord(slot, generation), std::memory_order_seq_cst);
   }
 
   // Reads of the object that came before stay before.

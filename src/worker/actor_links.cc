@@ -219,6 +219,9 @@ ObjectRecord* ActorLinks::LifeOf(const ActorRecord* actor) {
 }
 
 Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string& ray_namespace) {
+  if (name.size() > kMostName || ray_namespace.size() > kMostName) {
+    return MakeError(MANTA_ERROR_ACTOR_NOT_FOUND, "names of actors and of namespaces have at most " + std::to_string(kMostName) + " bytes");
+  }
   wire::FindActorT question;
   question.request = searches_.NewRequest();
   question.name = name;

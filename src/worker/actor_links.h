@@ -45,6 +45,9 @@ class ActorLinks {
              NodeMemory* memory);
   ~ActorLinks();
 
+  // Bytes of a name, and of a namespace.
+  static constexpr size_t kMostName = 64 << 10;
+
   // A record for a new actor whose creation task the caller submits next, and then calls ConcludeCreation. For a named one the daemon is asked first: errors are
   // ACTOR_NAME_TAKEN; with get_if_exists the existing actor comes back (`*existed` true: nothing to submit).
   Result<ActorRecord*> Create(const std::string& class_name, TargetOptions shape,

@@ -14,6 +14,13 @@
 #include "worker/shared_objects.h"
 
 namespace manta::worker {
+namespace {
+
+// Of what an exception says: it has to fit into one frame with others.
+constexpr size_t kMostMessage = 4 << 20;
+
+}  // namespace
+
 const manta_call_ops Execution::kOps = {
     .allocate_result = [](manta_call* call, uint32_t index, size_t size, manta_ref* const* nested,
                           size_t num_nested) -> void* {
@@ -58,11 +65,20 @@ Execution::Execution(Owner* owner, References* references, SharedObjects* shared
 void Execution::Fail(const manta_failure& failure, std::string_view passed_stack) {
   failed_ = true;
   error_ = MakeError(failure.kind, failure.message);
+  if (const size_t size = error_.message.size(); size > kMostMessage) {
+    error_.message.resize(kMostMessage);
+    error_.message += "... (" + std::to_string(size - kMostMessage) + " bytes more)";
+  }
   if (failure.type_name != nullptr) error_.type_name = stacks::Demangled(failure.type_name);
   if (failure.kind == MANTA_ERROR_TASK) error_.stack = StackText(throw_stack_, passed_stack);
 }
 
 void* Execution::AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested) {
+  if (num_nested > References::kMostInOneValue) {
+    failed_ = true;
+    error_ = References::TooMany(num_nested);
+    return nullptr;
+  }
   if (index >= staged_.size()) staged_.resize(index + 1);
   any_staged_ = true;
   Staged& staged = staged_[index];

@@ -363,24 +363,51 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   execution.Done();
 }
 
-bool Executor::PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body) {
+Result<> Executor::PlaceList(Incoming& channel, std::span<const unsigned char> list, shm::CompletionBody* body) {
   channel.ReclaimPayload();
-  const std::optional<uint32_t> offset =
-      channel.payload.Allocate(outcome.size, channel.completions.position());
+  const auto bytes = static_cast<uint32_t>(list.size());
+  const std::optional<uint32_t> offset = channel.payload.Allocate(bytes, channel.completions.position());
   if (offset) {
-    std::memcpy(channel.view.result_payload + *offset, outcome.bytes, outcome.size);
+    std::memcpy(channel.view.result_payload + *offset, list.data(), bytes);
     body->payload_offset = *offset;
-    body->payload_bytes = outcome.size;
+    body->payload_bytes = bytes;
     body->flags |= shm::kResultsInRing;
-    return true;
+    return {};
   }
-  Result<shm::SharedHandle> handle = shared_->Allocate(outcome.size, ProcessId{channel.view.header->owner});
-  if (!handle) return false;
-  std::memcpy(shared_->Writable(handle.value()), outcome.bytes, outcome.size);
+  Result<shm::SharedHandle> handle = shared_->Allocate(bytes, ProcessId{channel.view.header->owner});
+  if (!handle) return handle.error();
+  std::memcpy(shared_->Writable(handle.value()), list.data(), bytes);
   shared_->Seal(handle.value());
   std::memcpy(body->inline_result, &handle.value(), sizeof(shm::SharedHandle));
   body->flags |= shm::kResultsShared;
-  return true;
+  return {};
+}
+
+// In the place of results whose list found no room; those that had room have nobody to free them.
+void Executor::PlaceError(Incoming& channel, const Outcome& lost, const Error& error, shm::CompletionBody* body) {
+  {
+    std::lock_guard guard(owner_->lock());
+    ResultReader reader(lost.bytes, lost.size);
+    for (ResultReader::Entry entry; reader.Next(&entry);) {
+      shm::SharedHandle handle;
+      if (entry.kind != shm::ValueKind::kShared || entry.size != sizeof handle) continue;
+      std::memcpy(&handle, entry.bytes, sizeof handle);
+      owner_->FreeLater(handle);
+    }
+  }
+  body->status = shm::TaskStatus::kNotRunnable;
+  body->flags = shm::kResultsInRing;
+  body->payload_bytes = body->payload_offset = 0;
+  const std::string encoded = model::EncodeError(error);
+  std::vector<unsigned char> list;
+  ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  // Without room even for this the list stays empty, and says so.
+  const std::optional<uint32_t> offset =
+      channel.payload.Allocate(static_cast<uint32_t>(list.size()), channel.completions.position());
+  if (!offset) return;
+  std::memcpy(channel.view.result_payload + *offset, list.data(), list.size());
+  body->payload_offset = *offset;
+  body->payload_bytes = static_cast<uint32_t>(list.size());
 }
 
 void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
@@ -397,10 +424,8 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   body->flags = outcome.has_kept ? shm::kKeptReferences : 0;
   body->inline_bytes = 0;
   if (outcome.is_list) {
-    if (!PlaceList(channel, outcome, body)) {
-      body->status = shm::TaskStatus::kNotRunnable;  // no room even for the error: an empty list says so
-      body->payload_bytes = body->payload_offset = 0;
-      body->flags = shm::kResultsInRing;
+    if (Result<> placed = PlaceList(channel, {outcome.bytes, outcome.size}, body); !placed) {
+      PlaceError(channel, outcome, placed.error(), body);
     }
   } else {
     body->inline_bytes = static_cast<uint16_t>(outcome.size);

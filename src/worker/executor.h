@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,7 +118,8 @@ class Executor {
   Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
   // `now`: when the task ended.
   void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now);
-  bool PlaceList(Incoming& channel, const Outcome& outcome, shm::CompletionBody* body);
+  Result<> PlaceList(Incoming& channel, std::span<const unsigned char> list, shm::CompletionBody* body);
+  void PlaceError(Incoming& channel, const Outcome& lost, const Error& error, shm::CompletionBody* body);
   Execution& ExecutionAt(size_t depth);
   static thread_local ThreadState* pool_state_;  // of the threads of pools
   ThreadState& State() { return pool_state_ != nullptr ? *pool_state_ : main_; }

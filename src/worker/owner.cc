@@ -93,9 +93,7 @@ ObjectRecord* Owner::BeginSharedPut(const shm::SharedHandle& handle) {
 void Owner::Seal(ObjectRecord* object) {
   ValueState state = ValueState::kInline;
   if (object->arena_owned) {
-    memory_->Slot(object->shared.slot)
-        .word.store(shm::ObjectWord(object->shared.generation, shm::ObjectState::kSealed),
-                    std::memory_order_release);
+    shm::Seal(memory_->Slot(object->shared.slot), object->shared.generation);
     state = ValueState::kShared;
   } else if (object->size > sizeof object->bytes) {
     state = ValueState::kHeap;
@@ -160,7 +158,7 @@ void Owner::ReleaseLocked(ObjectRecord* object) {
 void Owner::FreeUnlisted(ObjectRecord* object) {
   if (object->references.load(std::memory_order_relaxed) > 0) return;
   const bool pending = object->state.load(std::memory_order_relaxed) == ValueState::kPending;
-  if (!pending || (object->task == 0 && !object->sealing)) FreeObject(object);
+  if (!pending || object->task == 0) FreeObject(object);
 }
 
 ObjectRecord* Owner::FindObject(uint32_t index, uint32_t generation) const {
@@ -179,6 +177,14 @@ void Owner::FreeObject(ObjectRecord* object) {
   objects_.Free(object->index, object);
 }
 
+void Owner::FreeShared(ObjectRecord* object) {
+  if (object->arena_owned) FreeLater(object->shared);
+  if (object->pinned && !abandoned_) {
+    memory_->my_page().pins.Unpin(object->size);
+    free_pins_.push_back(object->size);
+  }
+}
+
 void Owner::FreeValue(ObjectRecord* object) {
   switch (object->state.load(std::memory_order_relaxed)) {
     case ValueState::kHeap:
@@ -188,13 +194,16 @@ void Owner::FreeValue(ObjectRecord* object) {
       delete object->error;
       break;
     case ValueState::kShared:
-      if (object->arena_owned) FreeLater(object->shared);
-      if (object->pinned && !abandoned_) {
-        memory_->my_page().pins.Unpin(object->size);
-        free_pins_.push_back(object->size);
-      }
+      FreeShared(object);
       break;
     case ValueState::kPending:
+      if (!object->sealing) break;  // else a put that was given up
+      if (object->arena_owned) {
+        FreeShared(object);
+      } else if (object->size > sizeof object->bytes) {
+        heap_.Free(object->heap, object->size);
+      }
+      break;
     case ValueState::kInline:
       break;
   }
@@ -218,14 +227,32 @@ void Owner::RemoveWaiter(ObjectRecord* object, Waiter* waiter) {
   }
 }
 
-void Owner::SetPinned(ObjectRecord* object, const shm::SharedHandle& handle) {
-  uint32_t entry = next_pin_;
+bool Owner::TakePin(uint32_t* entry) {
   if (!free_pins_.empty()) {
-    entry = free_pins_.back();
+    *entry = free_pins_.back();
     free_pins_.pop_back();
-  } else if (next_pin_ < shm::kPinsPerProcess) {
-    ++next_pin_;
-  } else {
+    return true;
+  }
+  if (next_pin_ == shm::kPinsPerProcess) return false;
+  *entry = next_pin_++;
+  return true;
+}
+
+void Owner::PinOwned() {
+  objects_.ForEach([this](uint32_t, ObjectRecord& object) {
+    if (!object.in_use || !object.arena_owned || object.pinned) return;
+    if (object.references.load(std::memory_order_relaxed) == 0 && !object.sealing) return;
+    uint32_t entry;
+    if (!TakePin(&entry)) return;
+    memory_->my_page().pins.Keep(entry, object.shared.slot, object.shared.generation);
+    object.pinned = true;
+    object.size = entry;
+  });
+}
+
+void Owner::SetPinned(ObjectRecord* object, const shm::SharedHandle& handle) {
+  uint32_t entry;
+  if (!TakePin(&entry)) {
     return SetError(object, MakeError(MANTA_ERROR_OBJECT_STORE_FULL,
                                       "this process holds " + std::to_string(shm::kPinsPerProcess) +
                                           " large objects of other processes already: let some of them go first"));

@@ -141,6 +141,10 @@ class Owner {
   // that says why not.
   void SetPinned(ObjectRecord* object, const shm::SharedHandle& handle);
 
+  // [lock] Before this process leaves the cluster: the memory of its own shared objects that the program still refers to, or writes, is
+  // not given to others while it does. Of as many as there is room for in the pin table.
+  void PinOwned();
+
   // [lock] Hands a shared object that no record names to the daemon with the next batch.
   void FreeLater(const shm::SharedHandle& handle) {
     freed_.push_back(handle);
@@ -183,6 +187,8 @@ class Owner {
   uint32_t objects_in_use() const { return objects_.used(); }
 
  private:
+  // An entry of the pin table that is free, if there is one.
+  bool TakePin(uint32_t* entry);
   using Objects = Slab<ObjectRecord, Owner>;
   using Tasks = Slab<TaskRecord, Owner>;
 
@@ -201,6 +207,7 @@ class Owner {
   void NotifyDependents(ObjectRecord* object, Dependent* dependents);
   void FreeObject(ObjectRecord* object);
   void FreeValue(ObjectRecord* object);
+  void FreeShared(ObjectRecord* object);
 
   const ProcessId process_;
   NodeMemory* const memory_;

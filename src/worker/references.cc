@@ -84,6 +84,12 @@ ObjectRecord* References::Import(const ObjectId& id) {
   return gone;
 }
 
+Error References::TooMany(size_t references) {
+  return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the value contains " + std::to_string(references) + " references: " +
+                                                     std::to_string(kMostInOneValue) +
+                                                     " is the most; divide it into several objects");
+}
+
 void References::Publish(ObjectRecord* object) {
   if (object->borrowed || object->listed) return;
   object->listed = true;

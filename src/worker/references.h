@@ -57,6 +57,10 @@ class References final : public BorderListener {
   // Others will hear of it.
   void Publish(ObjectRecord* object);
 
+  // In one value: who asks for it is told of them in one frame.
+  static constexpr size_t kMostInOneValue = 1'000'000;
+  static Error TooMany(size_t references);
+
   // Objects of this process that others may know.
   uint32_t listed() const { return listed_; }
 

@@ -22,6 +22,7 @@ namespace manta::worker {
 namespace {
 
 constexpr int64_t kHandshakeNs = 10'000'000'000;
+constexpr int64_t kLastCallsNs = 2'000'000'000;
 // A wait that looks less often than this was not long enough for the flight recorder to read the clock again.
 constexpr uint32_t kFewLooks = 64;
 
@@ -244,6 +245,7 @@ void Runtime::Close() {
   if (!closed_.exchange(true)) {
     shut_down_.store(true);
     FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
+    KeepMemoryInUse();
     wire::GoodbyeT goodbye;
     if (executor_ != nullptr) goodbye.reason = executor_->end_reason();
     control_->Queue(std::move(goodbye));
@@ -255,6 +257,17 @@ void Runtime::Close() {
   owner_->set_freed_hook([] {});
   std::lock_guard guard(owner_->lock());
   actors_->ForgetLives();
+}
+
+// After the goodbye the daemon gives what this process has in the arena to others. A worker ends; a driver goes on, and may still read
+// and write there: in views that outlive Shutdown, and in a put that another thread has begun.
+void Runtime::KeepMemoryInUse() {
+  if (!is_driver_) return;
+  { std::lock_guard payload(payload_mutex_); }  // none is being written from here on
+  // Calls that wait have failed; one that was given space still makes a record of it.
+  for (int64_t until = NowNs() + kLastCallsNs; calls_.load() > 0 && NowNs() < until;) usleep(100);
+  std::lock_guard guard(owner_->lock());
+  owner_->PinOwned();
 }
 
 void Runtime::FailAll(const Error& error) {
@@ -410,6 +423,7 @@ void Runtime::AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t 
 }
 
 void Runtime::OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space) {
+  std::lock_guard payload(payload_mutex_);
   const TaskRecord* task;
   {
     std::lock_guard guard(owner_->lock());
@@ -485,6 +499,7 @@ ObjectRecord* Runtime::Import(const ObjectId& id) {
 Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,
                            ObjectRecord** out) {
   if (!OwnsAll(Objects(nested), num_nested)) return ForeignReference("Put");
+  if (num_nested > References::kMostInOneValue) return References::TooMany(num_nested);
   std::vector<ObjectRecord*> inners;
   for (size_t i = 0; i < num_nested; ++i) {
     inners.push_back(reinterpret_cast<ObjectRecord*>(nested[i]));
@@ -767,6 +782,11 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
        {check("max_restarts", options.max_restarts, -1), check("max_task_retries", options.max_task_retries, -1),
         check("max_pending_calls", options.max_pending_calls, -1)}) {
     if (!checked) return checked.error();
+  }
+  for (const char* name : {options.name, options.ray_namespace}) {
+    if (name == nullptr || strlen(name) <= ActorLinks::kMostName) continue;
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of an actor, or of its namespace, has " + std::to_string(strlen(name)) +
+                                                       " bytes: " + std::to_string(ActorLinks::kMostName) + " is the most");
   }
   TargetOptions shape;
   {

@@ -138,6 +138,7 @@ class Runtime {
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
+  void KeepMemoryInUse();
 
   const bool is_driver_;
   const wire::WelcomeT welcome_;
@@ -165,6 +166,7 @@ class Runtime {
   std::atomic<bool> closed_{false};
   std::atomic<bool> shut_down_{false};  // closed_ for that reason
   std::atomic<uint32_t> calls_{0};  // see Call
+  std::mutex payload_mutex_;        // held while a payload is written into the arena; outside of the owner's lock
   std::mutex blocked_mutex_;
   uint32_t blocked_ = 0;  // threads that run tasks and wait
 };

@@ -29,8 +29,7 @@ Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner
 
 void SharedObjects::Seal(const shm::SharedHandle& handle) {
   MANTA_KILL_POINT("object.written");
-  memory_->Slot(handle.slot).word.store(
-      shm::ObjectWord(handle.generation, shm::ObjectState::kSealed), std::memory_order_release);
+  shm::Seal(memory_->Slot(handle.slot), handle.generation);
   MANTA_KILL_POINT("object.sealed");
 }
 

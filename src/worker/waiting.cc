@@ -130,6 +130,8 @@ bool Waiting::Spin(const Request& request) {
   for (uint32_t turns = 0;; ++turns) {
     const bool any = LookForWork(request);
     if (request.done()) return true;
+    // Also while others' results come in without end.
+    if (request.deadline >= 0 && (any || (turns & 15) == 0) && NowNs() >= request.deadline) return false;
     if (any) {
       turns = 0;
       quiet_since = given_away = 0;

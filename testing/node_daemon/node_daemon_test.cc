@@ -855,7 +855,8 @@ TEST(Objects, PinnedOnesStayUntilTheLastPinGoes) {
       Eventually([&] { return StateOf(driver, object->slot) == shm::ObjectState::kFree; }));
 }
 
-TEST(Objects, ADeadProcessesPinsDoNotCount) {
+// The process of this test: it goes on, and may still read.
+TEST(Objects, PinsOfADriverThatHasLeftCountAsLongAsItLives) {
   Cluster cluster;
   Peer& driver = cluster.driver();
   auto guest = cluster.Connect();
@@ -869,9 +870,43 @@ TEST(Objects, ADeadProcessesPinsDoNotCount) {
   Free(driver, object->slot, object->generation);
   usleep(50'000);
   EXPECT_EQ(StateOf(driver, object->slot), shm::ObjectState::kDying);
-  guest->Close();
+  guest->Send(wire::GoodbyeT{});
+  usleep(100'000);
+  EXPECT_EQ(StateOf(driver, object->slot), shm::ObjectState::kDying);
+  guest->my_page().pins.Unpin(0);
   EXPECT_TRUE(
       Eventually([&] { return StateOf(driver, object->slot) == shm::ObjectState::kFree; }));
+}
+
+TEST(Objects, ADeadDriversPinsDoNotCount) {
+  Cluster cluster;
+  Peer& driver = cluster.driver();
+  const auto object = Put(driver, 1 << 20);
+  ASSERT_NE(object, nullptr);
+  int done[2];
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto guest = cluster.Connect();
+    wire::HelloT hello = cluster.DriverHello();
+    hello.pid = getpid();
+    hello.secret = SecretOf(cluster);
+    const bool pinned = guest->Join(std::move(hello)) &&
+                        guest->my_page().pins.Pin(0, object->slot, object->generation, guest->object_slot(object->slot));
+    if (write(done[1], pinned ? "+" : "-", 1) == 1) pause();
+    _exit(1);
+  }
+  char answer = 0;
+  ASSERT_EQ(read(done[0], &answer, 1), 1);
+  EXPECT_EQ(answer, '+');
+  Free(driver, object->slot, object->generation);
+  usleep(50'000);
+  EXPECT_EQ(StateOf(driver, object->slot), shm::ObjectState::kDying);
+  kill(child, SIGKILL);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(
+      Eventually([&] { return StateOf(driver, object->slot) == shm::ObjectState::kFree; }));
+  for (const int end : done) close(end);
 }
 
 TEST(Objects, ADeadWorkersAreFreedOrHandedToTheirOwner) {

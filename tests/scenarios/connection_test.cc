@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "tests/support/cluster_test.h"
+#include "tests/support/driver_process.h"
 #include "tests/support/program.h"
 
 namespace manta_test {
@@ -73,6 +75,36 @@ TEST_F(Connection, HandlesOfAnEarlierOneAreRefused) {
     EXPECT_NE(message.find("a runtime that was shut down"), std::string::npos) << message;
   }
   old.reset();
+}
+
+// The memory of a cluster that goes on is given to others, but not what is still read here.
+TEST_F(Connection, ViewsOutliveIt) {
+  constexpr size_t kNumbers = 2 << 20;  // 16 MiB
+  StartedCluster cluster("--num-cpus 1 --object-store-memory 67108864");
+  manta::Config config;
+  config.address = cluster.address();
+  const auto fill = [&](int64_t number, size_t objects) {
+    DriverProcess other([&](const DriverProcess::Say&) {
+      manta::Init(config);
+      {
+        std::vector<manta::ObjectRef<manta::Array<int64_t>>> held;
+        for (size_t i = 0; i < objects; ++i) held.push_back(manta::Put(manta::Array<int64_t>(std::vector<int64_t>(kNumbers, number))));
+      }
+      manta::Shutdown();
+    });
+    return other.Succeeds(20s);
+  };
+  manta::Init(config);
+  {
+    auto reference = std::make_optional(manta::Put(manta::Array<int64_t>(std::vector<int64_t>(kNumbers, 7))));
+    const manta::Array<int64_t> view = *reference->Get();
+    reference.reset();
+    manta::Shutdown();
+    EXPECT_TRUE(fill(9, 2));
+    EXPECT_EQ(std::count(view.begin(), view.end(), 7), static_cast<std::ptrdiff_t>(kNumbers));
+  }
+  manta::Shutdown();
+  EXPECT_TRUE(Eventually(5s, [&] { return fill(8, 3); })) << "its space is free";
 }
 
 // As in the constructor of a static object, which a worker runs on its way to main.

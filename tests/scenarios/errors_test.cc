@@ -377,6 +377,20 @@ TEST_F(Errors, ADeadActorsCallsNeedNotWaitForTheirArguments) {
   EXPECT_EQ(*manta::Get(slow), 2'000);
 }
 
+int Identity(int x) { return x; }
+
+// Results of others that come in meanwhile do not prolong it.
+TEST_F(Errors, GetGivesUpInTimeAmidOtherResults) {
+  std::vector<manta::ObjectRef<int>> tasks;
+  for (int i = 0; i < 100'000; ++i) tasks.push_back(manta::Task(Identity).Remote(i));
+  const auto slow = manta::Task(SleepAndReturn).Remote(3'000);
+  Stopwatch watch;
+  EXPECT_THROW(manta::Get(slow, 5), manta::GetTimeoutError);
+  EXPECT_LT(watch.seconds(), 0.5);
+  manta::Cancel(slow);
+  EXPECT_EQ(*manta::Get(tasks.back()), 99'999);
+}
+
 // ---- Mistakes
 
 TEST_F(Errors, AnEmptyReferenceIsRefused) {

@@ -144,5 +144,18 @@ TEST_F(ManyAndLarge, ChannelsOfTheDeadAreGivenBack) {
   EXPECT_TRUE(Eventually(5s, [&] { return channels() >= 0 && channels() <= 8; })) << channels();
 }
 
+// As when a hook throws while it writes.
+TEST_F(ManyAndLarge, APutThatIsGivenUpLeavesNothing) {
+  for (const size_t size : {size_t{10}, size_t{1'000}, size_t{128} << 20}) {
+    for (int i = 0; i < 100; ++i) {
+      void* data = nullptr;
+      manta_ref* object = nullptr;
+      manta_error* error = manta_put_begin(manta_current(), size, nullptr, 0, &data, &object);
+      ASSERT_EQ(error, nullptr) << manta_error_message(error);
+      manta_ref_release(object);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace manta_test

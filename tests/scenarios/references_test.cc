@@ -175,5 +175,13 @@ TEST_F(References, ToChildrenWithLargeFramesResolve) {
   EXPECT_EQ(*manta::Get(manta::Task(Depth).Remote(200)), 200);
 }
 
+TEST_F(References, InOneValueHaveALimit) {
+  Init(2);
+  const Numbers many(1'000'001, manta::Put(1));
+  const std::string message = MessageOf<manta::InvalidArgumentError>([&] { manta::Put(many); });
+  EXPECT_NE(message.find("1000000 is the most"), std::string::npos) << message;
+  EXPECT_EQ(*manta::Get(manta::Task(Same).Remote(2)), 2) << "nothing has happened";
+}
+
 }  // namespace
 }  // namespace manta_test

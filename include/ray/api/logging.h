@@ -49,5 +49,6 @@ class RayLogger {
 }  // namespace ray
 
 #define RAYLOG(level)                                  \
-  if (ray::IsLevelEnabled(ray::RayLoggerLevel::level)) \
-  ray::RayLogger(__FILE__, __LINE__, ray::RayLoggerLevel::level)
+  if (!ray::IsLevelEnabled(ray::RayLoggerLevel::level)) { \
+  } else                                               \
+    ray::RayLogger(__FILE__, __LINE__, ray::RayLoggerLevel::level)
