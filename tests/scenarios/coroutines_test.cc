@@ -47,6 +47,23 @@ TEST_F(Coroutines, AwaitValuesVoidsListsAndCoroutines) {
   EXPECT_EQ(manta::RunCoroutine(Steps()), "a5 36 1 49");
 }
 
+Coroutine<int> One() { co_return 1; }
+Coroutine<int> Sum(int count) {
+  int sum = 0;
+  for (int i = 0; i < count; ++i) sum += co_await One();
+  co_return sum;
+}
+Coroutine<int> Nest(int depth) {
+  if (depth == 0) co_return co_await manta::Task(Square).Remote(1);
+  co_return 1 + co_await Nest(depth - 1);
+}
+
+// The stack grows neither with the steps of a loop nor with the depth of the nesting.
+TEST_F(Coroutines, NeedNoStackOfTheirOwn) {
+  EXPECT_EQ(manta::RunCoroutine(Sum(300'000)), 300'000);
+  EXPECT_EQ(manta::RunCoroutine(Nest(100'000)), 100'001);
+}
+
 TEST_F(Coroutines, RunManyAtOnceOnOneThread) {
   const std::thread::id here = std::this_thread::get_id();
   int running = 0, most = 0;
