@@ -99,7 +99,7 @@ class SizeArchive {
 
   template <class... Ts>
   void operator()(const Ts&... values) {
-    (WriteOne(values), ...);
+    (detail::Codec<Ts>::Write(*this, values), ...);
   }
 
   // Including `position`.
@@ -121,14 +121,6 @@ class SizeArchive {
 
  private:
   friend class detail::Nesting<SizeArchive>;
-
-  // What a hook names was not looked at before.
-  template <class T>
-  void WriteOne(const T& value) {
-    detail::CheckTravels<T>();
-    if constexpr (detail::kTravels<T>) detail::Codec<T>::Write(*this, value);
-  }
-
   size_t size_;
   detail::RefList* references_;
   int depth_ = 0;
@@ -145,7 +137,7 @@ class WriteArchive {
 
   template <class... Ts>
   void operator()(const Ts&... values) {
-    (WriteOne(values), ...);
+    (detail::Codec<Ts>::Write(*this, values), ...);
   }
 
   size_t position() const { return static_cast<size_t>(next_ - start_); }
@@ -187,11 +179,6 @@ class WriteArchive {
 
  private:
   friend class detail::Nesting<WriteArchive>;
-
-  template <class T>
-  void WriteOne(const T& value) {
-    if constexpr (detail::kTravels<T>) detail::Codec<T>::Write(*this, value);
-  }
 
   unsigned char* Take(size_t size) {
     if (__builtin_expect(size > static_cast<size_t>(end_ - next_), 0)) ThrowChanged();
@@ -238,7 +225,7 @@ class ReadArchive {
 
   template <class... Ts>
   void operator()(Ts&... values) {
-    (ReadOne(values), ...);
+    (detail::Codec<Ts>::Read(*this, values), ...);
   }
 
   size_t remaining() const { return static_cast<size_t>(end_ - next_); }
@@ -312,11 +299,6 @@ class ReadArchive {
 
  private:
   friend class detail::Nesting<ReadArchive>;
-
-  template <class T>
-  void ReadOne(T& value) {
-    if constexpr (detail::kTravels<T>) detail::Codec<T>::Read(*this, value);
-  }
 
   manta_runtime* Runtime() const {
     if (runtime_ == nullptr) ThrowInvalid("a reference, read where there is no runtime");

@@ -1,10 +1,12 @@
 #include "node/kept_pages.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace manta::node {
@@ -17,7 +19,7 @@ constexpr Nanoseconds kLongestPause = 500 * kMillisecond;
 }  // namespace
 
 void KeptPages::Release(uint32_t page, pid_t pid) {
-  Kept kept{page, UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)))};
+  Kept kept{page, UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))), pid};
   if (!IsInUse(kept)) return arena_.ReleasePage(page);
   kept_.push_back(std::move(kept));
   pause_ = kFirstPause;
@@ -25,9 +27,10 @@ void KeptPages::Release(uint32_t page, pid_t pid) {
 }
 
 bool KeptPages::IsInUse(const Kept& kept) {
-  if (kept.process.get() < 0) return false;  // it is gone already
+  // Whatever else keeps us from knowing (a signal, too few descriptors) does not make its memory free.
   pollfd ended{kept.process.get(), POLLIN, 0};
-  if (poll(&ended, 1, 0) != 0) return false;
+  const bool is_dead = kept.process ? poll(&ended, 1, 0) > 0 : kept.pid <= 0 || (kill(kept.pid, 0) != 0 && errno == ESRCH);
+  if (is_dead) return false;
   return arena_.page(kept.page).pins.AnyOf([](uint64_t) { return true; });
 }
 

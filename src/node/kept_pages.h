@@ -23,7 +23,8 @@ class KeptPages {
  private:
   struct Kept {
     uint32_t page;
-    UniqueFd process;  // a pidfd
+    UniqueFd process;  // a pidfd; none when there was no descriptor for it
+    pid_t pid;
   };
   bool IsInUse(const Kept& kept);
   void Look();

@@ -113,6 +113,7 @@ void Dispatcher::DependencyReady(uint32_t index) {
     return;
   }
   references_->AddContained(task);
+  if (target->outstanding() == 0) target->backlog_since = NowNs();
   MarkBusy(target);
   if (task->state == TaskState::kWaiting) target->queue.PushBack(index);
   Dispatch(target);

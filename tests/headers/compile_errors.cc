@@ -242,10 +242,3 @@ void Case() { manta::Actor<Doubler>().Remote().Task(&Doubler::Double).Remote(1);
 
 //// cxx20_co_await_of_something_else: manta: inside of a manta::Coroutine, co_await takes an ObjectRef
 manta::Coroutine<> Case() { co_await std::suspend_always(); }
-
-//// pointer_in_hook: a pointer means nothing in another process
-struct Hooked {
-  int* pointer;
-  MANTA_DEFINE(pointer)
-};
-auto Try() { return manta::Put(Hooked()); }

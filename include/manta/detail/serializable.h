@@ -410,9 +410,6 @@ constexpr void Refuse() {
                 "default constructor (it may be private, with `friend struct manta::Access;`).");
 }
 
-template <class T>
-inline constexpr bool kTravels = DiagnosisOf<T>::kProblem == Problem::kNone;
-
 // Fails to compile if T cannot travel, with one message that says why and what to do.
 template <class T>
 constexpr void CheckTravels() {
