@@ -6,25 +6,17 @@
 #include "bin/tool_client.h"
 
 namespace manta::bin {
-namespace {
-
-Result<std::string> Ask(const ListOptions& options) {
-  Result<contracts::SessionAddress> address = ChooseCluster(options.cluster.session);
-  if (!address) return address.error();
-  Result<std::unique_ptr<ToolClient>> client = ToolClient::Connect(*address);
-  if (!client) return client.error();
-  return (*client)->List(options.what);
-}
-
-}  // namespace
-
 int RunList(const ListOptions& options) {
-  Result<std::string> json = Ask(options);
-  if (!json) {
-    std::fprintf(stderr, "manta list: %s\n", json.error().message.c_str());
+  Result<ToolClient::Answer> answer = AskFor(options.what, options.cluster.session);
+  if (!answer) {
+    std::fprintf(stderr, "manta list: %s\n", answer.error().message.c_str());
     return 1;
   }
-  std::fputs(options.cluster.json ? (*json + "\n").c_str() : TableOf(*json).c_str(), stdout);
+  std::fputs(options.cluster.json ? (answer->json + "\n").c_str() : TableOf(answer->json).c_str(), stdout);
+  if (answer->left_out > 0) {
+    std::fprintf(stderr, "manta list: %llu more are not shown: a list ends after 10,000 rows, or 8 MiB\n",
+                 static_cast<unsigned long long>(answer->left_out));
+  }
   return 0;
 }
 

@@ -11,14 +11,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Result<std::string> Ask(const std::string& session) {
-  Result<contracts::SessionAddress> address = ChooseCluster(session);
-  if (!address) return address.error();
-  Result<std::unique_ptr<ToolClient>> client = ToolClient::Connect(*address);
-  if (!client) return client.error();
-  return (*client)->List("status");
-}
-
 // 3.5 GiB for amounts of memory, 2 for the rest.
 std::string Amount(const std::string& name, double quantity) {
   char text[64];
@@ -82,14 +74,14 @@ void Print(const Json& json) {
 }  // namespace
 
 int RunStatus(const ClusterChoice& options) {
-  Result<std::string> text = Ask(options.session);
-  if (!text) {
-    std::fprintf(stderr, "manta status: %s\n", text.error().message.c_str());
+  Result<ToolClient::Answer> answer = AskFor("status", options.session);
+  if (!answer) {
+    std::fprintf(stderr, "manta status: %s\n", answer.error().message.c_str());
     return 1;
   }
-  const Json json = Json::parse(*text, nullptr, false);
+  const Json json = Json::parse(answer->json, nullptr, false);
   if (options.json || !json.is_object() || !json.contains("resources")) {
-    std::printf("%s\n", text->c_str());
+    std::printf("%s\n", answer->json.c_str());
   } else {
     Print(json);
   }

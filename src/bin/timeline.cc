@@ -53,7 +53,7 @@ void AddOtherNodes(const contracts::SessionAddress& chosen, Selection* selection
   const std::vector<contracts::SessionAddress> local = contracts::FindSessions(contracts::SessionRoot());
   std::string json = "[]";
   if (auto client = ToolClient::Connect(chosen)) {
-    if (Result<std::string> nodes = (*client)->List("nodes")) json = *nodes;
+    if (Result<ToolClient::Answer> nodes = (*client)->List("nodes")) json = std::move(nodes->json);
   }
   const Json nodes = Json::parse(json, nullptr, false);
   if (!nodes.is_array()) return;

@@ -102,7 +102,7 @@ Result<std::optional<wire::FrameT>> ToolClient::Receive(int seconds) {
   }
 }
 
-Result<std::string> ToolClient::List(const std::string& what) {
+Result<ToolClient::Answer> ToolClient::List(const std::string& what) {
   wire::ListRequestT request;
   request.request = 1;
   request.what = what;
@@ -112,7 +112,7 @@ Result<std::string> ToolClient::List(const std::string& what) {
     Result<std::optional<wire::FrameT>> answer = Receive(kAnswerSeconds);
     if (!answer) return answer.error();
     if (!answer->has_value()) return MakeError(MANTA_ERROR_NODE_DIED, "the cluster has just ended");
-    if (auto* list = (*answer)->message.AsListAnswer()) return std::move(list->json);
+    if (auto* list = (*answer)->message.AsListAnswer()) return Answer{std::move(list->json), list->left_out};
   }
 }
 
@@ -126,6 +126,14 @@ Result<> ToolClient::StopCluster() {
     if (!answer) return answer.error();
     if (!answer->has_value()) return {};
   }
+}
+
+Result<ToolClient::Answer> AskFor(const std::string& what, const std::string& session) {
+  Result<contracts::SessionAddress> address = ChooseCluster(session);
+  if (!address) return address.error();
+  Result<std::unique_ptr<ToolClient>> client = ToolClient::Connect(*address);
+  if (!client) return client.error();
+  return (*client)->List(what);
 }
 
 }  // namespace manta::bin

@@ -21,8 +21,12 @@ class ToolClient {
  public:
   static Result<std::unique_ptr<ToolClient>> Connect(const contracts::SessionAddress& address);
 
-  // The JSON of a ListRequest.
-  Result<std::string> List(const std::string& what);
+  // The answer to a ListRequest: JSON, and how many rows are left out of it.
+  struct Answer {
+    std::string json;
+    uint64_t left_out = 0;
+  };
+  Result<Answer> List(const std::string& what);
   // Returns when the daemon has ended.
   Result<> StopCluster();
 
@@ -35,5 +39,8 @@ class ToolClient {
   node::UniqueFd socket_;
   contracts::FrameReader reader_;
 };
+
+// Asks the cluster that the user means.
+Result<ToolClient::Answer> AskFor(const std::string& what, const std::string& session);
 
 }  // namespace manta::bin

@@ -44,6 +44,9 @@ class FarChannels {
   static constexpr int kIdleLooks = 64;
   static constexpr Nanoseconds kLongestSpin = 2 * kMillisecond;
   static constexpr Nanoseconds kRetry = kMillisecond;  // while the ring of a worker or of an owner has no room
+  // An owner that does not read (stopped, in a debugger) holds up the news of a worker's death for the others no longer than this. What it
+  // has not read by then it has lost: the worker's death is the outcome of those tasks for it.
+  static constexpr Nanoseconds kLongestFarewell = 2 * kSecond;
   // Nothing of this kind is sent while so much waits in the trunk, until it has drained (TrunkLink::kDrained). Completions may fill it
   // more: they set free what tasks hold, and neither kind can take all of the room.
   static constexpr size_t kMostTasks = 4u << 20;
@@ -76,7 +79,7 @@ class FarChannels {
   // Calls `deliver` once all completions that came before it for (owner, worker) are in the owner's ring.
   void AfterCompletions(ProcessId owner, ProcessId worker, std::function<void()> deliver);
 
-  // The same for all channels of a worker.
+  // The same for all channels of a worker, which is gone; at the latest after kLongestFarewell.
   void AfterCompletionsOf(ProcessId worker, std::function<void()> deliver);
 
   // Frames of the other node. False: it breaks the protocol.
@@ -104,6 +107,10 @@ class FarChannels {
     }
     bool closing = false;  // claims nothing more
     std::deque<std::shared_ptr<Held>> held;
+  };
+  struct Farewell {
+    std::function<void()> deliver;
+    std::unique_ptr<Timer> limit;
   };
   struct Arriving {
     trunk::TaskFrame frame;
@@ -184,6 +191,7 @@ class FarChannels {
   std::shared_ptr<TrunkLink> link_;
   std::map<trunk::ChannelName, AtOwner> at_owner_;
   std::map<trunk::ChannelName, AtWorker> at_worker_;
+  std::map<ProcessId, Farewell> farewells_;  // of workers whose completions are on their way to the owners
   Gate tasks_{kMostTasks};
   Gate completions_{kMostCompletions};
   DoorbellWatch watch_;

@@ -175,10 +175,16 @@ void FarChannels::AfterCompletions(ProcessId owner, ProcessId worker, std::funct
 }
 
 void FarChannels::AfterCompletionsOf(ProcessId worker, std::function<void()> deliver) {
+  const auto end = [this, worker] {
+    auto farewell = farewells_.extract(worker);
+    if (!farewell.empty()) farewell.mapped().deliver();
+  };
+  Farewell& farewell = farewells_[worker];
+  farewell.deliver = std::move(deliver);
+  farewell.limit = std::make_unique<Timer>(loop_, end);
+  farewell.limit->ExpireAfter(kLongestFarewell);
   // When the last copy of it goes; in a turn of its own, because channels that end let go of theirs, too.
-  const std::shared_ptr<void> last(nullptr, [this, deliver = std::move(deliver)](void*) {
-    loop_.Post(deliver);
-  });
+  const std::shared_ptr<void> last(nullptr, [this, end](void*) { loop_.Post(end); });
   for (auto& [name, channel] : at_owner_) {
     if (name.worker != worker || channel.held.empty()) continue;
     auto held = std::make_shared<Held>();

@@ -12,11 +12,12 @@ ListService::ListService(EventLoop& loop, ProcessTable& processes, contracts::Ac
                          std::unique_ptr<Listing> listing)
     : loop_(loop), processes_(processes), actors_(actors), listing_(std::move(listing)) {}
 
-void ListService::Send(ProcessId to, uint64_t request, std::string json) {
-  wire::ListAnswerT answer;
-  answer.request = request;
-  answer.json = std::move(json);
-  processes_.Send(to, std::move(answer));
+void ListService::Send(ProcessId to, uint64_t request, Listing::Answer answer) {
+  wire::ListAnswerT message;
+  message.request = request;
+  message.json = std::move(answer.json);
+  message.left_out = answer.left_out;
+  processes_.Send(to, std::move(message));
 }
 
 void ListService::Request(ProcessId from, uint64_t request, const std::string& what) {

@@ -37,7 +37,7 @@ class ListService {
     std::unique_ptr<Timer> limit;
   };
 
-  void Send(ProcessId to, uint64_t request, std::string json);
+  void Send(ProcessId to, uint64_t request, Listing::Answer answer);
   void Finish(uint64_t gathering);
 
   EventLoop& loop_;

@@ -1,6 +1,7 @@
 #include "node/listing.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "model/resources.h"
@@ -10,11 +11,27 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kMaxListed = 10'000;
+constexpr size_t kMaxListed = 10'000;        // rows
+constexpr size_t kMaxListedBytes = 8u << 20;  // of their texts
 
 // Bytes that are no UTF-8 (in names) are replaced, not refused.
 std::string Text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// `more`: rows that are not in `list` for their number.
+Listing::Answer Rows(const Json& list, uint64_t more = 0) {
+  Listing::Answer answer{"[", more};
+  uint64_t shown = 0;
+  for (const Json& row : list) {
+    const std::string text = Text(row);
+    if (shown == kMaxListed || answer.json.size() + text.size() > kMaxListedBytes) break;
+    if (shown++ > 0) answer.json += ',';
+    answer.json += text;
+  }
+  answer.json += ']';
+  answer.left_out += list.size() - shown;
+  return answer;
 }
 
 Json Amounts(const model::ResourceSet& set) {
@@ -236,15 +253,18 @@ model::ResourceSet Listing::LeasedBy(ProcessId worker) const {
   return demand == leases_.demands().end() ? model::ResourceSet() : demand->second.demand.resources;
 }
 
-std::string Listing::Of(const std::string& what) const {
+Listing::Answer Listing::Of(const std::string& what) const {
   const Nanoseconds now = EventLoop::Now();
-  if (what == "workers") return Text(Workers(workers_, processes_, leases_));
-  if (what == "processes") return Text(Processes(processes_, now));
-  if (what == "objects") return Text(Objects(objects_, processes_));
-  if (what == "leases") return Text(Leases(leases_, processes_, now));
-  if (what == "nodes") return Text(NodesOf(nodes_));
-  if (what == "demands") return Text(Demands(leases_, processes_, now));
-  if (what == "resources") return Text(Resources(*this));
+  if (what == "workers") return Rows(Workers(workers_, processes_, leases_));
+  if (what == "processes") return Rows(Processes(processes_, now));
+  if (what == "objects") {
+    const Json list = Objects(objects_, processes_);
+    return Rows(list, objects_.table().objects() - list.size());
+  }
+  if (what == "leases") return Rows(Leases(leases_, processes_, now));
+  if (what == "nodes") return Rows(NodesOf(nodes_));
+  if (what == "demands") return Rows(Demands(leases_, processes_, now));
+  if (what == "resources") return {Text(Resources(*this))};
   if (what == "status") {
     Json json;
     json["session"] = facts_.session_directory;
@@ -272,14 +292,14 @@ std::string Listing::Of(const std::string& what) const {
     }
     json["drivers"] = std::move(drivers);
     json["demands"] = Demands(leases_, processes_, now);
-    return Text(json);
+    return {Text(json)};
   }
-  return Text({{"error", "there is no list of " + what +
-                             ": ask for workers, tasks, actors, objects, leases, demands, "
-                             "resources, processes or status"}});
+  return {Text({{"error", "there is no list of " + what +
+                              ": ask for workers, tasks, actors, objects, leases, demands, "
+                              "resources, processes or status"}})};
 }
 
-std::string Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
+Listing::Answer Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
   Json list = Json::array();
   for (const contracts::ActorEntry& actor : actors) {
     Json entry;
@@ -294,13 +314,15 @@ std::string Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
     if (actor.process) entry["worker"] = SerialOf(actor.process);
     list.push_back(std::move(entry));
   }
-  return Text(list);
+  return Rows(list);
 }
 
-std::string Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
+Listing::Answer Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
   Json list = Json::array();
-  for (const auto& [owner, answer] : owners) {
-    for (const auto& task : answer.tasks) {
+  uint64_t outstanding = 0;
+  for (const auto& [owner, tasks] : owners) {
+    outstanding += tasks.outstanding;
+    for (const auto& task : tasks.tasks) {
       if (list.size() == kMaxListed) break;
       Json entry;
       entry["task"] = Hex(ObjectId{owner, task->index, task->generation});
@@ -318,7 +340,7 @@ std::string Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
       list.push_back(std::move(entry));
     }
   }
-  return Text(list);
+  return Rows(list, outstanding - list.size());
 }
 
 }  // namespace manta::node

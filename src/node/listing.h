@@ -43,8 +43,13 @@ class Listing {
   // Those that are alive, but for this one.
   std::vector<NodeInfo> OtherNodes() const;
 
-  // Each an array of objects, or for resources and status one object. `what` unknown: {"error": ...}.
-  std::string Of(const std::string& what) const;
+  // JSON: an array of objects, one a row; for resources and status one object. Bounded: an answer fits into one frame.
+  struct Answer {
+    std::string json;
+    uint64_t left_out = 0;  // rows
+  };
+  // `what` unknown: {"error": ...}.
+  Answer Of(const std::string& what) const;
   // What the node has, and what of it is free now.
   const model::ResourceSet& Total() const { return leases_.table().total(); }
   model::ResourceSet Available() const;
@@ -53,12 +58,12 @@ class Listing {
   model::ResourceSet ClusterAvailable() const;
   // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
   model::ResourceSet LeasedBy(ProcessId worker) const;
-  static std::string Actors(const std::vector<contracts::ActorEntry>& actors);
+  static Answer Actors(const std::vector<contracts::ActorEntry>& actors);
   struct OwnersTasks {
     ProcessId owner;
     wire::TaskListT tasks;
   };
-  std::string Tasks(const std::vector<OwnersTasks>& owners) const;
+  Answer Tasks(const std::vector<OwnersTasks>& owners) const;
 
  private:
   Nodes nodes_;

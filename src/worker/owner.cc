@@ -73,7 +73,7 @@ void Owner::SetError(ObjectRecord* object, Error error) {
 
 ObjectRecord* Owner::BeginPut(uint32_t size, void** data) {
   ObjectRecord* object = NewObject();
-  object->sealing = true;
+  object->sealing.store(true, std::memory_order_relaxed);
   object->size = size;
   if (size <= sizeof object->bytes) {
     *data = object->bytes;
@@ -85,7 +85,8 @@ ObjectRecord* Owner::BeginPut(uint32_t size, void** data) {
 
 ObjectRecord* Owner::BeginSharedPut(const shm::SharedHandle& handle) {
   ObjectRecord* object = NewObject();
-  object->sealing = object->arena_owned = true;
+  object->sealing.store(true, std::memory_order_relaxed);
+  object->arena_owned = true;
   object->shared = handle;
   return object;
 }
@@ -98,7 +99,7 @@ void Owner::Seal(ObjectRecord* object) {
   } else if (object->size > sizeof object->bytes) {
     state = ValueState::kHeap;
   }
-  object->sealing = false;
+  object->sealing.store(false, std::memory_order_relaxed);
   object->state.store(state, std::memory_order_release);
 }
 

@@ -85,8 +85,9 @@ class Owner {
     ObjectRecord* object = objects_.Allocate(&index);
     object->references.store(1, std::memory_order_relaxed);
     object->state.store(ValueState::kPending, std::memory_order_relaxed);
-    object->arena_owned = object->pinned = object->sealing = object->borrowed = object->listed =
-        object->contains = object->fetching = false;
+    object->arena_owned = object->pinned = object->borrowed = object->listed = object->contains =
+        object->fetching = false;
+    object->sealing.store(false, std::memory_order_relaxed);
     object->in_use = true;
     object->task = 0;
     object->index = index;

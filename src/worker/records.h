@@ -41,14 +41,13 @@ struct alignas(64) ObjectRecord {
   std::atomic<uint32_t> references{0};  // counted handles of this process; at 0 a pending record waits for its task
   std::atomic<ValueState> state{ValueState::kPending};
   bool arena_owned : 1 = false;  // kShared: freed through the daemon when the last reference goes
-  bool pinned : 1 = false;       // kShared: of another owner, held by entry `size` of the pin table
-  bool sealing : 1 = false;      // a put whose bytes are being written
   bool in_use : 1 = false;       // not on the free list
   bool borrowed : 1 = false;     // of another owner
   bool listed : 1 = false;       // ours, and other processes may know it: lives until the reference table lets it go
   bool contains : 1 = false;     // its value contains references
   bool fetching : 1 = false;     // borrowed: its owner was asked for the value
-  uint8_t reserved[2] = {};
+  bool pinned = false;                // kShared: held by entry `size` of the pin table
+  std::atomic<bool> sealing{false};   // a put whose bytes are being written; cleared without the lock
   uint32_t size = 0;         // of kInline and kHeap values
   union {
     uint32_t task = 0;  // pending: the task record that will bring the value, 0 for none

@@ -62,8 +62,6 @@ namespace {
 // For the daemon's answer to a driver's goodbye.
 constexpr std::chrono::milliseconds kGoodbyeLimit{1000};
 
-std::atomic<Runtime*> current_runtime{nullptr};
-
 Error Interrupted(const char* what) {
   return MakeError(MANTA_ERROR_TASK_CANCELLED,
                    std::string("the task was cancelled while it waited in ") + what);
@@ -80,20 +78,6 @@ Error ForeignReference(const std::string& what) {
 }
 
 }  // namespace
-
-Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acquire); }
-void Runtime::SetCurrent(Runtime* runtime) {
-  static const int guarded = pthread_atfork([] { if (Current() != nullptr) Current()->PrepareFork(); },
-                                            [] { if (Current() != nullptr) Current()->ResumeAfterFork(); },
-                                            [] {
-                                              Runtime* const parents = Current();
-                                              if (parents == nullptr) return;
-                                              SetCurrent(nullptr);
-                                              parents->AbandonAfterFork();
-                                            });
-  (void)guarded;
-  current_runtime.store(runtime, std::memory_order_release);
-}
 
 // Turns what the dispatcher wants into frames.
 class Runtime::Port final : public LeasePort, public ReadyListener {
@@ -281,13 +265,6 @@ void Runtime::FailAll(const Error& error) {
   actors_->FailAll(error);
   questions_->FailAll(error);
   waiting_->WakeAll();
-}
-
-void Runtime::AbandonAfterFork() {
-  closed_.store(true);
-  control_->AbandonAfterFork();
-  owner_->AbandonAfterFork();
-  owner_->lock().unlock();
 }
 
 bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {

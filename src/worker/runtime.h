@@ -60,15 +60,11 @@ class Runtime {
     std::atomic<uint32_t>& calls_;
   };
 
-  // Around fork(), on the thread that calls it. The child keeps what it can read and may release references, but is no member of
-  // the cluster: its runtime is closed, and nothing that it does reaches what it shares with the parent.
-  void PrepareFork() { owner_->lock().lock(); }
-  void ResumeAfterFork() { owner_->lock().unlock(); }
-  void AbandonAfterFork();
-
-  // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr; nullptr
-  // in a child of fork().
+  // The runtime that calls without an explicit one mean: the driver's after Init, the worker's in a worker, or nullptr. A child of
+  // fork() has none: it keeps what it can read and may release references, but is no member of the cluster; its copy of the
+  // parent's runtime is closed, and nothing that it does reaches what it shares with the parent.
   static Runtime* Current();
+  // Waits for a fork() under way on another thread: the runtime that was current may be closed and destroyed afterwards.
   static void SetCurrent(Runtime* runtime);
 
   // ---- Objects and tasks (see manta_c.h for the contracts)
@@ -110,6 +106,11 @@ class Runtime {
  private:
   class Port;
   class Peers;
+  // Around fork(), on the thread that calls it.
+  static void BeforeFork();
+  static void AfterForkInParent();
+  static void AfterForkInChild();
+
   void KillWorkers(const std::vector<ProcessId>& workers, const char* reason);
   // `program`: of a driver.
   Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program);

@@ -47,6 +47,47 @@ long MegabytesOf(pid_t pid) {
   return -1;
 }
 
+class Host {
+ public:
+  int Pid() { return static_cast<int>(getpid()); }
+  int Count(int number, const std::string& file) {
+    while (access(file.c_str(), F_OK) != 0) Sleep(5ms);
+    return number;
+  }
+  int WaitLong() {
+    Sleep(60s);
+    return 0;
+  }
+};
+
+// Has more calls under way than fit into the ring of completions, and says who it is.
+int CallOften(manta::ActorHandle<Host> host, const std::string& go, const std::string& pid_file) {
+  std::vector<manta::ObjectRef<int>> numbers;
+  for (int i = 0; i < kManyCalls; ++i) numbers.push_back(host.Task(&Host::Count).Remote(i, go));
+  std::ofstream(pid_file + ".new") << getpid();
+  rename((pid_file + ".new").c_str(), pid_file.c_str());
+  int resolved = 0;
+  for (const auto& number : numbers) {
+    try {
+      number.Get();
+    } catch (const manta::ActorDiedError&) {
+    }
+    ++resolved;
+  }
+  return resolved;
+}
+
+bool DiesInACall(manta::ActorHandle<Host> host, const std::string& begun) {
+  const auto waiting = host.Task(&Host::WaitLong).Remote();
+  std::ofstream(begun) << "begun";
+  try {
+    waiting.Get();
+  } catch (const manta::ActorDiedError&) {
+    return true;
+  }
+  return false;
+}
+
 class BackPressure : public TwoNodesTest {
  protected:
   manta::ActorHandle<Worker> FarWorker() {
@@ -102,6 +143,31 @@ TEST_F(BackPressure, BothDirectionsAreFullAtOnce) {
     ASSERT_EQ(text->size(), kBytes);
     ASSERT_EQ(text->front(), 'a' + static_cast<int>(i) % 500 % 26);
   }
+}
+
+TEST_F(BackPressure, ACallerThatDoesNotReadHidesNoDeathFromTheOthers) {
+  auto host = manta::Actor<Host>().SetResource("far", 0.1).SetMaxConcurrency(600).Remote();
+  const pid_t host_pid = *host.Task(&Host::Pid).Remote().Get();
+  const std::string go = root() + "/go";
+  const std::string pid_file = root() + "/caller";
+  const auto resolved = manta::Task(CallOften).SetResource("near", 0.1).SetNumCpus(0).Remote(host, go, pid_file);
+  ASSERT_TRUE(Eventually(10s, [&] { return access(pid_file.c_str(), F_OK) == 0; }));
+  pid_t caller = 0;
+  std::ifstream(pid_file) >> caller;
+  const std::string begun = root() + "/begun";
+  const auto died = manta::Task(DiesInACall).SetResource("near", 0.1).SetNumCpus(0).Remote(host, begun);
+  ASSERT_TRUE(Eventually(10s, [&] { return access(begun.c_str(), F_OK) == 0; }));
+  Sleep(1s);  // all calls are there
+  {
+    Stopped stopped(caller);
+    std::ofstream(go) << "go";
+    Sleep(500ms);  // its ring is full now
+    kill(host_pid, SIGKILL);
+    const Stopwatch watch;
+    EXPECT_TRUE(*died.Get());
+    EXPECT_LT(watch.seconds(), 10 * MANTA_TEST_TIME_FACTOR);
+  }
+  EXPECT_EQ(*resolved.Get(), kManyCalls);
 }
 
 TEST_F(BackPressure, WhatWaitsInItsOwnerIsCancelledAtOnce) {

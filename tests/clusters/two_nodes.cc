@@ -90,7 +90,7 @@ void TwoNodesTest::SetUp() {
   LimitTime(60s);
   ClusterTest::SetUp();
   const std::string store = " --object-store-memory=" + std::to_string(kStore);
-  head_.emplace("--head --port=0 --num-cpus=1" + store);
+  head_.emplace("--head --port=0 --num-cpus=1 --resource=near=1" + store);
   ASSERT_TRUE(head_->started());
   node_.emplace("--address=" + head_->node_address() + " --num-cpus=2 --resource=far=1" + store);
   ASSERT_TRUE(node_->started());

@@ -49,7 +49,7 @@ bool EnterNetwork(const std::string& name);
 // What `manta start` says when it fails.
 std::string RefusalOf(const std::string& arguments, const std::string& prefix = "");
 
-// The driver is connected to the head, which has one CPU; the node has two, and a unit of "far".
+// The driver is connected to the head, which has one CPU and a unit of "near"; the node has two, and a unit of "far".
 class TwoNodesTest : public ClusterTest {
  protected:
   static constexpr uint64_t kStore = 64 << 20;

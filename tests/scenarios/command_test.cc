@@ -63,6 +63,17 @@ TEST_F(Command, ListsTheTasksThatAreNotFinished) {
   EXPECT_TRUE(Eventually(5s, [] { return Tasks().empty(); })) << Tasks();
 }
 
+TEST_F(Command, SaysHowMuchOfALongListItLeavesOut) {
+  const std::string path = root() + "/go";
+  std::vector<manta::ObjectRef<void>> tasks;
+  for (int i = 0; i < 10'500; ++i) tasks.push_back(manta::Task(WaitFor).Remote(path));
+  const ProgramResult list = Manta({"list", "tasks", "--json"});
+  EXPECT_EQ(Json::parse(list.out, nullptr, false).size(), 10'000u);
+  EXPECT_NE(list.err.find("500 more are not shown"), std::string::npos) << list.err;
+  close(creat(path.c_str(), 0600));
+  manta::Wait(tasks, static_cast<int>(tasks.size()), -1);
+}
+
 TEST_F(Command, SaysWhatIsWrongWithItsArguments) {
   const ProgramResult unknown = Manta({"explode"});
   EXPECT_EQ(unknown.status, 2);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -288,6 +289,23 @@ TEST_F(Connection, OfAChildMadeByForkIsAnotherCluster) {
             0);
   EXPECT_EQ(ThePid(Role::kDaemon), parents);
   EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("parent"))), "parent");
+}
+
+TEST_F(Connection, AForkBesideInitAndShutdownHoldsUpNobody) {
+  LimitTime(60s);
+  std::atomic<bool> stop{false};
+  std::atomic<int> failed{0};
+  std::thread forker([&] {
+    while (!stop) failed += StatusOfChild([] { return manta::IsInitialized() ? 1 : 0; });
+  });
+  for (int session = 0; session < 20; ++session) {
+    manta::Init();
+    EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("parent"))), "parent");
+    manta::Shutdown();
+  }
+  stop = true;
+  forker.join();
+  EXPECT_EQ(failed, 0);
 }
 
 TEST_F(Connection, EndsWithItsProcessEvenWhenAChildLives) {

@@ -1,0 +1,63 @@
+// The runtime that calls without an explicit one mean, and what becomes of it in fork().
+#include <pthread.h>
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "worker/runtime.h"
+
+namespace manta::worker {
+namespace {
+
+std::atomic<Runtime*> current_runtime{nullptr};
+
+// Held across fork(), so that the runtime that prepared for it is the one that resumes, and lives until then: a
+// Shutdown beside it waits in SetCurrent. Taken before the owner's lock.
+struct ForkGate {
+  std::mutex mutex;
+  Runtime* prepared = nullptr;
+};
+
+ForkGate& TheForkGate() {
+  static ForkGate* const gate = new ForkGate();
+  return *gate;
+}
+
+}  // namespace
+
+Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acquire); }
+
+void Runtime::SetCurrent(Runtime* runtime) {
+  static const int guarded = pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
+  (void)guarded;
+  std::lock_guard guard(TheForkGate().mutex);
+  current_runtime.store(runtime, std::memory_order_release);
+}
+
+void Runtime::BeforeFork() {
+  ForkGate& gate = TheForkGate();
+  gate.mutex.lock();
+  gate.prepared = Current();
+  if (gate.prepared != nullptr) gate.prepared->owner_->lock().lock();
+}
+
+void Runtime::AfterForkInParent() {
+  ForkGate& gate = TheForkGate();
+  if (Runtime* const prepared = std::exchange(gate.prepared, nullptr)) prepared->owner_->lock().unlock();
+  gate.mutex.unlock();
+}
+
+void Runtime::AfterForkInChild() {
+  ForkGate& gate = TheForkGate();
+  current_runtime.store(nullptr, std::memory_order_release);
+  if (Runtime* const parents = std::exchange(gate.prepared, nullptr)) {
+    parents->closed_.store(true);
+    parents->control_->AbandonAfterFork();
+    parents->owner_->AbandonAfterFork();
+    parents->owner_->lock().unlock();
+  }
+  gate.mutex.unlock();
+}
+
+}  // namespace manta::worker
