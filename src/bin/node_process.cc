@@ -21,6 +21,7 @@
 #include "base/remedies.h"
 #include "contracts/session_files.h"
 #include "control_store/actor_directory.h"
+#include "control_store/key_value_tables.h"
 #include "model/gpu_units.h"
 #include "model/resources.h"
 #include "node/daemon.h"
@@ -214,8 +215,9 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   daemon_options.address = options.node_address.empty() ? kLoopback : options.node_address;
   daemon_options.joined = options.head;
   control_store::ActorDirectory actors;
+  control_store::KeyValueTables key_values;
   Result<std::unique_ptr<node::Daemon>> made =
-      node::Daemon::Create(loop, *log, *session, actors, daemon_options);
+      node::Daemon::Create(loop, *log, *session, actors, key_values, daemon_options);
   if (!made) {
     session->RemoveAllButHistory();
     return made.error();

@@ -47,7 +47,7 @@ wire::CauseT LeftCause(const std::string& who, const std::string& reason) {
 
 Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& log,
                                                const SessionDirectory& session,
-                                               contracts::ActorNames& actors,
+                                               contracts::ActorNames& actors, contracts::KeyValues& key_values,
                                                const DaemonOptions& options) {
   std::unique_ptr<Daemon> daemon(new Daemon(loop, log, session, actors, options));
   Result<std::string> node_id = RandomHex(16);
@@ -106,6 +106,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   listing->set_nodes([cluster = daemon->cluster_.get()] { return cluster->Nodes(); });
   daemon->lists_ =
       std::make_unique<ListService>(loop, daemon->processes_, actors, std::move(listing));
+  daemon->key_values_ = std::make_unique<KeyValueService>(daemon->processes_, *daemon->cluster_, key_values);
   daemon->far_demands_ = std::make_unique<FarDemands>(
       loop, daemon->processes_, *daemon->leases_,
       [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
@@ -403,6 +404,9 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       break;
     case wire::Message::FindActor: OnFindActor(sender, *frame.message_as_FindActor()); break;
     case wire::Message::KillActor: OnKillActor(*frame.message_as_KillActor()); break;
+    case wire::Message::KeyValueRequest:
+      key_values_->Request(sender, *frame.message_as_KeyValueRequest());
+      break;
     case wire::Message::ListRequest:
       lists_->Request(sender.id, frame.message_as_ListRequest()->request(),
                       Text(frame.message_as_ListRequest()->what()));
@@ -527,10 +531,8 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
 }
 
 void Daemon::EndJobIfOver(JobId job) {
-  if (processes_.DriverOf(job) != nullptr) return;
-  for (const auto& [id, process] : processes_.all()) {
-    if (process.detached && process.job == job) return;
-  }
+  if (!processes_.IsOver(job)) return;
+  key_values_->JobOver(job);
   const ExecutableId executable{job.value};
   leases_->ExecutableGone(executable, workers_->RemoveExecutable(executable));
 }
@@ -593,6 +595,7 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   for (const auto& [owner, slots] : missed) peers.insert(owner);
   brake_->ProcessGone(id);
   lists_->ProcessGone(id);
+  key_values_->ProcessGone(id);
   far_demands_->OwnerGone(id);
   if (far_channels_) far_channels_->ProcessGone(id);
   if (copies_) {

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "contracts/actor_names.h"
+#include "contracts/key_values.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
 #include "node/cluster.h"
@@ -19,6 +20,7 @@
 #include "node/far_channels.h"
 #include "node/far_demands.h"
 #include "node/kept_pages.h"
+#include "node/key_value_service.h"
 #include "node/lease_service.h"
 #include "node/list_service.h"
 #include "node/listener.h"
@@ -57,6 +59,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   static Result<std::unique_ptr<Daemon>> Create(EventLoop& loop, spdlog::logger& log,
                                                 const SessionDirectory& session,
                                                 contracts::ActorNames& actors,
+                                                contracts::KeyValues& key_values,
                                                 const DaemonOptions& options);
   ~Daemon();
 
@@ -168,6 +171,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   std::unique_ptr<ListService> lists_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<KeyValueService> key_values_;
   std::unique_ptr<FarDemands> far_demands_;
   // From the first time that there is another node:
   uint32_t far_page_ = 0;  // the other ends of channels ring here

@@ -37,6 +37,7 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
   // Until its constructor is done its creator is needed, and its process ends with that.
   const bool lives_alone = actor.detached && actor.process && actor.state == ActorState::kAlive;
   if (lives_alone && cluster_->IsThere(actor.process)) {
+    processes_.Find(actor.process)->detached = true;
     wire::DetachActorHostT detach;
     detach.process = actor.process.value;
     cluster_->SendToNode(std::move(detach));

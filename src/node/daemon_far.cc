@@ -60,6 +60,7 @@ void Daemon::OnNodeUp(const NodeInfo& node, const std::shared_ptr<TrunkLink>& li
     cluster_->Announce(process, driver ? workers_->ProgramOf(process.executable) : nullptr);
   }
   far_demands_->NodeUp(node.total);
+  key_values_->GoOn();
 }
 
 void Daemon::OnNodeDown(const NodeInfo& node, const std::string& reason) {
@@ -185,6 +186,7 @@ void Daemon::OnFarRequest(Process& sender, const wire::Frame& frame) {
     case wire::Message::RegisterActor:
     case wire::Message::FindActor:
     case wire::Message::KillActor:
+    case wire::Message::KeyValueRequest:
       break;
     default:
       log_.warn("message ignored from=far process={} type={}", SerialOf(sender.id),
@@ -364,6 +366,7 @@ bool Daemon::OnData(const trunk::FrameView& frame) {
 
 void Daemon::OnTrunkDrained() {
   brake_->TrunkDrained();
+  key_values_->GoOn();
   if (!far_channels_) return;
   copies_->Pump();
   far_channels_->OnDrained();

@@ -1,5 +1,7 @@
 #include "node/process_table.h"
 
+#include <algorithm>
+
 namespace manta::node {
 
 Process& ProcessTable::Add(Process process) {
@@ -12,6 +14,12 @@ void ProcessTable::Remove(ProcessId id) {
   if (found == processes_.end()) return;
   if (found->second.role == wire::Role::Driver) drivers_.erase(found->second.job);
   processes_.erase(found);
+}
+
+bool ProcessTable::IsOver(JobId job) const {
+  return DriverOf(job) == nullptr && std::none_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
+           return entry.second.detached && entry.second.job == job;
+         });
 }
 
 std::string ProcessTable::Describe(ProcessId id) const {

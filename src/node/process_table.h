@@ -69,6 +69,9 @@ class ProcessTable {
     return found == drivers_.end() ? nullptr : Find(found->second);
   }
 
+  // It has neither a driver nor, as far as this daemon knows, a detached actor.
+  bool IsOver(JobId job) const;
+
   // False: there is no such process any more; that is no error, its death is on its way to everybody.
   template <class MessageT>
   bool Send(ProcessId to, MessageT&& message) {

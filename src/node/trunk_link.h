@@ -29,6 +29,7 @@ class TrunkLink : public std::enable_shared_from_this<TrunkLink> {
   //   pieces of objects       this mark itself (ObjectCopies::Pump)
   //   tasks and completions   FarChannels::kMostTasks, kMostCompletions; what a dead worker has left in its rings goes out at once
   //   what processes relay    RelayBrake::kMost and what each sender has under way; with RelayBrake::kPatience
+  //   keys and values         this mark itself (KeyValueService)
   //   lines of workers        LogService: a few MiB, more is skipped
   // All else is few bytes for each task, object or process.
   static constexpr size_t kDrained = 1u << 20;
