@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 2
+#define MANTA_ABI_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -331,6 +331,37 @@ MANTA_API manta_error* manta_cluster_resources(manta_runtime* runtime, int avail
 /* The same for what is reserved for the task or actor that the calling process runs; nothing in a driver. */
 MANTA_API manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
                                                 size_t* count);
+
+/* ---- Keys and values --------------------------------------------------------------------------------------- */
+
+/* Tables of the whole cluster, kept by the daemon of its head, in memory: they end with the cluster. Names of tables (NULL: "") and
+ * keys have at most 4 KiB, values 8 MiB; all together at most 256 MiB, of which an entry takes some hundred bytes beside its own.
+ * Every call waits for the daemon; calls of one process go one after the other.
+ * Errors of all: NOT_INITIALIZED for a runtime that was shut down, or NULL; NODE_DIED; INVALID_ARGUMENT for what is too large. */
+
+/* Memory that the caller owns. */
+typedef struct manta_blob manta_blob;
+MANTA_API const void* manta_blob_data(const manta_blob* blob);
+MANTA_API size_t manta_blob_size(const manta_blob* blob);
+MANTA_API void manta_blob_free(manta_blob* blob); /* NULL is allowed */
+
+#define MANTA_KV_OVERWRITE 1 /* what is there; else that stays */
+/* The entry goes when this job (its driver, and detached actors) and all others that have put it so are over. An entry that anybody
+ * has put without this flag stays until it is deleted. */
+#define MANTA_KV_OF_JOB 2
+
+/* *added: whether the key is new; `added` may be NULL. OBJECT_STORE_FULL when the tables are full: nothing is evicted. */
+MANTA_API manta_error* manta_kv_put(manta_runtime* runtime, const char* table, manta_bytes key, manta_bytes value,
+                                    int flags, int* added);
+/* *out: NULL when there is no such key. */
+MANTA_API manta_error* manta_kv_get(manta_runtime* runtime, const char* table, manta_bytes key, manta_blob** out);
+MANTA_API manta_error* manta_kv_exists(manta_runtime* runtime, const char* table, manta_bytes key, int* out);
+/* by_prefix: all keys of the table that begin with `key`. *count: how many there were; `count` may be NULL. */
+MANTA_API manta_error* manta_kv_delete(manta_runtime* runtime, const char* table, manta_bytes key, int by_prefix,
+                                       uint64_t* count);
+/* The keys of the table that begin with `prefix`, in order, each behind its length, a little-endian u32. INVALID_ARGUMENT when that
+ * is more than 8 MiB: ask with longer prefixes. */
+MANTA_API manta_error* manta_kv_keys(manta_runtime* runtime, const char* table, manta_bytes prefix, manta_blob** out);
 
 MANTA_API const char* manta_version(void);
 

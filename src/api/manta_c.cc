@@ -15,6 +15,7 @@
 #include <system_error>
 #include <vector>
 
+#include "api/handles.h"
 #include "base/result.h"
 #include "base/standard_descriptors.h"
 #include "worker/attach.h"
@@ -27,6 +28,8 @@
 using manta::Error;
 using manta::MakeError;
 using manta::Result;
+using manta::api::From;
+using manta::api::Own;
 using manta::worker::ActorRecord;
 using manta::worker::ClusterQuestions;
 using manta::worker::FunctionRegistry;
@@ -34,10 +37,6 @@ using manta::worker::NameOfFunction;
 using manta::worker::ObjectRecord;
 using manta::worker::Owner;
 using manta::worker::Runtime;
-
-struct manta_error {
-  Error error;
-};
 
 namespace {
 
@@ -65,15 +64,6 @@ Session& TheSession() {
   return *session;
 }
 
-[[gnu::noinline]] manta_error* Own(Error error) { return new manta_error{std::move(error)}; }
-
-template <class T>
-manta_error* Own(const Result<T>& result) {
-  if (__builtin_expect(static_cast<bool>(result), 1)) return nullptr;
-  return Own(Error(result.error()));
-}
-
-Runtime& From(manta_runtime* runtime) { return *reinterpret_cast<Runtime*>(runtime); }
 ObjectRecord* From(manta_ref* ref) { return reinterpret_cast<ObjectRecord*>(ref); }
 ActorRecord* From(manta_actor* actor) { return reinterpret_cast<ActorRecord*>(actor); }
 manta_ref* To(ObjectRecord* object) { return reinterpret_cast<manta_ref*>(object); }

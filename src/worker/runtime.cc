@@ -203,6 +203,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
   steward_ = std::make_unique<Steward>(this);
   questions_ = std::make_unique<ClusterQuestions>(control_.get());
+  key_values_ = std::make_unique<KeyValues>(control_.get());
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
@@ -264,6 +265,7 @@ void Runtime::FailAll(const Error& error) {
   shared_->FailAll(error);
   actors_->FailAll(error);
   questions_->FailAll(error);
+  key_values_->FailAll(error);
   waiting_->WakeAll();
 }
 

@@ -18,6 +18,7 @@
 #include "worker/control_client.h"
 #include "worker/dispatcher.h"
 #include "worker/executor.h"
+#include "worker/key_values.h"
 #include "worker/node_memory.h"
 #include "worker/owner.h"
 #include "worker/shared_objects.h"
@@ -89,6 +90,7 @@ class Runtime {
                                        const manta_actor_options& options, bool* existed);
   ActorLinks& actors() { return *actors_; }
   ClusterQuestions& questions() { return *questions_; }
+  KeyValues& key_values() { return *key_values_; }
 
   // ---- Worker
   // Which actor this worker hosts; nil for none.
@@ -155,6 +157,7 @@ class Runtime {
   std::unique_ptr<ActorLinks> actors_;
   std::unique_ptr<Steward> steward_;
   std::unique_ptr<ClusterQuestions> questions_;
+  std::unique_ptr<KeyValues> key_values_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<Executor> executor_;
   // Guarded by the owner's lock:

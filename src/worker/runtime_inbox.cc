@@ -119,6 +119,8 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     actors_->OnChannelOpened(*opened);
   } else if (const auto* resources = frame.message_as_ResourcesAnswer()) {
     questions_->OnResources(*resources);
+  } else if (const auto* answer = frame.message_as_KeyValueAnswer()) {
+    key_values_->OnAnswer(*answer);
   } else if (const auto* asked = frame.message_as_ListRequest()) {
     wire::TaskListT tasks;
     {
