@@ -25,7 +25,6 @@
 #include "worker/runtime.h"
 #include "worker/zygote.h"
 
-using manta::Error;
 using manta::MakeError;
 using manta::Result;
 using manta::api::From;
