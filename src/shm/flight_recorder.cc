@@ -296,7 +296,8 @@ int64_t Recording::MonotonicAt(uint64_t ticks) const {
 }
 
 Result<Recording> ReadRecorderFile(const std::string& path) {
-  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Whatever is in the way of a recording, opening it waits for nobody.
+  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file.fd < 0) return ErrnoError("cannot open " + path, errno);
   struct stat status;
   if (fstat(file.fd, &status) != 0) return ErrnoError("cannot stat " + path, errno);

@@ -184,6 +184,12 @@ TEST_F(FlightRecorderTest, ReadsALivingProcess) {
 TEST_F(FlightRecorderTest, RefusesWhatIsNoRecording) {
   EXPECT_FALSE(ReadRecorderFile(path_));       // nothing there
   EXPECT_FALSE(ReadRecorderFile(directory_));  // a folder
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_FALSE(ReadRecorderFile(path_)) << "and waits for no writer";
+  unlink(path_.c_str());
+  ASSERT_EQ(symlink("/etc/passwd", path_.c_str()), 0);
+  EXPECT_FALSE(ReadRecorderFile(path_));
+  unlink(path_.c_str());
   std::ofstream(path_).put('x');
   const Result<Recording> too_short = ReadRecorderFile(path_);
   ASSERT_FALSE(too_short);
