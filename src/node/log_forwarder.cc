@@ -74,7 +74,7 @@ void LogForwarder::ShowLine(int64_t now, const LogSource& source, Stream* stream
 }
 
 bool LogForwarder::IsRepetition(int64_t now, const LogSource& source, std::string_view line) {
-  if (line.empty() || recent_.size() >= kMaxRecent) return false;
+  if (line.empty() || !HasRoom(now)) return false;
   const auto [entry, added] = recent_.try_emplace(WithoutNumbers(line));
   Recent& recent = entry->second;
   if (added || (now - recent.first >= options_.window && recent.hidden == 0)) {
@@ -89,6 +89,17 @@ bool LogForwarder::IsRepetition(int64_t now, const LogSource& source, std::strin
   recent.line = line;
   recent.last = source;
   return true;
+}
+
+// A look at all of them is dear: one a second.
+bool LogForwarder::HasRoom(int64_t now) {
+  if (recent_.size() < kMaxRecent) return true;
+  if (pruned_at_ != INT64_MIN && now - pruned_at_ < kSecondNs) return false;
+  pruned_at_ = now;
+  std::erase_if(recent_, [&](const auto& entry) {
+    return entry.second.hidden == 0 && now - entry.second.first >= options_.window;
+  });
+  return recent_.size() < kMaxRecent;
 }
 
 void LogForwarder::Skipped(int64_t now, const LogSource& source, uint64_t bytes) {

@@ -1,15 +1,17 @@
 // What of its workers' output a driver gets to see: whole lines, repeated ones once, and no flood. Pure; one per job.
 //
-//  - A line that several processes write within five seconds (numbers in it do not count) is shown once, and afterwards how often it came. One
-//    process may repeat itself.
+//  - A line that several processes write within five seconds (numbers in it do not count) is shown once, and afterwards how often it
+//    came. One process may repeat itself. While there are more than 10,000 different ones, the rest is shown each time.
 //  - A process that writes more than its allowance is cut short; the driver is told how much it did not see.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -20,8 +22,14 @@ namespace manta::node {
 struct LogSource {
   ProcessId process;
   bool is_stderr = false;
+  // For people, no part of its identity: what it was called when it wrote.
+  int pid = 0;
+  std::string name = {};
 
-  auto operator<=>(const LogSource&) const = default;
+  bool operator==(const LogSource& other) const { return (*this <=> other) == 0; }
+  std::strong_ordering operator<=>(const LogSource& other) const {
+    return std::pair(process, is_stderr) <=> std::pair(other.process, other.is_stderr);
+  }
 };
 
 class LogForwarder {
@@ -74,11 +82,13 @@ class LogForwarder {
   void ShowLine(int64_t now, const LogSource& source, Stream* stream, std::string_view line,
                 std::string* out);
   bool IsRepetition(int64_t now, const LogSource& source, std::string_view line);
+  bool HasRoom(int64_t now);
   static std::string SuppressionNote(Stream* stream);
 
   const Options options_;
   std::map<LogSource, Stream> streams_;
   std::map<std::string, Recent> recent_;  // by line without numbers
+  int64_t pruned_at_ = INT64_MIN;         // when it was last full
 };
 
 }  // namespace manta::node

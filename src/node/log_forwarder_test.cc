@@ -5,8 +5,8 @@
 namespace manta::node {
 namespace {
 
-constexpr LogSource kFirst{ProcessId{1}};
-constexpr LogSource kSecond{ProcessId{2}};
+const LogSource kFirst{ProcessId{1}, false, 101, "first"};
+const LogSource kSecond{ProcessId{2}, false, 102, "second"};
 constexpr int64_t kSecondNs = 1'000'000'000;
 
 LogForwarder::Options Small() {
@@ -63,6 +63,31 @@ TEST(LogForwarderTest, RepetitionsThatWereNotToldYetStayCounted) {
   const auto due = forwarder.Expire(6 * kSecondNs);
   ASSERT_EQ(due.size(), 1u);
   EXPECT_EQ(due[0].lines, "ready [repeated 2x across workers]\n");
+}
+
+TEST(LogForwarderTest, ASummaryNamesWhoSpokeLast) {
+  LogForwarder forwarder({});
+  forwarder.Add(0, kFirst, "ready\n");
+  forwarder.Add(1, kSecond, "ready\n");
+  forwarder.Finish(2, kSecond);
+  const auto due = forwarder.Expire(5 * kSecondNs);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(due[0].source.pid, 102);
+  EXPECT_EQ(due[0].source.name, "second");
+}
+
+// In letters: numbers would make them the same.
+std::string Word(int number) {
+  std::string word;
+  for (; number > 0; number /= 26) word += static_cast<char>('a' + number % 26);
+  return "word " + word;
+}
+
+TEST(LogForwarderTest, ManyDifferentLinesAreForgottenInTime) {
+  LogForwarder forwarder({});
+  for (int i = 0; i < 20'000; ++i) forwarder.Add(i, {ProcessId{1'000 + static_cast<uint64_t>(i) / 1'000}}, Word(i) + "\n");
+  EXPECT_EQ(forwarder.Add(6 * kSecondNs, kFirst, "ready\n"), "ready\n");
+  EXPECT_EQ(forwarder.Add(6 * kSecondNs, kSecond, "ready\n"), "") << "said before";
 }
 
 TEST(LogForwarderTest, OneMayRepeatItself) {

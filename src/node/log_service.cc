@@ -131,7 +131,7 @@ bool LogService::ReadNew(const LogSource& source, File* file, bool last) {
     if (got > 0) {
       file->offset += static_cast<uint64_t>(got);
       Show(source, file->job,
-           forwarder.Add(now, source, {buffer.data(), static_cast<size_t>(got)}));
+           forwarder.Add(now, Named(source), {buffer.data(), static_cast<size_t>(got)}));
     }
     if (file->offset < size) return false;
   }
@@ -141,12 +141,11 @@ bool LogService::ReadNew(const LogSource& source, File* file, bool last) {
 
 // Its writer holds the file open for appending, so that the text has to move, not the file. A line that is written in between is lost.
 void LogService::Rotate(File* file) {
-  for (int old = kOldFiles; old > 1; --old) {
-    rename((file->path + "." + std::to_string(old - 1)).c_str(),
-           (file->path + "." + std::to_string(old)).c_str());
+  for (int old = kOldLogs; old > 1; --old) {
+    rename(OldLog(file->path, old - 1).c_str(), OldLog(file->path, old).c_str());
   }
   UniqueFd from(open(file->path.c_str(), O_RDWR | O_CLOEXEC));
-  UniqueFd to(open((file->path + ".1").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  UniqueFd to(open(OldLog(file->path, 1).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!from || !to) return;
   // Of a file that grew far beyond the limit before the daemon looked, the end.
   struct stat status;
@@ -180,7 +179,7 @@ void LogService::WorkerGone(ProcessId worker) {
       by_watch_.erase(file.watch);
     }
     if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
-      Show(source, file.job, job->second.Finish(EventLoop::Now(), source));
+      Show(source, file.job, job->second.Finish(EventLoop::Now(), Named(source)));
     }
   }
 }
@@ -200,6 +199,15 @@ LogForwarder& LogService::ForwarderOf(JobId job) {
   return jobs_.try_emplace(job, options_).first->second;
 }
 
+LogSource LogService::Named(const LogSource& source) const {
+  LogSource named = source;
+  if (const Process* process = processes_.Find(source.process)) {
+    named.pid = process->pid;
+    named.name = process->name;
+  }
+  return named;
+}
+
 void LogService::Show(const LogSource& source, JobId job, std::string lines) {
   if (lines.empty()) return;
   const Process* driver = processes_.DriverOf(job);
@@ -207,10 +215,9 @@ void LogService::Show(const LogSource& source, JobId job, std::string lines) {
   wire::WorkerOutputT output;
   output.process = source.process.value;
   output.is_stderr = source.is_stderr;
-  if (const Process* process = processes_.Find(source.process)) {
-    output.pid = process->pid;
-    output.name = process->name;
-  }
+  const LogSource named = Named(source);
+  output.pid = named.pid;
+  output.name = named.name;
   output.lines = std::move(lines);
   processes_.Send(driver->id, std::move(output));
 }

@@ -28,7 +28,6 @@ class LogService {
  public:
   static constexpr Nanoseconds kPause = 50 * kMillisecond;
   static constexpr uint64_t kRotateAt = 10 << 20;
-  static constexpr int kOldFiles = 2;
 
   LogService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, bool deduplicate);
 
@@ -56,6 +55,8 @@ class LogService {
   void Rotate(File* file);
   void Show(const LogSource& source, JobId job, std::string lines);
   LogForwarder& ForwarderOf(JobId job);
+  // With pid and name as they are now, while it is in the table.
+  LogSource Named(const LogSource& source) const;
   void ArmSummaries();
 
   EventLoop& loop_;

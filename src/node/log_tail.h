@@ -9,6 +9,10 @@ namespace manta::node {
 // At most `max_bytes` and `max_lines`, whole lines where possible, without the last newline. Empty if it cannot be read.
 std::string ReadLogTail(const std::string& path, size_t max_bytes = 2048, size_t max_lines = 20);
 
+// Where what is too much for one log goes, number 1 the newest.
+inline constexpr int kOldLogs = 2;
+inline std::string OldLog(const std::string& path, int number) { return path + "." + std::to_string(number); }
+
 // Where a worker's standard output and standard error go.
 struct WorkerLog {
   std::string base;  // both paths but for their ends

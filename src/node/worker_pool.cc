@@ -125,6 +125,7 @@ void WorkerPool::LeaveZygote(ExecutableId id, uint64_t zygote_id) {
   // Its death is of no interest to anybody; OnChildExit takes its status away.
   kill(zygote.pid, SIGKILL);
   if (zygote.connection) connections_.Drop(zygote.connection->id());
+  kept_logs_.WriterGone(zygote.log_path);
   zygotes_.erase(found);
 }
 
@@ -231,6 +232,7 @@ void WorkerPool::FinishZygote(uint64_t id) {
   }
   const std::string last_words =
       zygote.ready ? "" : LastWords(zygote.log_path, ReadLogTail(zygote.log_path));
+  kept_logs_.WriterGone(zygote.log_path);
   // Its workers die with it or live on; those that it had not yet forked need another zygote.
   std::vector<ProcessId> unborn;
   std::set<ExecutableId> failed = zygote.ready ? std::set<ExecutableId>() : zygote.users;
@@ -399,10 +401,10 @@ void WorkerPool::StartFailed(ProcessId id, const std::string& reason) {
   if (found == workers_.end()) return;
   const ExecutableId executable = found->second.executable;
   const uint64_t round = found->second.round;
-  const WorkerLog log = found->second.log;
+  const std::string last_words = LastWords(found->second.log.name(), found->second.log.Tail());
   const bool counts = !found->second.told_to_end;
   WillNotCome(id, reason);
-  if (counts) AttemptFailed(executable, round, reason, LastWords(log.name(), log.Tail()));
+  if (counts) AttemptFailed(executable, round, reason, last_words);
 }
 
 void WorkerPool::WillNotCome(ProcessId id, const std::string& reason) {
@@ -410,6 +412,7 @@ void WorkerPool::WillNotCome(ProcessId id, const std::string& reason) {
   if (found == workers_.end()) return;
   const ExecutableId executable_id = found->second.executable;
   if (found->second.pid != 0) by_pid_.erase(found->second.pid);
+  kept_logs_.WorkerGone(found->second.log);
   workers_.erase(found);
   log_.warn("worker not started worker={} reason=\"{}\"", SerialOf(id), reason);
   const auto executable = executables_.find(executable_id);
@@ -540,8 +543,8 @@ void WorkerPool::Finish(ProcessId id) {
   workers_.erase(found);
   by_pid_.erase(worker.pid);
   wire::CauseT cause = CauseOf(processes_.Describe(id), worker.exit_status, worker.stop_reason);
-  cause.log_path = worker.log.name();
   cause.log_tail = worker.log.Tail();
+  if (!cause.log_tail.empty()) cause.log_path = worker.log.name();
   if (const auto executable = executables_.find(worker.executable); executable != executables_.end()) {
     if (observer_.HasServed(id)) {
       executable->second.attempts.Served(worker.round);
@@ -552,6 +555,7 @@ void WorkerPool::Finish(ProcessId id) {
     }
   }
   observer_.OnWorkerDead(id, cause);
+  kept_logs_.WorkerGone(worker.log);
 }
 
 void WorkerPool::KillAll() {

@@ -23,6 +23,7 @@
 #include "model/start_attempts.h"
 #include "node/connections.h"
 #include "node/event_loop.h"
+#include "node/kept_logs.h"
 #include "node/log_tail.h"
 #include "node/process_table.h"
 #include "node/zygote_launcher.h"
@@ -179,6 +180,7 @@ class WorkerPool {
   std::unordered_map<ProcessId, Worker> workers_;
   std::unordered_map<pid_t, ProcessId> by_pid_;
   std::unordered_map<ExecutableId, Executable> executables_;
+  KeptLogs kept_logs_;
 };
 
 }  // namespace manta::node

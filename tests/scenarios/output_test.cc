@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -93,6 +94,44 @@ TEST_F(Output, IsCompleteWhenTheDriverLeaves) {
   EXPECT_NE(out_.find(") same 1\n"), std::string::npos) << out_;
   EXPECT_NE(out_.find(") same 6 [repeated 5x across workers]\n"), std::string::npos) << out_;
   EXPECT_NE(out_.find(") last words\n"), std::string::npos) << out_;
+}
+
+// The summary comes when who spoke last has ended.
+TEST_F(Output, OfWorkersThatHaveEndedNamesThem) {
+  Run([](const auto& say) {
+    {
+      const auto one = manta::Actor<Speaker>().SetNumCpus(0).Remote();
+      const auto two = manta::Actor<Speaker>().SetNumCpus(0).Remote();
+      manta::Get(one.Task(&Speaker::Speak).Remote(std::string("same")));
+      usleep(200'000);
+      say(std::to_string(*manta::Get(two.Task(&Speaker::Speak).Remote(std::string("same")))));
+    }
+    usleep(1'000'000);
+  });
+  ASSERT_EQ(heard_.size(), 1u);
+  EXPECT_NE(out_.find(" pid=" + heard_[0] + ") same [repeated 1x across workers]\n"), std::string::npos) << out_;
+}
+
+TEST_F(Output, OfSilentWorkersLeavesNoFiles) {
+  manta::Init();
+  {
+    std::vector<manta::ActorHandle<Speaker>> actors;
+    for (int i = 0; i < 5; ++i) actors.push_back(manta::Actor<Speaker>().SetNumCpus(0).Remote());
+    for (auto& actor : actors) manta::Get(actor.Task(&Speaker::Speak).Remote(std::string("words")));
+  }
+  const auto logs = [&](const std::string& extension) {
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(Sessions().at(0) + "/logs")) {
+      count += entry.path().extension() == extension && entry.path().filename().string().rfind("worker-", 0) == 0;
+    }
+    return count;
+  };
+  // Some that were started ahead of demand may live.
+  EXPECT_TRUE(Eventually(10s, [&] {
+    const size_t living = Pids(Role::kWorker).size();
+    return logs(".err") == living && logs(".out") == 5 + living;
+  })) << logs(".err") << " and " << logs(".out") << " are left";
+  manta::Shutdown();
 }
 
 TEST_F(Output, IsNotShownWhenTheDriverDoesNotWantIt) {
