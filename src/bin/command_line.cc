@@ -95,8 +95,11 @@ int RunCommandLine(int argc, char** argv) {
                    "(default: MANTA_SECRET, or a head on this machine)");
   verb->add_option("--resources", start.resources_json, "custom resources, e.g. '{\"disk\": 2}'");
   verb->add_option("--resource", start.node.resources, "one custom resource: NAME=QUANTITY");
-  verb->add_option("--session-dir,--temp-dir", start.node.session_directory,
-                   "directory for logs and addresses of this run");
+  CLI::Option* root = verb->add_option("--temp-dir", start.temp_directory,
+                                       "where directories of sessions are made, as MANTA_TMPDIR (default: /tmp)");
+  verb->add_option("--session-dir", start.node.session_directory,
+                   "directory for logs and addresses of this run: a new one, or one of a session that has ended")
+      ->excludes(root);
   verb->add_flag("--block", start.block, "stay in the foreground until the cluster ends");
   verb->add_flag("--json", start.json, "print JSON");
   AddNodeOptions(verb, &start.node);

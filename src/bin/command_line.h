@@ -15,7 +15,7 @@ struct NodeOptions {
   std::vector<std::string> resources;  // NAME=QUANTITY
   uint64_t object_store_bytes = 0;     // 0: 30 % of the memory
   int64_t object_wait_ms = 10'000;
-  std::string session_directory;       // empty: a new one
+  std::string session_directory;       // empty: a new one below the session root
   int port = -1;              // where other nodes join; negative: they cannot, 0: any that is free
   std::string node_address;   // IPv4; empty: loopback for the head, else what the head is reached by
   std::string head;           // HOST:PORT to join; empty: this is the head
@@ -26,6 +26,7 @@ struct StartOptions {
   bool head = false;
   bool block = false;         // stay in the foreground
   bool json = false;
+  std::string temp_directory;  // in which sessions are made; empty: MANTA_TMPDIR, or /tmp
   std::string resources_json;
   NodeOptions node;
 };

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/remedies.h"
 #include "contracts/session_files.h"
@@ -123,8 +124,12 @@ Result<std::string> SecretToJoin(const NodeOptions& options) {
   if (const char* secret = std::getenv("MANTA_SECRET"); secret != nullptr && *secret != '\0') {
     return std::string(secret);
   }
-  for (const contracts::SessionAddress& session : contracts::FindSessions(contracts::SessionRoot())) {
-    if (session.trunk == options.head) return contracts::ReadSecret(session.directory);
+  std::vector<contracts::SessionAddress> elsewhere;
+  std::vector<contracts::SessionAddress> sessions = contracts::FindSessions(contracts::SessionRoot(), &elsewhere);
+  // Trunks lead from one network to another.
+  sessions.insert(sessions.end(), elsewhere.begin(), elsewhere.end());
+  for (const contracts::SessionAddress& session : sessions) {
+    if (!session.trunk.empty() && node::LeadsTo(options.head, session.trunk)) return contracts::ReadSecret(session.directory);
   }
   return MakeError(MANTA_ERROR_AUTHENTICATION,
                    "joining " + options.head +
@@ -213,7 +218,7 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   daemon_options.deduplicate_logs = WantsDeduplication();
   daemon_options.node_index = joined.socket ? joined.node_index : 1;
   daemon_options.address = options.node_address.empty() ? kLoopback : options.node_address;
-  daemon_options.joined = options.head;
+  daemon_options.joined = joined.head_id;
   control_store::ActorDirectory actors;
   control_store::KeyValueTables key_values;
   Result<std::unique_ptr<node::Daemon>> made =

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -37,13 +38,15 @@ void Announce(const StartOptions& options, const NodeReady& ready) {
     std::printf("A node of the cluster at %s is running: %s\n  end it                   manta stop\n",
                 options.node.head.c_str(), ready.session_directory.c_str());
   } else {
+    // Elsewhere nobody looks for it by himself.
+    const std::string where = options.temp_directory.empty() ? "" : "MANTA_TMPDIR=" + options.temp_directory + " ";
     std::printf(
         "A cluster is running: %s\n"
-        "  join it from a program   MANTA_ADDRESS=auto ./program, or manta::Init with address "
+        "  join it from a program   %sMANTA_ADDRESS=auto ./program, or manta::Init with address "
         "\"auto\"\n"
-        "  look at it               manta status\n"
-        "  end it                   manta stop\n",
-        ready.session_directory.c_str());
+        "  look at it               %smanta status\n"
+        "  end it                   %smanta stop\n",
+        ready.session_directory.c_str(), where.c_str(), where.c_str(), where.c_str());
     if (!ready.trunk_address.empty()) {
       std::printf("  add another node         manta start --address=%s --secret-file=SECRET\n"
                   "                           with a copy of %s/secret\n",
@@ -123,6 +126,13 @@ int RunStart(const StartOptions& given) {
                  "'{\"disk\": 2}', not %s\n",
                  options.resources_json.c_str());
     return 2;
+  }
+  if (!options.temp_directory.empty()) {
+    if (options.temp_directory.front() != '/') {
+      std::fprintf(stderr, "manta start: --temp-dir has to be an absolute path, not %s\n", options.temp_directory.c_str());
+      return 2;
+    }
+    setenv("MANTA_TMPDIR", options.temp_directory.c_str(), 1);
   }
   if (!options.block) return StartInBackground(options);
   const Result<> served = ServeNode(

@@ -38,9 +38,9 @@ Result<> StopOne(const contracts::SessionAddress& address) {
 }  // namespace
 
 int RunStop(const StopOptions& options) {
-  std::vector<contracts::SessionAddress> sessions;
+  std::vector<contracts::SessionAddress> sessions, unreachable;
   if (options.all) {
-    sessions = contracts::FindSessions(contracts::SessionRoot());
+    sessions = contracts::FindSessions(contracts::SessionRoot(), &unreachable);
     // Nodes before their heads, with which they would end anyhow.
     std::stable_partition(sessions.begin(), sessions.end(),
                           [](const auto& session) { return !session.joined.empty(); });
@@ -65,6 +65,10 @@ int RunStop(const StopOptions& options) {
       std::printf("Stopped %s; its logs stay in %s/logs\n", session.name().c_str(),
                   session.directory.c_str());
     }
+  }
+  if (!unreachable.empty()) {
+    std::fprintf(stderr, "manta stop: not all have ended:%s\n", contracts::DescribeUnreachable(unreachable).c_str());
+    return 1;
   }
   if (sessions.empty()) std::printf("No cluster of yours is running on this machine.\n");
   return status;

@@ -25,8 +25,13 @@ Result<contracts::SessionAddress> ChooseCluster(const std::string& session) {
     }
     return address;
   }
+  std::vector<contracts::SessionAddress> unreachable;
   const std::vector<contracts::SessionAddress> sessions =
-      contracts::WithoutJoined(contracts::FindSessions(root));
+      contracts::WithoutJoined(contracts::FindSessions(root, &unreachable));
+  if (sessions.empty() && !unreachable.empty()) {
+    return MakeError(MANTA_ERROR_NOT_INITIALIZED,
+                     "no cluster of yours answers:" + contracts::DescribeUnreachable(unreachable));
+  }
   if (sessions.empty()) {
     return MakeError(MANTA_ERROR_NOT_INITIALIZED,
                      "no cluster of yours is running on this machine; start one with "
@@ -50,8 +55,7 @@ Result<std::unique_ptr<ToolClient>> ToolClient::Connect(const contracts::Session
   if (!secret) return secret.error();
   const Result<int> socket = contracts::ConnectToSession(address);
   if (!socket) {
-    return MakeError(MANTA_ERROR_NODE_DIED,
-                     socket.error().message + "; its daemon is not there any more");
+    return MakeError(MANTA_ERROR_NODE_DIED, socket.error().message);
   }
   std::unique_ptr<ToolClient> client(new ToolClient(node::UniqueFd(socket.value())));
   wire::HelloT hello;

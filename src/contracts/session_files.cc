@@ -14,11 +14,15 @@
 #include <cstring>
 #include <string_view>
 
+#include "contracts/session_lock.h"
+
 namespace manta::contracts {
 namespace {
 
 constexpr const char* kFirstLine = "manta-session 1";
 constexpr size_t kMaxFileBytes = 4096;
+constexpr const char* kUnreachable =
+    " lives, but cannot be reached from here: its daemon is in another network namespace, as that of a container";
 
 // The whole of a small file that belongs to this user.
 Result<std::string> ReadOwnFile(const std::string& path, mode_t forbidden_mode) {
@@ -163,24 +167,31 @@ Result<SessionAddress> ParseSessionAddress(const std::string& directory, std::st
   return address;
 }
 
-std::vector<SessionAddress> FindSessions(const std::string& root) {
+std::vector<SessionAddress> FindSessions(const std::string& root, std::vector<SessionAddress>* unreachable) {
   std::vector<SessionAddress> sessions;
   for (const std::string& directory : SessionsBelow(root)) {
     Result<SessionAddress> address = ReadSessionAddress(directory);
     if (!address) continue;
     int error = 0;
     const int socket = Connect(*address, &error);
-    if (socket < 0) {
-      // A daemon listens before it writes its address, and for as long as it lives.
-      if (error == ECONNREFUSED) RemoveFiles(directory);
-      continue;
+    if (socket >= 0) {
+      close(socket);
+      sessions.push_back(std::move(address).value());
+    } else if (DaemonLives(directory)) {
+      if (unreachable != nullptr) unreachable->push_back(std::move(address).value());
+    } else if (error == ECONNREFUSED) {
+      RemoveFiles(directory);
     }
-    close(socket);
-    sessions.push_back(std::move(address).value());
   }
   std::sort(sessions.begin(), sessions.end(),
             [](const auto& a, const auto& b) { return a.directory < b.directory; });
   return sessions;
+}
+
+std::string DescribeUnreachable(const std::vector<SessionAddress>& sessions) {
+  std::string text;
+  for (const SessionAddress& session : sessions) text += "\n  " + session.name() + kUnreachable;
+  return text;
 }
 
 std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& sessions) {
@@ -188,7 +199,7 @@ std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& ses
   for (const SessionAddress& session : sessions) {
     const bool of_another = !session.joined.empty() &&
                             std::any_of(sessions.begin(), sessions.end(), [&](const auto& other) {
-                              return other.trunk == session.joined;
+                              return other.node_id == session.joined;
                             });
     if (!of_another) clusters.push_back(session);
   }
@@ -198,7 +209,7 @@ std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& ses
 void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
   const std::string suffix = "_" + std::to_string(daemon);
   for (const std::string& directory : SessionsBelow(root)) {
-    if (directory.ends_with(suffix)) RemoveFiles(directory);
+    if (directory.ends_with(suffix) && !DaemonLives(directory)) RemoveFiles(directory);
   }
 }
 
@@ -219,8 +230,13 @@ Result<int> ConnectToSession(const SessionAddress& address) {
   }
   int error = 0;
   const int fd = Connect(address, &error);
-  if (fd < 0) return ErrnoError("connecting to the node daemon of " + address.directory, error);
-  return fd;
+  if (fd >= 0) return fd;
+  Error failed = ErrnoError("connecting to the node daemon of " + address.directory, error);
+  if (error == ECONNREFUSED) {
+    failed.message += DaemonLives(address.directory) ? "; " + address.name() + kUnreachable
+                                                     : "; its daemon is not there any more";
+  }
+  return failed;
 }
 
 }  // namespace manta::contracts

@@ -2,6 +2,7 @@
 //
 //   /tmp/manta-<uid>/                     0700, of that user
 //     session_<time>_<pid>/
+//       daemon.lock                       held by the daemon while it lives, see contracts/session_lock.h
 //       address                           text, see SessionAddress; gone when the cluster has ended
 //       secret                            0600: 32 hex digits that a Hello from outside has to name
 //       logs/
@@ -25,7 +26,7 @@ struct SessionAddress {
   bool embedded = false;      // ends with the driver that started it
   std::string node_id;
   std::string trunk;          // HOST:PORT where other nodes join; empty: they cannot
-  std::string joined;         // the trunk address of the head, for a node that is not it
+  std::string joined;         // the node id of the head, for a node that is not it
 
   std::string name() const { return directory.substr(directory.rfind('/') + 1); }
 };
@@ -33,7 +34,7 @@ struct SessionAddress {
 // The error of something that was done in a session directory, and how to choose another place for it.
 Error SessionPlaceError(std::string what, int error_number);
 
-// "/tmp/manta-<uid>", or what MANTA_TMPDIR names instead of /tmp.
+// "/tmp/manta-<uid>", or what MANTA_TMPDIR (`manta start --temp-dir`) names instead of /tmp.
 std::string SessionRoot();
 
 // A head and a node that has joined it may be on the same machine: then the node stands for no cluster of its own.
@@ -48,12 +49,15 @@ Result<SessionAddress> ReadSessionAddress(const std::string& directory);
 // The pure part: of the text of that file. Error VERSION_MISMATCH, or SYSTEM when it is damaged.
 Result<SessionAddress> ParseSessionAddress(const std::string& directory, std::string_view text);
 
-// Clusters of this user that answer, oldest first. Looks into files that the user alone can write. Where a daemon was killed, it
-// removes the address and the secret that it could not remove itself.
-std::vector<SessionAddress> FindSessions(const std::string& root);
+// Clusters of this user that answer, oldest first; in `unreachable`, if it is given, those that live and do not. Looks into files that
+// the user alone can write. Where a daemon was killed, it removes the address and the secret that it could not remove itself.
+std::vector<SessionAddress> FindSessions(const std::string& root, std::vector<SessionAddress>* unreachable = nullptr);
+
+// For messages: which ones live, and why they do not answer. Begins with a newline; "" for none.
+std::string DescribeUnreachable(const std::vector<SessionAddress>& sessions);
 
 // Removes what led to a daemon that has ended, if it could not do so itself: the address and the secret of the sessions below `root`
-// that a process of that id has made. The caller knows that it lives no more.
+// that a process of that id has made, unless one of that id in another container lives. The caller knows that its own does not.
 void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon);
 
 // Error AUTHENTICATION when it cannot be read or others could read it.
@@ -61,7 +65,7 @@ void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon);
 Result<std::string> ReadSecretFile(const std::string& path);
 Result<std::string> ReadSecret(const std::string& session_directory);
 
-// A connected socket, close-on-exec. Error SYSTEM when nobody listens.
+// A connected socket, close-on-exec. Error SYSTEM when nobody listens; it says whether the daemon lives.
 Result<int> ConnectToSession(const SessionAddress& address);
 
 }  // namespace manta::contracts

@@ -71,6 +71,7 @@ void Cluster::OnPeer(std::shared_ptr<TrunkLink> link, const std::string& from) {
                      .on_drained = [this] { observer_.OnTrunkDrained(); }});
   wire::TrunkWelcomeT welcome;
   welcome.node_index = peer_.index;
+  welcome.node_id = self_.node_id;
   SendToNode(std::move(welcome));
   Greet();
 }

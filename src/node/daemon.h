@@ -50,7 +50,7 @@ struct DaemonOptions {
   uint64_t workers_file_limit = 1024;  // descriptors, as the user has set it
   uint32_t node_index = 1;             // 1: the head
   std::string address;                 // of the node, for people
-  std::string joined;                  // HOST:PORT of the head, when this is another node
+  std::string joined;                  // the head's node id, when this is another node
 };
 
 class Daemon : public Connections::Observer, public WorkerPool::Observer, public Cluster::Observer {

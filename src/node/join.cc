@@ -144,6 +144,14 @@ std::string OwnAddress(int socket) {
   return text;
 }
 
+bool IsOfThisMachine(in_addr host) {
+  const UniqueFd probe(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr = host;
+  return bind(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+}
+
 }  // namespace
 
 Result<JoinedCluster> JoinCluster(const std::string& address, const std::string& secret,
@@ -176,7 +184,19 @@ Result<JoinedCluster> JoinCluster(const std::string& address, const std::string&
   joined.own_address = OwnAddress(socket->get());
   joined.socket = std::move(socket).value();
   joined.node_index = initiator.node_index();
+  joined.head_id = initiator.head_id();
   return joined;
+}
+
+bool LeadsTo(const std::string& address, const std::string& trunk) {
+  if (address == trunk) return true;
+  Result<sockaddr_in> to = Resolve(address);
+  Result<sockaddr_in> at = Resolve(trunk);
+  if (!to || !at || to->sin_port != at->sin_port) return false;
+  if (to->sin_addr.s_addr == at->sin_addr.s_addr) return true;
+  if (at->sin_addr.s_addr == htonl(INADDR_ANY)) return IsOfThisMachine(to->sin_addr);
+  // As a destination, the loopback interface.
+  return to->sin_addr.s_addr == htonl(INADDR_ANY) && at->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
 }
 
 }  // namespace manta::node

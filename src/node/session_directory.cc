@@ -10,17 +10,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "contracts/recorder_files.h"
 #include "contracts/session_files.h"
-#include "node/unique_fd.h"
+#include "contracts/session_lock.h"
 
 namespace manta::node {
 namespace {
+
+// All names that Manta gives to files of a session, beside the lock; # stands for a number.
+constexpr const char* kWaysIn[] = {"address", "address.new", "secret"};
+constexpr const char* kLogs[] = {"daemon.log",   "daemon.#.log",   "daemon.err",     "worker-#.out",
+                                 "worker-#.err", "worker-#.out.#", "worker-#.err.#", "zygote-#.log"};
+constexpr const char* kRecordings[] = {"names", "process-#.rec", "process-#-threads.rec"};
 
 std::string FreshName() {
   timeval now;
@@ -44,6 +51,48 @@ std::vector<std::string> EntriesOf(const std::string& directory) {
   }
   closedir(entries);
   return names;
+}
+
+bool Matches(std::string_view name, std::string_view pattern) {
+  for (const char c : pattern) {
+    size_t taken = 0;
+    if (c == '#') {
+      while (taken < name.size() && std::isdigit(static_cast<unsigned char>(name[taken]))) ++taken;
+    } else if (!name.empty() && name.front() == c) {
+      taken = 1;
+    }
+    if (taken == 0) return false;
+    name.remove_prefix(taken);
+  }
+  return name.empty();
+}
+
+bool IsEmpty(const std::string& file) {
+  struct stat status;
+  return lstat(file.c_str(), &status) == 0 && status.st_size == 0;
+}
+
+enum class Which { kAll, kEmpty };
+
+void RemoveNamed(const std::string& directory, std::span<const char* const> patterns, Which which) {
+  for (const std::string& name : EntriesOf(directory)) {
+    const bool named = std::any_of(patterns.begin(), patterns.end(),
+                                   [&](const char* pattern) { return Matches(name, pattern); });
+    const std::string file = directory + "/" + name;
+    if (named && (which == Which::kAll || IsEmpty(file))) unlink(file.c_str());
+  }
+}
+
+// Nothing of Manta's is left, nor the directory unless there is something else in it.
+void RemoveSession(const std::string& path) {
+  RemoveNamed(path, kWaysIn, Which::kAll);
+  RemoveNamed(path + "/logs", kLogs, Which::kAll);
+  RemoveNamed(contracts::RecorderDirectory(path), kRecordings, Which::kAll);
+  rmdir((path + "/logs").c_str());
+  rmdir(contracts::RecorderDirectory(path).c_str());
+  // The lock says whose the directory is.
+  if (EntriesOf(path) == std::vector<std::string>{contracts::kLockFile}) unlink((path + "/" + contracts::kLockFile).c_str());
+  rmdir(path.c_str());
 }
 
 }  // namespace
@@ -70,15 +119,7 @@ void RemoveOldSessions(const std::string& root, size_t keep) {
   std::sort(sessions.begin(), sessions.end());  // by time, which the names begin with
   sessions.resize(sessions.size() - keep);
   for (const std::string& session : sessions) {
-    // A daemon that was killed has left its address behind; one that answers lives.
-    if (const auto address = contracts::ReadSessionAddress(session)) {
-      if (const auto socket = contracts::ConnectToSession(address.value())) {
-        close(socket.value());
-        continue;
-      }
-    }
-    std::error_code ignored;
-    std::filesystem::remove_all(session, ignored);
+    if (!contracts::DaemonLives(session)) RemoveSession(session);
   }
 }
 
@@ -96,18 +137,22 @@ Result<SessionDirectory> SessionDirectory::Create(const std::string& path) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the session directory has to be an absolute path: " + session.path_);
   }
-  for (const std::string& directory : {session.path_, session.logs()}) {
-    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-      const int error = errno;
-      return path.empty() ? contracts::SessionPlaceError("making the directory " + directory, error)
-                          : ErrnoError("making the directory " + directory, error);
-    }
-  }
+  const auto make = [&](const std::string& directory) -> Result<> {
+    if (mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+    const int error = errno;
+    return path.empty() ? contracts::SessionPlaceError("making the directory " + directory, error)
+                        : ErrnoError("making the directory " + directory, error);
+  };
+  if (Result<> made = make(session.path_); !made) return made.error();
   struct stat status;
   if (lstat(session.path_.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
       status.st_uid != geteuid()) {
     return MakeError(MANTA_ERROR_SYSTEM, session.path_ + " is not a directory that you own");
   }
+  const Result<int> lock = contracts::LockSession(session.path_);
+  if (!lock) return lock.error();
+  session.lock_ = UniqueFd(lock.value());
+  if (Result<> made = make(session.logs()); !made) return made.error();
   return session;
 }
 
@@ -126,24 +171,9 @@ Result<std::string> SessionDirectory::MakeSecret() const {
 }
 
 void SessionDirectory::RemoveAllButHistory() const {
-  for (const std::string& name : EntriesOf(path_)) {
-    if (name != "logs" && name != "recorder") unlink((path_ + "/" + name).c_str());
-  }
-  bool any = false;
-  for (const std::string& name : EntriesOf(logs())) {
-    const std::string file = logs() + "/" + name;
-    struct stat status;
-    if (lstat(file.c_str(), &status) == 0 && status.st_size == 0) {
-      unlink(file.c_str());
-    } else {
-      any = true;
-    }
-  }
-  if (any) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(contracts::RecorderDirectory(path_), ignored);
-  rmdir(logs().c_str());
-  rmdir(path_.c_str());
+  RemoveNamed(path_, kWaysIn, Which::kAll);
+  RemoveNamed(logs(), kLogs, Which::kEmpty);
+  if (EntriesOf(logs()).empty()) RemoveSession(path_);
 }
 
 }  // namespace manta::node

@@ -4,18 +4,22 @@
 #include <string>
 
 #include "base/result.h"
+#include "node/unique_fd.h"
 
 namespace manta::node {
 
 class SessionDirectory {
  public:
-  // `path` empty: a new one under the session root. With its directory for logs, mode 0700.
+  // `path` empty: a new one under the session root. Else a directory that does not exist yet, is empty, or is of a session that has
+  // ended. With its directory for logs, mode 0700; locked for as long as this object lives. On an error nothing has been changed in
+  // a directory that was there.
   static Result<SessionDirectory> Create(const std::string& path);
 
   // 128 random bits in hex, also in the file "secret", which the user alone can read.
   Result<std::string> MakeSecret() const;
 
-  // At the end: whatever is neither a log nor a flight recorder. The directory itself goes if no log has a byte in it.
+  // At the end: what led to the cluster, and empty logs. The rest of what Manta has made, and with it the directory, goes if no log has
+  // a byte in it. Files of any other name stay where they are.
   void RemoveAllButHistory() const;
 
   const std::string& path() const { return path_; }
@@ -24,9 +28,10 @@ class SessionDirectory {
 
  private:
   std::string path_;
+  UniqueFd lock_;
 };
 
-// Logs are kept, but not for ever: of the sessions that have ended, the newest `keep` stay.
+// Logs are kept, but not for ever: of the sessions that have ended, the newest `keep` stay. Of the others goes what Manta has made.
 void RemoveOldSessions(const std::string& root, size_t keep = 32);
 
 // `bytes` random ones in hex.

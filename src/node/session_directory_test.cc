@@ -7,6 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "contracts/session_files.h"
 
@@ -59,18 +62,49 @@ TEST_F(SessionDirectoryTest, RelativePathsAreRefused) {
 TEST_F(SessionDirectoryTest, LeavesLogsAndRecordersOnly) {
   const auto session = SessionDirectory::Create(root + "/session_1");
   ASSERT_TRUE(session.value().MakeSecret());
-  std::ofstream(session.value().logs() + "/worker-3.log") << "hello";
-  std::ofstream(session.value().logs() + "/worker-4.log");
+  std::ofstream(session.value().logs() + "/worker-3.out") << "hello";
+  std::ofstream(session.value().logs() + "/worker-4.out");
   fs::create_directory(root + "/session_1/recorder");
   std::ofstream(root + "/session_1/recorder/names") << "names";
   session.value().RemoveAllButHistory();
   EXPECT_FALSE(fs::exists(root + "/session_1/secret"));
   EXPECT_TRUE(fs::exists(root + "/session_1/recorder/names"));
-  EXPECT_TRUE(fs::exists(root + "/session_1/logs/worker-3.log"));
-  EXPECT_FALSE(fs::exists(root + "/session_1/logs/worker-4.log"));
-  fs::remove(root + "/session_1/logs/worker-3.log");
+  EXPECT_TRUE(fs::exists(root + "/session_1/logs/worker-3.out"));
+  EXPECT_FALSE(fs::exists(root + "/session_1/logs/worker-4.out"));
+  fs::remove(root + "/session_1/logs/worker-3.out");
   session.value().RemoveAllButHistory();
   EXPECT_FALSE(fs::exists(root + "/session_1"));
+}
+
+TEST_F(SessionDirectoryTest, LeavesWhatIsNotMantas) {
+  const auto session = SessionDirectory::Create(root + "/session_1");
+  ASSERT_TRUE(session.value().MakeSecret());
+  const std::vector<std::string> others = {"/thesis.tex", "/secret.txt", "/logs/notes", "/logs/worker-3.out.old",
+                                           "/logs/worker-.out", "/recorder/process-1.rec.txt"};
+  fs::create_directory(root + "/session_1/recorder");
+  for (const std::string& other : others) std::ofstream(root + "/session_1" + other);
+  session.value().RemoveAllButHistory();
+  RemoveOldSessions(root, 0);
+  for (const std::string& other : others) EXPECT_TRUE(fs::exists(root + "/session_1" + other)) << other;
+  EXPECT_FALSE(fs::exists(root + "/session_1/secret"));
+}
+
+TEST_F(SessionDirectoryTest, ADirectoryOfSomebodyElseIsRefused) {
+  fs::create_directory(root + "/home");
+  std::ofstream(root + "/home/thesis.tex") << "x";
+  EXPECT_EQ(SessionDirectory::Create(root + "/home").error().kind, MANTA_ERROR_INVALID_ARGUMENT);
+  EXPECT_FALSE(fs::exists(root + "/home/logs"));
+}
+
+TEST_F(SessionDirectoryTest, OneThatIsInUseIsRefusedAndOneThatHasEndedIsNot) {
+  auto first = SessionDirectory::Create(root + "/session_1");
+  ASSERT_TRUE(first.value().MakeSecret());
+  std::ofstream(first.value().logs() + "/worker-3.out") << "hello";
+  EXPECT_EQ(SessionDirectory::Create(root + "/session_1").error().kind, MANTA_ERROR_START_FAILED);
+  EXPECT_TRUE(fs::exists(root + "/session_1/secret"));
+  first.value().RemoveAllButHistory();
+  first = MakeError(MANTA_ERROR_SYSTEM, "it has ended");
+  EXPECT_TRUE(SessionDirectory::Create(root + "/session_1"));
 }
 
 TEST_F(SessionDirectoryTest, OldOnesGo) {
@@ -83,6 +117,39 @@ TEST_F(SessionDirectoryTest, OldOnesGo) {
   EXPECT_TRUE(fs::exists(root + "/session_3"));
   EXPECT_TRUE(fs::exists(root + "/session_4"));
   EXPECT_TRUE(fs::exists(root + "/other"));
+}
+
+TEST_F(SessionDirectoryTest, OldOnesWhoseDaemonLivesStay) {
+  const auto oldest = SessionDirectory::Create(root + "/session_1");
+  fs::create_directories(root + "/session_2/logs");
+  RemoveOldSessions(root, 0);
+  EXPECT_TRUE(fs::exists(root + "/session_1/logs"));
+  EXPECT_FALSE(fs::exists(root + "/session_2"));
+}
+
+// As seen from another network namespace, where nobody listens to its socket.
+TEST_F(SessionDirectoryTest, ALivingDaemonThatDoesNotAnswerKeepsItsFiles) {
+  std::optional<SessionDirectory> session = SessionDirectory::Create(root + "/session_now_4711").value();
+  ASSERT_TRUE(session->MakeSecret());
+  contracts::SessionAddress address;
+  address.directory = session->path();
+  address.socket = "manta-0-of-nobody";
+  address.daemon_pid = 4711;
+  ASSERT_TRUE(contracts::WriteSessionAddress(address));
+  std::vector<contracts::SessionAddress> unreachable;
+  EXPECT_TRUE(contracts::FindSessions(root, &unreachable).empty());
+  ASSERT_EQ(unreachable.size(), 1u);
+  EXPECT_EQ(unreachable[0].directory, session->path());
+  const std::string text = contracts::DescribeUnreachable(unreachable);
+  EXPECT_NE(text.find("session_now_4711 lives, but cannot be reached"), std::string::npos) << text;
+  EXPECT_NE(contracts::ConnectToSession(address).error().message.find("lives, but"), std::string::npos);
+  contracts::RemoveFilesOfDeadDaemon(root, 4711);  // of another container's process of that number
+  EXPECT_TRUE(fs::exists(root + "/session_now_4711/secret"));
+  EXPECT_TRUE(fs::exists(root + "/session_now_4711/address"));
+
+  session.reset();
+  EXPECT_TRUE(contracts::FindSessions(root).empty());
+  EXPECT_FALSE(fs::exists(root + "/session_now_4711/address")) << "of a daemon that lives no more";
 }
 
 TEST_F(SessionDirectoryTest, TheRootHasToBeOurs) {
@@ -117,6 +184,20 @@ TEST_F(SessionDirectoryTest, AddressesAreReadAsWritten) {
             MANTA_ERROR_VERSION_MISMATCH);
   std::ofstream(root + "/session_1/address") << "manta-session 1\nsocket=\n";
   EXPECT_FALSE(contracts::ReadSessionAddress(root + "/session_1"));
+}
+
+TEST(SessionFiles, ANodeIsOfTheClusterOfItsHeadHoweverThatWasSpelled) {
+  contracts::SessionAddress head, node, other;
+  head.node_id = "00ff";
+  head.trunk = "127.0.0.1:4711";
+  node.node_id = "0100";
+  node.joined = "00ff";
+  other.node_id = "0200";
+  other.joined = "0300";  // of a head elsewhere
+  const auto clusters = contracts::WithoutJoined({head, node, other});
+  ASSERT_EQ(clusters.size(), 2u);
+  EXPECT_EQ(clusters[0].node_id, "00ff");
+  EXPECT_EQ(clusters[1].node_id, "0200");
 }
 
 TEST(SessionFiles, OfADaemonThatHasEndedAreRemoved) {

@@ -42,6 +42,8 @@ bool Proves(const Digest& expected, const flatbuffers::Vector<uint8_t>* given) {
   return given != nullptr && SameDigest(expected, {given->data(), given->size()});
 }
 
+bool IsHex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == text.npos; }
+
 HandshakeStep Refuse(manta_error_kind kind, const std::string& message, bool tell_peer) {
   HandshakeStep step;
   step.refused = MakeError(kind, message);
@@ -127,6 +129,9 @@ HandshakeStep Initiator::OnFrame(const wire::Frame& frame) {
   const wire::TrunkWelcome* welcome = frame.message_as_TrunkWelcome();
   if (welcome != nullptr && proved_) {
     node_index_ = welcome->node_index();
+    if (welcome->node_id() != nullptr) head_id_ = welcome->node_id()->str();
+    // It goes into files.
+    if (!IsHex(head_id_)) return Refuse(MANTA_ERROR_AUTHENTICATION, "the head's node id is none", false);
     HandshakeStep step;
     step.done = true;
     return step;

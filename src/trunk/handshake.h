@@ -5,7 +5,7 @@
 //   TrunkHello {versions, nonce}         ---->
 //                                        <----    TrunkChallenge {version, nonce, HMAC("head", ...)}
 //   TrunkProof {HMAC("node", ...)}       ---->
-//                                        <----    TrunkWelcome {node index}, or Refused with the reason at any step
+//                                        <----    TrunkWelcome {node index, head's id}, or Refused with the reason at any step
 //
 // Both proofs cover the roles, the versions offered and chosen, and both nonces: an answer of another connection, or one's own sent
 // back, proves nothing, and nobody can push the two to an older version. The secret itself never travels.
@@ -62,7 +62,9 @@ class Initiator {
   explicit Initiator(HandshakeOptions options) : options_(std::move(options)) {}
   std::vector<uint8_t> Start() const;  // the Hello
   HandshakeStep OnFrame(const wire::Frame& frame);
-  uint32_t node_index() const { return node_index_; }  // once done
+  // Once done.
+  uint32_t node_index() const { return node_index_; }
+  const std::string& head_id() const { return head_id_; }
 
  private:
   HandshakeStep OnChallenge(const wire::TrunkChallenge& challenge);
@@ -70,6 +72,7 @@ class Initiator {
   const HandshakeOptions options_;
   bool proved_ = false;  // the head has
   uint32_t node_index_ = 0;
+  std::string head_id_;
 };
 
 }  // namespace manta::trunk

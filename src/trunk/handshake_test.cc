@@ -18,9 +18,10 @@ const wire::Frame& FrameOf(const std::vector<uint8_t>& bytes) {
   return *wire::GetSizePrefixedFrame(bytes.data());
 }
 
-std::vector<uint8_t> Welcome(uint32_t index) {
+std::vector<uint8_t> Welcome(uint32_t index, const std::string& head_id = "00ff") {
   wire::TrunkWelcomeT welcome;
   welcome.node_index = index;
+  welcome.node_id = head_id;
   return contracts::Encode(std::move(welcome));
 }
 
@@ -44,6 +45,8 @@ TEST(Handshake, LetsInWhoKnowsTheSecret) {
   EXPECT_TRUE(head.OnFrame(FrameOf(proof.reply)).done);
   EXPECT_TRUE(node.OnFrame(FrameOf(Welcome(2))).done);
   EXPECT_EQ(node.node_index(), 2u);
+  EXPECT_EQ(node.head_id(), "00ff");
+  EXPECT_TRUE(node.OnFrame(FrameOf(Welcome(2, "00ff\ntrunk=elsewhere"))).refused);
 }
 
 TEST(Handshake, TellsTheNodeThatItsSecretIsWrong) {

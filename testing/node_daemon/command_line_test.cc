@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "testing/node_daemon/cluster.h"
 
@@ -66,7 +67,43 @@ TEST_F(CommandLine, StartsLooksAtAndEndsACluster) {
   EXPECT_TRUE(Says("tool")) << output;
   EXPECT_EQ(Run("stop"), 0) << output;
   EXPECT_FALSE(IsAlive(daemon));
-  for (const std::string& name : FilesIn(session)) EXPECT_TRUE(name == "logs" || name == "recorder") << name;
+  for (const std::string& name : FilesIn(session)) {
+    EXPECT_TRUE(name == "logs" || name == "recorder" || name == "daemon.lock") << name;
+  }
+}
+
+TEST_F(CommandLine, MakesItsSessionsInTheTemporaryDirectoryThatIsNamed) {
+  std::filesystem::create_directory(root + "/home");
+  std::ofstream(root + "/home/thesis.tex") << "x";
+  ASSERT_EQ(Run("start --head --json --temp-dir=" + root + "/home"), 0) << output;
+  const std::string session = Value("session");
+  EXPECT_EQ(session.rfind(root + "/home/manta-", 0), 0u) << session;
+  EXPECT_EQ(Run("stop --session " + session), 0) << output;
+  EXPECT_TRUE(std::filesystem::exists(root + "/home/thesis.tex"));
+  EXPECT_EQ(Run("start --head --temp-dir=home"), 2);
+  EXPECT_TRUE(Says("absolute path")) << output;
+  EXPECT_EQ(Run("start --head --temp-dir=/a --session-dir=/b"), 2) << output;
+}
+
+TEST_F(CommandLine, TakesNoDirectoryThatIsSomebodyElses) {
+  std::filesystem::create_directories(root + "/home/logs");
+  std::ofstream(root + "/home/thesis.tex") << "x";
+  std::ofstream(root + "/home/secret") << "mine";
+  EXPECT_EQ(Run("start --head --session-dir=" + root + "/home"), 1);
+  EXPECT_TRUE(Says("neither empty nor")) << output;
+  EXPECT_EQ(FilesIn(root + "/home").size(), 3u);
+}
+
+TEST_F(CommandLine, ASecondStartInADirectoryLeavesTheFirstAlone) {
+  const std::string session = root + "/one";
+  ASSERT_EQ(Run("start --head --json --session-dir=" + session), 0) << output;
+  EXPECT_EQ(Run("start --head --session-dir=" + session), 1);
+  EXPECT_TRUE(Says("a cluster lives in " + session)) << output;
+  EXPECT_EQ(Run("status --session " + session), 0) << output;
+  EXPECT_EQ(Run("stop --session " + session), 0) << output;
+  // The directory of one that has ended may be used again.
+  EXPECT_EQ(Run("start --head --session-dir=" + session), 0) << output;
+  EXPECT_EQ(Run("stop --session " + session), 0) << output;
 }
 
 TEST_F(CommandLine, HelpsWhenNothingRuns) {

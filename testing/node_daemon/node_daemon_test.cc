@@ -57,7 +57,7 @@ shm::ObjectState StateOf(Peer& peer, uint32_t slot) {
 
 // Sorted by what an embedded cluster leaves behind: nothing but logs.
 void ExpectNothingLeft(const std::string& session) {
-  for (const std::string& name : FilesIn(session)) EXPECT_TRUE(name == "logs" || name == "recorder") << name;
+  for (const std::string& name : FilesIn(session)) EXPECT_TRUE(name == "logs" || name == "recorder" || name == "daemon.lock") << name;
 }
 
 // ---- Handshake -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/clusters/two_nodes.h"
+#include "tests/support/program.h"
 
 namespace manta_test {
 namespace {
@@ -86,6 +87,26 @@ TEST_F(JoiningTest, IsForTwoNodesOnly) {
   node.Stop();
   StartedNode next("--address=" + head_->node_address() + kSmall);
   EXPECT_TRUE(next.started());
+}
+
+// localhost stands for any name of the machine.
+TEST_F(JoiningTest, ByAnotherNameOfTheHeadMakesOneClusterToo) {
+  const std::string port = head_->node_address().substr(head_->node_address().find(':'));
+  for (const std::string& host : {std::string("localhost"), std::string("0.0.0.0")}) {
+    StartedNode node("--address=" + host + port + kSmall);
+    ASSERT_TRUE(node.started()) << "it finds the secret by itself";
+    const ProgramResult status = RunProgram({std::getenv("MANTA_EXECUTABLE"), "status", "--json"});
+    EXPECT_EQ(status.status, 0) << status.err;
+    EXPECT_NE(status.out.find(head_->session()), std::string::npos) << status.out;
+    node.Stop();
+  }
+}
+
+TEST_F(JoiningTest, AHeadThatListensEverywhereIsFoundByAnyAddress) {
+  StartedNode head(std::string("--head --port=0 --node-ip-address=0.0.0.0") + kSmall);
+  ASSERT_TRUE(head.started());
+  StartedNode node("--address=127.0.0.1" + head.node_address().substr(head.node_address().find(':')) + kSmall);
+  EXPECT_TRUE(node.started());
 }
 
 TEST_F(JoiningTest, StopAllEndsTheNodeAndItsHead) {

@@ -6,6 +6,7 @@
 
 #include "tests/clusters/two_nodes.h"
 #include "tests/support/driver_process.h"
+#include "tests/support/program.h"
 
 namespace manta_test {
 namespace {
@@ -50,7 +51,7 @@ TEST_F(NamespacesTest, RunTasksAndPassObjectsBetweenTwoMachines) {
   LimitTime(60s);
   const Network network;
   if (!network.made()) GTEST_SKIP() << "this machine permits no network namespaces";
-  // Sessions whose socket is in another network look dead: a place of their own.
+  // A machine has its own /tmp.
   const std::string place = root() + "/node";
   ASSERT_TRUE(Shell("mkdir " + place));
   const std::string store = " --object-store-memory=67108864";
@@ -82,6 +83,20 @@ TEST_F(NamespacesTest, RunTasksAndPassObjectsBetweenTwoMachines) {
   EXPECT_TRUE(driver.Succeeds(10s));
   node.Stop();
   EXPECT_TRUE(Shell("rm -r " + place));
+}
+
+TEST_F(NamespacesTest, ALookFromAnotherNetworkLeavesTheClusterAlone) {
+  const std::string elsewhere = "unshare --map-root-user --net ";
+  if (!Shell(elsewhere + "true")) GTEST_SKIP() << "this machine permits no network namespaces";
+  StartedNode cluster("--head --num-cpus=1 --object-store-memory=67108864");
+  ASSERT_TRUE(cluster.started());
+  const std::string executable = std::getenv("MANTA_EXECUTABLE");
+  for (const std::string& command : {std::string(" status"), std::string(" stop --all"), " status --session " + cluster.session()}) {
+    const ProgramResult result = RunProgram({"/bin/sh", "-c", elsewhere + executable + command});
+    EXPECT_EQ(result.status, 1) << result.out;
+    EXPECT_NE(result.err.find("lives, but cannot be reached from here"), std::string::npos) << result.err;
+  }
+  EXPECT_EQ(RunProgram({executable, "status"}).status, 0);
 }
 
 }  // namespace

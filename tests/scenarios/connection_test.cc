@@ -257,6 +257,20 @@ TEST_F(Connection, ToAutoIsToNoClusterThatEndsMeanwhile) {
   EXPECT_FALSE(std::filesystem::exists(session + "/address")) << "it is tidied up";
 }
 
+// What the daemon starts must not hold it for longer than the daemon lives.
+TEST_F(Connection, LocksTheSessionInNoProcessButTheDaemon) {
+  manta::Init();
+  manta::Get(manta::Task(Echo).Remote(std::string("x")));
+  std::vector<std::string> holders;
+  for (const Process& process : Processes()) {
+    std::error_code ended;
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(process.pid) + "/fd", ended)) {
+      if (std::filesystem::read_symlink(fd, ended).filename() == "daemon.lock") holders.push_back(std::to_string(process.pid));
+    }
+  }
+  EXPECT_EQ(holders, std::vector{std::to_string(ThePid(Role::kDaemon))});
+}
+
 TEST_F(Connection, IsNotTheOneOfAChildMadeByFork) {
   manta::Init();
   std::optional<manta::ObjectRef<std::string>> shared = manta::Task(Echo).Remote(std::string(200'000, 's'));

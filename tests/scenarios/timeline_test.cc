@@ -228,6 +228,7 @@ TEST_F(WithoutRecorder, EverythingRunsAndOneLineSaysWhatIsMissing) {
   const std::string user = root() + "/manta-" + std::to_string(geteuid());
   fs::create_directories(user + "/session_x");
   fs::permissions(user, fs::perms::owner_all);
+  std::ofstream(user + "/session_x/daemon.lock") << "manta-session 1\n";  // of a session that has ended
   std::ofstream(user + "/session_x/recorder") << "in the way";
   StartedCluster cluster("--num-cpus 2 --session-dir " + user + "/session_x");
   manta::Config config;

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 // Every test starts unconnected; those that want a cluster use ConnectedTest, or call Init themselves. When it ends, the driver
 // is shut down if it is not yet, and the test fails unless everything is gone: processes, shared memory, descriptors, threads,
-// and all files of the sessions but their logs and flight recorders.
+// and all files of the sessions but their logs, flight recorders and locks.
 class ClusterTest : public testing::Test {
  public:
   ClusterTest();
@@ -33,7 +33,8 @@ class ClusterTest : public testing::Test {
   // The only process of that role, waited for up to 5 s; 0 when there are none or several.
   pid_t ThePid(Role role) const;
 
-  // Session directories that exist, and what is wrong with them: "" if nothing but logs and recorders is left. For sessions that have ended.
+  // Session directories that exist, and what is wrong with them: "" if nothing but logs, recorders and the lock is left.
+  // For sessions that have ended.
   std::vector<std::string> Sessions() const;
   std::string LeftInSessions() const;
   std::string DaemonLog() const;  // of all sessions
