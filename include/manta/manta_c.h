@@ -86,6 +86,9 @@ MANTA_API const char* manta_error_type_name(const manta_error* error);
 /* For MANTA_ERROR_TASK: where the exception was thrown, as lines of text: process, and frames of the user's code; then the
  * same for each task that let it pass, outermost last. At most 64 frames each and 16 KiB in all. Else "". */
 MANTA_API const char* manta_error_stack(const manta_error* error);
+/* What the front-end that ran the task has attached for itself (manta_call_ops.fail_with): an exception in its own form. Lives as long
+ * as the error; of size 0 when there is none. */
+MANTA_API manta_bytes manta_error_payload(const manta_error* error);
 MANTA_API void manta_error_free(manta_error* error); /* NULL is allowed */
 
 /* ---- Functions -------------------------------------------------------------------------------------- */
@@ -133,6 +136,8 @@ typedef struct manta_call_ops {
   void (*set_actor)(manta_call* call, void* instance, void (*destroy)(void* instance));
   /* As fail, for the failure of another task that this one lets pass: `stack` is what manta_error_stack said of it. */
   void (*pass_on)(manta_call* call, const manta_failure* failure, const char* stack);
+  /* As pass_on, with bytes that manta_error_payload gives back; more than 4 MiB are left out. */
+  void (*fail_with)(manta_call* call, const manta_failure* failure, const char* stack, manta_bytes payload);
 } manta_call_ops;
 
 /* One execution. The runtime fills it; the invoker reads its inputs and writes `inline_size` or uses `ops`.
@@ -171,6 +176,11 @@ typedef struct manta_config {
   size_t num_resources;
   uint64_t object_store_bytes; /* 0: 30 % of memory, within the container's limit */
   int log_to_driver;           /* output of workers is printed by the driver */
+  /* How this program's workers start, if not as the program itself: a path and the arguments (the first is the program's name) of
+   * something that calls manta_zygote_main, an interpreter for instance. NULL: as the program. */
+  const char* worker_program;
+  const char* const* worker_arguments;
+  size_t num_worker_arguments;
 } manta_config;
 
 MANTA_API void manta_config_init(manta_config* config); /* defaults */
@@ -183,8 +193,23 @@ MANTA_API int manta_is_initialized(void);
 
 /* The runtime that manta_init or the worker's start made, or NULL. Cost: one load. */
 MANTA_API manta_runtime* manta_current(void);
+/* Which of the runtimes that this process has had it is, from 1 on. An address may come back after manta_shutdown, a serial does not. */
+MANTA_API uint64_t manta_runtime_serial(const manta_runtime* runtime);
 /* The error for a call that found no runtime: says whether Init is missing, or Shutdown came before. */
 MANTA_API manta_error* manta_not_initialized_error(const char* what);
+
+/* Called around the fork of a worker; any may be NULL. */
+typedef struct manta_zygote_hooks {
+  size_t struct_size;
+  void (*before_fork)(void);
+  void (*after_fork_in_zygote)(void);
+  void (*after_fork_in_worker)(void);
+} manta_zygote_hooks;
+
+/* The life of the process that a front-end's workers are forked from, in a program that the daemon has started as worker_program. Returns
+ * an exit status: in the zygote when the daemon is gone, and in each worker when that has ended. No other thread may run. A program that
+ * nobody started as a zygote gets status 2 and a line on stderr. */
+MANTA_API int manta_zygote_main(const manta_zygote_hooks* hooks);
 
 /* ---- Objects ------------------------------------------------------------------------------------------- */
 
@@ -235,7 +260,7 @@ typedef struct manta_task_options {
 MANTA_API void manta_task_options_init(manta_task_options* options);
 
 /* Options are checked and interned once; submissions name them by number. 0 stands for the defaults. Each different set of options
- * stays for the life of the runtime. */
+ * stays for the life of the runtime, and its number means nothing to another one. */
 MANTA_API manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
                                                  uint32_t* out);
 

@@ -70,13 +70,13 @@ class TaskOptions {
   TaskOptions(TaskOptions&& other) noexcept : values_(std::move(other.values_)) {}
   TaskOptions& operator=(TaskOptions other) noexcept {
     values_ = std::move(other.values_);
-    numbered_for_.store(nullptr, std::memory_order_relaxed);
+    numbered_for_.store(0, std::memory_order_relaxed);
     return *this;
   }
 
   TaskOptionValues& Change() {
     if (values_ == nullptr) values_ = std::make_unique<TaskOptionValues>();
-    numbered_for_.store(nullptr, std::memory_order_relaxed);
+    numbered_for_.store(0, std::memory_order_relaxed);
     return *values_;
   }
 
@@ -87,14 +87,15 @@ class TaskOptions {
 
   uint32_t Number(manta_runtime* runtime) const {
     if (values_ == nullptr) return 0;
-    if (numbered_for_.load(std::memory_order_acquire) == runtime) {
+    const uint64_t serial = manta_runtime_serial(runtime);
+    if (numbered_for_.load(std::memory_order_acquire) == serial) {
       return number_.load(std::memory_order_relaxed);
     }
-    return Intern(runtime);
+    return Intern(runtime, serial);
   }
 
  private:
-  [[gnu::noinline]] uint32_t Intern(manta_runtime* runtime) const {
+  [[gnu::noinline]] uint32_t Intern(manta_runtime* runtime, uint64_t serial) const {
     const TaskOptionValues& values = *values_;
     const std::vector<manta_resource> resources = AsResources(values.resources);
     manta_task_options options;
@@ -115,12 +116,12 @@ class TaskOptions {
     uint32_t number = 0;
     Check(manta_task_options_intern(runtime, &options, &number));
     number_.store(number, std::memory_order_relaxed);
-    numbered_for_.store(runtime, std::memory_order_release);
+    numbered_for_.store(serial, std::memory_order_release);
     return number;
   }
 
   std::unique_ptr<TaskOptionValues> values_;
-  mutable std::atomic<manta_runtime*> numbered_for_{nullptr};
+  mutable std::atomic<uint64_t> numbered_for_{0};  // the runtime's serial
   mutable std::atomic<uint32_t> number_{0};
 };
 
@@ -142,7 +143,8 @@ class ResourceSetters {
     options_.Change().num_gpus = CheckQuantity("SetNumGpus", gpus);
     return self();
   }
-  // Bytes to reserve. Default 0.
+  // Bytes to reserve. Default 0. Every different amount, as of any resource, is a kind of tasks of its own: workers are leased for
+  // each, and what is known of it stays for the life of the runtime; round amounts to few values.
   Derived& SetMemory(double bytes) {
     options_.Change().memory = CheckQuantity("SetMemory", bytes);
     return self();

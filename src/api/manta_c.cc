@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -105,9 +106,19 @@ manta::wire::HelloT DriverHello(const manta_config& config) {
   }
   char folder[4096];
   if (getcwd(folder, sizeof folder) != nullptr) hello.working_directory = folder;
+  if (config.worker_program != nullptr) {
+    hello.executable = config.worker_program;
+    hello.arguments.assign(config.worker_arguments, config.worker_arguments + config.num_worker_arguments);
+  }
   if (config.ray_namespace != nullptr) hello.ray_namespace = config.ray_namespace;
   hello.log_to_driver = config.log_to_driver != 0;
   return hello;
+}
+
+size_t EnvironmentBytes(const manta::wire::HelloT& hello) {
+  size_t bytes = 0;
+  for (const std::string& variable : hello.environment) bytes += variable.size() + 16;  // and what encodes it
+  return bytes;
 }
 
 // As given, else from the environment; "local" when nothing names a cluster.
@@ -181,6 +192,14 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
                      "num_cpus, num_gpus, resources and object_store_bytes describe a cluster to start; the cluster at '" +
                          address + "' runs already: leave them out, or use the address 'local'");
   }
+  // It goes into the first frame, which the daemon reads before it knows who speaks.
+  constexpr size_t kMostEnvironment = manta::contracts::kMaxFirstFrameBytes / 8 * 7;
+  if (const size_t bytes = EnvironmentBytes(DriverHello(config)); bytes > kMostEnvironment) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "the environment of this program has " + std::to_string(bytes >> 10) + " KiB, and its workers would start with it: " +
+                         std::to_string(kMostEnvironment >> 10) +
+                         " KiB is the most with which a program joins a cluster; unset the large variables (env | awk '{print length, $0}' | sort -n | tail)");
+  }
   for (;;) {
     Result<manta::worker::Attachment> attachment = manta::worker::AttachToCluster(address);
     if (!attachment) return attachment.error();
@@ -200,6 +219,7 @@ manta_error_kind manta_error_get_kind(const manta_error* error) { return error->
 const char* manta_error_message(const manta_error* error) { return error->error.message.c_str(); }
 const char* manta_error_type_name(const manta_error* error) { return error->error.type_name.c_str(); }
 const char* manta_error_stack(const manta_error* error) { return error->error.stack.c_str(); }
+manta_bytes manta_error_payload(const manta_error* error) { return {error->error.payload.data(), error->error.payload.size()}; }
 void manta_error_free(manta_error* error) { delete error; }
 
 void manta_invoker_register(manta_invoker invoker, const char*) {
@@ -228,6 +248,11 @@ manta_error* manta_init(const manta_config* given) {
                          std::string(std::isnan(config.num_cpus) ? "num_cpus" : "num_gpus") +
                              " is not a number (NaN); what is negative stands for what the machine has"));
   }
+  if (config.ray_namespace != nullptr && std::strlen(config.ray_namespace) > manta::worker::ActorLinks::kMostName) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         "the namespace has " + std::to_string(std::strlen(config.ray_namespace)) + " bytes: " +
+                             std::to_string(manta::worker::ActorLinks::kMostName) + " is the most"));
+  }
   Session& session = TheSession();
   std::lock_guard guard(session.mutex);
   if (Runtime::Current() != nullptr) {
@@ -236,7 +261,7 @@ manta_error* manta_init(const manta_config* given) {
                              ? "Init was called twice: this process is connected already; call Shutdown first"
                              : "Init was called inside of a worker, which is connected already: remove the call"));
   }
-  if (std::getenv(manta::worker::kZygoteVariable) != nullptr) {
+  if (std::getenv(manta::worker::kZygoteVariable) != nullptr || std::getenv(manta::worker::kWorkerVariable) != nullptr) {
     // A worker of this program is on its way to ZygoteMain; a cluster of its own would start workers that do the same.
     return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                          "Init was called before main, which a worker process of this program does too: call it in main, "
@@ -252,6 +277,17 @@ manta_error* manta_init(const manta_config* given) {
   session.connected_by = getpid();
   Runtime::SetCurrent(session.runtime.get());
   return nullptr;
+}
+
+int manta_zygote_main(const manta_zygote_hooks* given) {
+  manta_zygote_hooks hooks{};
+  if (given != nullptr) std::memcpy(static_cast<void*>(&hooks), given, std::min(given->struct_size, sizeof hooks));
+  const int fd = manta::worker::TakeDescriptor(manta::worker::kZygoteVariable);
+  if (fd < 0) {
+    std::fprintf(stderr, "manta: this process was not started as a zygote: $%s is not set\n", manta::worker::kZygoteVariable);
+    return 2;
+  }
+  return manta::worker::ZygoteMain(fd, nullptr, hooks);
 }
 
 manta_error* manta_shutdown(void) {
@@ -272,6 +308,10 @@ manta_error* manta_shutdown(void) {
 int manta_is_initialized(void) { return Runtime::Current() != nullptr; }
 
 manta_runtime* manta_current(void) { return reinterpret_cast<manta_runtime*>(Runtime::Current()); }
+
+uint64_t manta_runtime_serial(const manta_runtime* runtime) {
+  return reinterpret_cast<const Runtime*>(runtime)->serial();
+}
 
 manta_error* manta_not_initialized_error(const char* what) {
   Session& session = TheSession();

@@ -1,7 +1,7 @@
-// Takes over where a C program's start would call main, if this process is to be a zygote.
+// Takes over where a C program's start would call main, if this process is to be a zygote, or a worker that a zygote executes.
 //
 // The start code of every executable calls __libc_start_main. The one of libmanta comes before libc's in the search order; it
-// passes everything on, but for the zygote's main instead of the user's. Static constructors have run by then, so that everything
+// passes everything on, but for a main of ours instead of the user's. Static constructors have run by then, so that everything
 // that registers itself is there; the user has to do nothing for it.
 
 #include <dlfcn.h>
@@ -16,11 +16,11 @@ namespace {
 using MainFunction = int (*)(int, char**, char**);
 using StartMain = int (*)(MainFunction, int, char**, void (*)(), void (*)(), void (*)(), void*);
 
-int MainOfZygote(int, char**, char**) {
-  const int fd = atoi(getenv(manta::worker::kZygoteVariable));
-  unsetenv(manta::worker::kZygoteVariable);
-  return manta::worker::ZygoteMain(fd);
+int MainOfZygote(int, char** argv, char**) {
+  return manta::worker::ZygoteMain(manta::worker::TakeDescriptor(manta::worker::kZygoteVariable), argv, {});
 }
+
+int MainOfWorker(int, char**, char**) { return manta::worker::ExecutedWorkerMain(manta::worker::TakeDescriptor(manta::worker::kWorkerVariable)); }
 
 }  // namespace
 
@@ -28,6 +28,10 @@ extern "C" MANTA_API int __libc_start_main(MainFunction main, int argc, char** a
                                            void (*fini)(), void (*rtld_fini)(), void* stack_end) {
   const auto real = reinterpret_cast<StartMain>(dlsym(RTLD_NEXT, "__libc_start_main"));
   if (real == nullptr) _exit(127);
-  const bool zygote = getenv(manta::worker::kZygoteVariable) != nullptr;
-  return real(zygote ? MainOfZygote : main, argc, argv, init, fini, rtld_fini, stack_end);
+  if (getenv(manta::worker::kZygoteVariable) != nullptr) {
+    main = MainOfZygote;
+  } else if (getenv(manta::worker::kWorkerVariable) != nullptr) {
+    main = MainOfWorker;
+  }
+  return real(main, argc, argv, init, fini, rtld_fini, stack_end);
 }

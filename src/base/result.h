@@ -17,12 +17,13 @@ struct Error {
   std::string message;    // what was wrong and what to do
   std::string type_name;  // of the user's exception, demangled
   std::string stack;      // where it happened, remote frames included
+  std::string payload;    // for the front-end that made it alone (a pickled exception), else empty
 
   bool operator==(const Error&) const = default;
 };
 
 inline Error MakeError(manta_error_kind kind, std::string message) {
-  return Error{kind, std::move(message), {}, {}};
+  return Error{kind, std::move(message), {}, {}, {}};
 }
 
 // "what: text of errno", kind SYSTEM.

@@ -99,6 +99,8 @@ std::string SessionRoot() {
 }
 
 Result<> EnsureSessionRoot(const std::string& root) {
+  // The daemon has another working directory than who looks for it.
+  if (root.empty() || root.front() != '/') return MakeError(MANTA_ERROR_INVALID_ARGUMENT, root + ": MANTA_TMPDIR has to be an absolute path");
   if (mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return SessionPlaceError("making " + root, errno);
   struct stat status;
   if (lstat(root.c_str(), &status) != 0) return ErrnoError("looking at " + root, errno);

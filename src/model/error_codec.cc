@@ -40,6 +40,7 @@ std::string EncodeError(const Error& error) {
   AppendText(out, error.message);
   AppendText(out, error.type_name);
   AppendText(out, error.stack);
+  AppendText(out, error.payload);
   return out;
 }
 
@@ -48,7 +49,7 @@ Error DecodeError(const void* bytes, size_t size) {
   Error error;
   uint32_t kind;
   if (!TakeWord(in, &kind) || !TakeText(in, &error.message) || !TakeText(in, &error.type_name) ||
-      !TakeText(in, &error.stack) || kind < MANTA_ERROR_INVALID_ARGUMENT || kind > MANTA_ERROR_SYSTEM) {
+      !TakeText(in, &error.stack) || !TakeText(in, &error.payload) || kind < MANTA_ERROR_INVALID_ARGUMENT || kind > MANTA_ERROR_SYSTEM) {
     return MakeError(MANTA_ERROR_SYSTEM, "an error arrived damaged and cannot be shown");
   }
   error.kind = static_cast<manta_error_kind>(kind);

@@ -8,7 +8,7 @@
 
 namespace manta::model {
 
-// kind u32, then message, type name and stack, each as u32 length and bytes (little endian).
+// kind u32, then message, type name, stack and payload, each as u32 length and bytes (little endian).
 std::string EncodeError(const Error& error);
 
 // Never fails: of damaged bytes it makes an error that says so.

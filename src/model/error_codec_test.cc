@@ -9,7 +9,7 @@ namespace manta::model {
 namespace {
 
 Error Some() {
-  return {MANTA_ERROR_TASK, "it threw", "std::out_of_range", std::string("at\0line 3", 9)};
+  return {MANTA_ERROR_TASK, "it threw", "std::out_of_range", std::string("at\0line 3", 9), std::string("\x80pickle", 7)};
 }
 
 // A copy that ends where its memory ends, so that the sanitizer sees a read beyond.
@@ -29,7 +29,7 @@ bool SaysDamaged(const Error& error) {
 
 TEST(ErrorCodec, AllPartsTravel) {
   EXPECT_EQ(Decode(EncodeError(Some())), Some());
-  EXPECT_EQ(Decode(EncodeError(Error{MANTA_ERROR_SYSTEM, {}, {}, {}})), (Error{MANTA_ERROR_SYSTEM, {}, {}, {}}));
+  EXPECT_EQ(Decode(EncodeError(Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}})), (Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}}));
 }
 
 TEST(ErrorCodec, EveryTruncationIsToldAsSuch) {

@@ -12,6 +12,8 @@ namespace manta::model {
 
 inline constexpr std::string_view kCpu = "CPU";
 inline constexpr std::string_view kGpu = "GPU";
+// The most bytes of the name of a custom resource.
+inline constexpr size_t kMaxResourceNameBytes = 256;
 inline constexpr std::string_view kMemory = "memory";
 inline constexpr std::string_view kObjectStoreMemory = "object_store_memory";
 

@@ -57,7 +57,7 @@ Result<uint64_t> ChannelAllocator::Open(const End& owner, const End& worker, boo
   channel.extent = *extent;
   channel.owner = owner;
   channel.worker = worker;
-  if (!AddToTable(channel)) {
+  if (IsHere(worker.process) && !AddToTable(channel)) {
     arena_.file().Punch(extent->offset, extent->size);
     memory_.Free(*extent);
     return MakeError(MANTA_ERROR_SYSTEM, "the worker serves " +
@@ -70,6 +70,8 @@ Result<uint64_t> ChannelAllocator::Open(const End& owner, const End& worker, boo
   if (owner.process != worker.process) of_process_[worker.process].push_back(extent->offset);
   return extent->offset;
 }
+
+bool ChannelAllocator::IsHere(ProcessId process) const { return NodeIndexOf(process) == arena_.header().node_index; }
 
 bool ChannelAllocator::AddToTable(Channel& channel) {
   shm::ProcessPage& page = arena_.page(channel.worker.page);
@@ -148,14 +150,14 @@ std::vector<ProcessId> ChannelAllocator::ProcessGone(ProcessId process) {
     Channel& channel = channels_.at(offset);
     live_.erase({channel.owner.process.value, channel.worker.process.value});
     if (channel.worker.process == process) {
-      // The page may outlive the process: it is the daemon's where the worker is on another node.
-      arena_.page(channel.worker.page).channels[channel.table_entry].store(0, std::memory_order_release);
+      if (IsHere(process)) arena_.page(channel.worker.page).channels[channel.table_entry].store(0, std::memory_order_release);
       channel.worker_done = true;
       // For an owner on another node the daemon reads, and it knows.
-      if (NodeIndexOf(channel.owner.process) != arena_.header().node_index) channel.owner_done = true;
+      if (!IsHere(channel.owner.process)) channel.owner_done = true;
     }
     if (channel.owner.process == process) {
       channel.owner_done = true;
+      if (!IsHere(channel.worker.process)) channel.worker_done = true;  // for such a worker, too
       if (!channel.worker_done && !channel.awaits_worker) RemoveFromTable(channel);
     }
     ReuseIfDone(offset);

@@ -62,7 +62,7 @@ class ChannelAllocator {
     ExtentAllocator::Extent extent;
     End owner;
     End worker;
-    uint32_t table_entry = 0;
+    uint32_t table_entry = 0;  // of a worker of this node
     bool owner_done = false;
     bool worker_done = false;
     bool awaits_worker = false;     // removed from its table; done when it has seen
@@ -70,6 +70,8 @@ class ChannelAllocator {
   };
   using Key = std::pair<uint64_t, uint64_t>;  // owner, worker
 
+  // For a process of another node the daemon stands in, and knows its channels without a table.
+  bool IsHere(ProcessId process) const;
   bool AddToTable(Channel& channel);
   void RemoveFromTable(Channel& channel);
   void CollectSeen();

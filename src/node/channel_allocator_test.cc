@@ -52,6 +52,22 @@ TEST_F(ChannelAllocatorTest, TheWorkersTableIsVersioned) {
   EXPECT_EQ(Page(0).channel_count.load(), 0u);
 }
 
+TEST_F(ChannelAllocatorTest, ATableLimitsTheChannelsOfWorkersOfThisNodeOnly) {
+  ControlArenaOptions options;
+  options.bytes = uint64_t{4} << 30;
+  options.process_pages = 2;
+  options.node_index = 1;
+  const auto large = std::move(ControlArena::Create(options)).value();
+  ChannelAllocator many(*large);
+  const auto open = [&](ProcessId owner, ProcessId worker) {
+    return static_cast<bool>(many.Open({owner, 0}, {worker, 1}, true));
+  };
+  for (uint32_t i = 1; i <= shm::kMaxChannelsPerProcess + 1; ++i) {
+    ASSERT_TRUE(open(MakeProcessId(1, 1), MakeProcessId(2, i))) << i;
+    ASSERT_EQ(open(MakeProcessId(2, i), MakeProcessId(1, 1)), i <= shm::kMaxChannelsPerProcess) << i;
+  }
+}
+
 TEST_F(ChannelAllocatorTest, TheWorkerIsWoken) {
   Page(1).doorbell.Announce();
   Open(0, 1);

@@ -87,7 +87,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
   daemon->relay_ = std::make_unique<Relay>(daemon->processes_);
-  daemon->brake_ = std::make_unique<RelayBrake>(loop, log, daemon->processes_);
+  daemon->brake_ = std::make_unique<RelayBrake>(
+      loop, log, daemon->processes_, [raw = daemon.get()](ProcessId receiver, bool hold) { raw->HoldFarSenders(receiver, hold); });
   NodeInfo self;
   self.index = options.node_index;
   self.node_id = daemon->node_id_;
@@ -425,8 +426,7 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       break;
     case wire::Message::Goodbye:
       if (sender.role == wire::Role::Driver) {
-        logs_->DriverLeaves(sender.job);
-        DriverGone(sender.id, "said goodbye");
+        OnDriverGoodbye(sender);
       } else {
         OnWorkerGoodbye(sender, *frame.message_as_Goodbye());
       }
@@ -478,7 +478,16 @@ void Daemon::OnAllocateObject(Process& sender, const wire::AllocateObject& messa
   if (!owner && sender.role == wire::Role::Worker) {
     if (const Process* driver = processes_.DriverOf(sender.job)) owner = driver->id;
   }
-  if (processes_.Find(owner) == nullptr) owner = sender.id;
+  if (!owner) owner = sender.id;
+  if (processes_.Find(owner) == nullptr) {
+    // A result for a caller that has left meanwhile: nobody would free it.
+    wire::ObjectRefusedT refused;
+    refused.request = message.request();
+    refused.kind = MANTA_ERROR_OWNER_DIED;
+    refused.message = "the process that the object was to belong to is gone";
+    processes_.Send(sender.id, std::move(refused));
+    return;
+  }
   objects_->Allocate(sender, owner, message.request(), message.size());
 }
 
@@ -514,6 +523,12 @@ void Daemon::OnDrained(const Peer& peer) { brake_->Drained(peer.process); }
 
 void Daemon::OnRoomForStrangers() {
   if (listener_) listener_->GoOn();
+}
+
+void Daemon::OnDriverGoodbye(const Process& driver) {
+  logs_->DriverLeaves(driver.job);
+  if (!cluster_->up()) return DriverGone(driver.id, "said goodbye");
+  AwaitFarOutput(driver);
 }
 
 void Daemon::DriverGone(ProcessId id, const std::string& reason) {
@@ -588,6 +603,7 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
     return found == missed.end() ? SlotList{} : found->second;
   };
   const std::set<ProcessId> told = leases_->ProcessGone(id, cause, missed_by);
+  if (far_channels_) far_channels_->ProcessGone(id);
   // Whoever shared something with it and has not been told by LeaseLost.
   std::set<ProcessId> peers;
   for (ProcessId peer : channels_->ProcessGone(id)) peers.insert(peer);
@@ -597,7 +613,6 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   lists_->ProcessGone(id);
   key_values_->ProcessGone(id);
   far_demands_->OwnerGone(id);
-  if (far_channels_) far_channels_->ProcessGone(id);
   if (copies_) {
     FreeMissed(missed);
     copies_->LookAtOrigins();

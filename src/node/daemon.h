@@ -132,7 +132,11 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   void RefuseProcess(const std::shared_ptr<Connection>& connection, manta_error_kind kind,
                      const std::string& message);
   void Dispatch(Process& sender, const wire::Frame& frame);
+  void OnDriverGoodbye(const Process& driver);
   void DriverGone(ProcessId driver, const std::string& reason);
+  void HoldFarSenders(ProcessId receiver, bool hold);
+  void AwaitFarOutput(const Process& driver);
+  void FarOutputShown(ProcessId driver);
   void OnWorkerGoodbye(Process& sender, const wire::Goodbye& message);
   // Ends what is left of a job that has neither a driver nor a detached actor.
   void EndJobIfOver(JobId job);
@@ -178,6 +182,10 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   std::unique_ptr<ObjectCopies> copies_;
   std::unique_ptr<FarChannels> far_channels_;
   std::map<ProcessId, wire::CauseT> awaiting_verdict_;  // dead hosts of actors, of a node that is not the head
+  // Drivers that have said goodbye, until the other node has sent what it has of their workers' output, or the time is up: well below
+  // what the driver waits.
+  static constexpr Nanoseconds kFarOutputLimit = 500 * kMillisecond;
+  std::map<ProcessId, std::unique_ptr<Timer>> leaving_;
   std::string trunk_address_;
   bool stopping_ = false;
 };

@@ -76,7 +76,7 @@ void Daemon::OnNodeDown(const NodeInfo& node, const std::string& reason) {
   }
   std::sort(gone.begin(), gone.end());
   for (ProcessId id : gone) FarProcessGone(id, cause);
-  brake_->TrunkDrained();  // nothing waits there any more
+  brake_->NodeDown();
   far_demands_->NodeDown();
 }
 
@@ -282,23 +282,26 @@ void Daemon::OnFarBatch(ProcessId receiver, const wire::Relayed& message) {
     wire::PeerBatchT batch;
     size_t awaited = 1;
   };
+  const auto deliver = [this, receiver](wire::RelayedT relayed) {
+    processes_.Send(receiver, std::move(relayed));
+    brake_->Delivered(receiver);
+  };
   auto waiting = std::make_shared<Waiting>();
   message.UnPackTo(&waiting->relayed);
   relay_->Met(ProcessId{message.from()}, receiver);
   flatbuffers::Verifier verifier(waiting->relayed.payload.data(), waiting->relayed.payload.size());
   if (waiting->relayed.undeliverable || !wire::VerifyPeerBatchBuffer(verifier)) {
-    processes_.Send(receiver, std::move(waiting->relayed));
-    return;
+    return deliver(std::move(waiting->relayed));
   }
   wire::GetPeerBatch(waiting->relayed.payload.data())->UnPackTo(&waiting->batch);
   bool changed = false;
-  const auto done = [this, receiver, waiting] {
+  const auto done = [deliver, waiting] {
     if (--waiting->awaited > 0) return;
     flatbuffers::FlatBufferBuilder builder(1024);
     builder.Finish(wire::PeerBatch::Pack(builder, &waiting->batch));
     waiting->relayed.payload.assign(builder.GetBufferPointer(),
                                     builder.GetBufferPointer() + builder.GetSize());
-    processes_.Send(receiver, std::move(waiting->relayed));
+    deliver(std::move(waiting->relayed));
   };
   for (size_t i = 0; i < waiting->batch.values.size(); ++i) {
     const wire::PeerValueT& value = *waiting->batch.values[i];
@@ -324,11 +327,44 @@ void Daemon::OnFarBatch(ProcessId receiver, const wire::Relayed& message) {
     });
   }
   if (changed) return done();
-  processes_.Send(receiver, std::move(waiting->relayed));
+  deliver(std::move(waiting->relayed));
+}
+
+void Daemon::HoldFarSenders(ProcessId receiver, bool hold) {
+  if (!cluster_->up()) return;
+  wire::HoldSendersT word;
+  word.process = receiver.value;
+  word.hold = hold;
+  cluster_->SendToNode(std::move(word));
+}
+
+// What its workers on the other node printed last comes before it is let go.
+void Daemon::AwaitFarOutput(const Process& driver) {
+  const ProcessId id = driver.id;
+  wire::ShowOutputT ask;
+  ask.process = id.value;
+  ask.job = driver.job.value;
+  cluster_->SendToNode(std::move(ask));
+  auto& limit = leaving_[id];
+  limit = std::make_unique<Timer>(loop_, [this, id] { FarOutputShown(id); });
+  limit->ExpireAfter(kFarOutputLimit);
+}
+
+void Daemon::FarOutputShown(ProcessId driver) {
+  if (leaving_.erase(driver) > 0) DriverGone(driver, "said goodbye");
 }
 
 void Daemon::OnNodeMessage(const wire::Frame& frame) {
-  if (const auto* gone = frame.message_as_ActorHostGone()) {
+  if (const auto* ask = frame.message_as_ShowOutput()) {
+    logs_->DriverLeaves(JobId{ask->job()});
+    wire::OutputShownT shown;
+    shown.process = ask->process();
+    cluster_->SendToNode(std::move(shown));
+  } else if (const auto* shown = frame.message_as_OutputShown()) {
+    FarOutputShown(ProcessId{shown->process()});
+  } else if (const auto* word = frame.message_as_HoldSenders()) {
+    brake_->FarHolds(ProcessId{word->process()}, word->hold());
+  } else if (const auto* gone = frame.message_as_ActorHostGone()) {
     const ProcessId host{gone->process()};
     if (!cluster_->is_head() || !cluster_->IsThere(host)) return;
     wire::ActorHostVerdictT verdict;

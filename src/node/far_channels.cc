@@ -106,10 +106,6 @@ bool FarChannels::HasWork() const {
 // Goes on while there is something to do and for a while after; then the doorbell calls. Between two looks that found nothing it
 // lets others run: a task's way leads through four processes that all wait for each other, mostly on fewer cores.
 void FarChannels::Turn() {
-  shm::ProcessPage& page = arena_.page(page_);
-  // Channels that have left the table were forgotten before (ProcessGone).
-  page.channel_version_seen.store(page.channel_version.load(std::memory_order_acquire),
-                                  std::memory_order_release);
   if (link_ != nullptr) link_->set_polled(true);
   for (int look = 0; look < kLooksPerTurn; ++look) {
     const bool any = Look();

@@ -207,10 +207,13 @@ void FarChannels::AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, 
                             std::function<void()> done) {
   shm::SharedHandle origin;
   std::memcpy(&origin, item->payload.data() + offset, sizeof origin);
-  auto answer = [weak = std::weak_ptr<Item>(item), offset,
+  auto answer = [this, weak = std::weak_ptr<Item>(item), offset, is_result = static_cast<bool>(move_to),
                  done = std::move(done)](const Result<shm::SharedHandle>& local) {
     const std::shared_ptr<Item> waiting = weak.lock();
-    if (waiting == nullptr) return;  // its channel has ended
+    if (waiting == nullptr) {  // its channel has ended
+      if (is_result && local) copies_.Free(local.value());
+      return;
+    }
     if (local) {
       std::memcpy(waiting->payload.data() + offset, &local.value(), sizeof(shm::SharedHandle));
       if constexpr (requires { waiting->copies; }) waiting->copies.push_back(local.value());

@@ -114,6 +114,8 @@ void FarChannels::WriteAllHeld() {
 bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
   if (held->failed) {
     held->payload = trunk::ErrorList(*std::exchange(held->failed, std::nullopt));
+    // Of the other results, which nobody will ask for.
+    for (const shm::SharedHandle& copy : std::exchange(held->copies, {})) copies_.Free(copy);
     held->body.status = shm::TaskStatus::kNotRunnable;
     held->body.flags = shm::kResultsInRing;
   }

@@ -20,7 +20,6 @@ constexpr Nanoseconds kReportPause = 10 * kSecond;
 
 constexpr uint32_t kMaxWanted = 1'000'000;
 constexpr size_t kMaxResourceNames = 64;
-constexpr size_t kMaxResourceNameBytes = 256;
 constexpr Nanoseconds kGrantRetry = kSecond;
 
 Result<model::ResourceSet> Decode(
@@ -32,7 +31,7 @@ Result<model::ResourceSet> Decode(
   }
   for (const wire::Amount* amount : *amounts) {
     if (amount->name() == nullptr || amount->name()->size() == 0 ||
-        amount->name()->size() > kMaxResourceNameBytes) {
+        amount->name()->size() > model::kMaxResourceNameBytes) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a resource without a usable name");
     }
     if (amount->fixed_point() < 0 || amount->fixed_point() > model::kMaxAmount) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -149,8 +150,9 @@ bool ObjectSpace::Write(const shm::SharedHandle& handle, uint64_t offset,
 }
 
 std::string ObjectSpace::WhyFull(uint64_t size) const {
-  std::string text = "no room for an object of " + Mebibytes(size) + " within " +
-                     std::to_string(wait_ / kSecond) + " s: the object store has " +
+  char limit[32];
+  std::snprintf(limit, sizeof limit, "%.3g", static_cast<double>(wait_) / kSecond);
+  std::string text = "no room for an object of " + Mebibytes(size) + " within " + limit + " s: the object store has " +
                      Mebibytes(table_->capacity()) + ", " + Mebibytes(table_->used()) +
                      " in use by " + std::to_string(table_->objects()) +
                      " objects, largest free piece " + Mebibytes(table_->largest_free());
@@ -178,7 +180,13 @@ void ObjectSpace::Free(ProcessId by, uint32_t slot, uint32_t generation) {
 }
 
 std::map<ProcessId, SlotList> ObjectSpace::ProcessGone(ProcessId process) {
-  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.lessee == process; });
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    if (waiting.lessee == process) return true;
+    if (waiting.owner != process) return false;
+    // Nobody would free it.
+    Refuse(waiting, MANTA_ERROR_OWNER_DIED, "the process that asked for the object is gone");
+    return true;
+  });
   std::map<ProcessId, SlotList> missed = table_->ProcessGone(process);
   // Also for others' slots that it alone had pinned.
   if (table_->HasDying()) ReclaimSoon();

@@ -10,10 +10,11 @@ void RelayBrake::Sent(ProcessId from, ProcessId to) {
   const Process* sender = processes_.Find(from);
   const Process* receiver = processes_.Find(to);
   if (sender == nullptr || sender->far || receiver == nullptr) return;
-  if (processes_.Pending(*receiver) < kMost) return;
+  const bool full_there = full_there_.contains(to);
+  if (!full_there && processes_.Pending(*receiver) < kMost) return;
   Resume(to);
   if (processes_.Pending(*sender) >= kMost) return;
-  const ProcessId key = receiver->far ? kTrunk : to;
+  const ProcessId key = receiver->far && !full_there ? kTrunk : to;
   Full& full = full_[key];
   if (full.given_up) return;
   if (full.patience == nullptr) {
@@ -28,7 +29,30 @@ void RelayBrake::Sent(ProcessId from, ProcessId to) {
   sender->connection->set_reading(false);
 }
 
+void RelayBrake::Delivered(ProcessId to) {
+  const Process* receiver = processes_.Find(to);
+  if (receiver == nullptr || processes_.Pending(*receiver) < kMost) return;
+  Resume(to);
+  if (told_.insert(to).second) tell_(to, true);
+}
+
+void RelayBrake::FarHolds(ProcessId receiver, bool hold) {
+  if (hold) {
+    full_there_.insert(receiver);
+  } else {
+    full_there_.erase(receiver);
+    Release(receiver);
+  }
+}
+
+void RelayBrake::NodeDown() {
+  told_.clear();
+  for (ProcessId receiver : std::exchange(full_there_, {})) Release(receiver);
+  TrunkDrained();
+}
+
 void RelayBrake::Release(ProcessId receiver) {
+  if (told_.erase(receiver) > 0) tell_(receiver, false);
   if (full_.erase(receiver) > 0) ReadAgain(receiver);
 }
 
@@ -48,6 +72,7 @@ void RelayBrake::Resume(ProcessId sender) {
 
 void RelayBrake::ProcessGone(ProcessId process) {
   held_.erase(process);
+  full_there_.erase(process);
   Release(process);
 }
 

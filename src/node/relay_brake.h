@@ -6,8 +6,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "base/ids.h"
 #include "node/event_loop.h"
@@ -27,11 +30,19 @@ class RelayBrake {
   static constexpr Nanoseconds kPatience = 10 * kSecond;
 
   // All arguments outlive this object.
-  RelayBrake(EventLoop& loop, spdlog::logger& log, ProcessTable& processes)
-      : loop_(loop), log_(log), processes_(processes) {}
+  // `tell` passes FarHolds to the other daemon.
+  using Tell = std::function<void(ProcessId receiver, bool hold)>;
+  RelayBrake(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, Tell tell)
+      : loop_(loop), log_(log), processes_(processes), tell_(std::move(tell)) {}
 
   // After `from`, a process of this node, has sent something to `to`; from within its frame.
   void Sent(ProcessId from, ProcessId to);
+  // Something of the other node was put with what waits for `to`: the other daemon holds its senders up.
+  void Delivered(ProcessId to);
+  // The other daemon's word about a process of its node.
+  void FarHolds(ProcessId receiver, bool hold);
+  // The other node has gone, and what it had said.
+  void NodeDown();
   // Little waits for the process now, or it is gone.
   void Drained(ProcessId process) { Release(process); }
   void TrunkDrained() { Release(kTrunk); }
@@ -54,6 +65,9 @@ class RelayBrake {
   ProcessTable& processes_;
   std::map<ProcessId, Full> full_;        // by receiver
   std::map<ProcessId, ProcessId> held_;   // sender, receiver
+  Tell tell_;
+  std::set<ProcessId> told_;        // receivers of this node whose senders the other one holds up
+  std::set<ProcessId> full_there_;  // receivers of the other node for which much waits there
 };
 
 }  // namespace manta::node

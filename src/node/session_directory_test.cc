@@ -153,6 +153,7 @@ TEST_F(SessionDirectoryTest, ALivingDaemonThatDoesNotAnswerKeepsItsFiles) {
 }
 
 TEST_F(SessionDirectoryTest, TheRootHasToBeOurs) {
+  EXPECT_FALSE(contracts::EnsureSessionRoot("relative/new"));
   EXPECT_TRUE(contracts::EnsureSessionRoot(root + "/new"));
   EXPECT_TRUE(contracts::EnsureSessionRoot(root + "/new"));
   chmod((root + "/new").c_str(), 0777);

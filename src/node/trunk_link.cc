@@ -91,7 +91,7 @@ void TrunkLink::Send(trunk::FrameKind kind, std::span<const uint8_t> first,
                      std::span<const uint8_t> rest) {
   if (!open() || failed_) return;
   trunk::AppendFrame(&output_, kind, first, rest);
-  if (pending() > kDrained) was_full_ = true;
+  if (pending() >= kDrained) was_full_ = true;
   if (pending() > kMostPending) {
     return Fail("does not read: " + std::to_string(pending() >> 20) + " MiB wait for it");
   }
@@ -116,6 +116,7 @@ void TrunkLink::Flush() {
       if (watch_) watch_->WantWrite();
       break;
     }
+    if (size < 0 && errno != EPIPE && errno != ECONNRESET) return Fail(std::string("writing: ") + std::strerror(errno));
     if (size < 0) {
       // What the peer sent before it went is still to be read: reading finds the end after it.
       written_ = output_.size();

@@ -518,7 +518,11 @@ void WorkerPool::CheckDeath(ProcessId id) {
   if (found == workers_.end()) return;
   Worker& worker = found->second;
   if (worker.exit_status || worker.killed) return Finish(id);
-  if (worker.pid == 0) return StartFailed(id, "no answer from the zygote");
+  if (worker.pid == 0) {
+    const auto zygote = zygotes_.find(worker.zygote);
+    const std::string pid = zygote == zygotes_.end() ? "" : " (pid " + std::to_string(zygote->second.pid) + ")";
+    return StartFailed(id, "no answer from the zygote" + pid + ", the process that it is forked from; is that stopped? (ps, kill -CONT)");
+  }
   if (worker.stop_reason.empty()) {
     if (!worker.ready) {
       worker.stop_reason = "it did not say Hello in time";

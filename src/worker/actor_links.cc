@@ -69,7 +69,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     registration.request = registrations_.NewRequest();
     control_->Queue(wire::RegisterActorT(registration));
     control_->Flush();
-    Result<ActorId> holder = registrations_.Await(registration.request);
+    Result<ActorId> holder = registrations_.Await(registration.request, "the registration of an actor");
     if (!holder || (*holder && *holder != id)) {
       ConcludeCreation(id);
       Owner::Release(life);
@@ -230,7 +230,7 @@ Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string
   const uint64_t request = question.request;
   control_->Queue(std::move(question));
   control_->Flush();
-  Result<ActorId> found = searches_.Await(request);
+  Result<ActorId> found = searches_.Await(request, "an actor of that name");
   if (!found) return found.error();
   if (!*found) {
     return MakeError(MANTA_ERROR_ACTOR_NOT_FOUND,

@@ -1,8 +1,10 @@
 // Questions to the daemon whose answers a thread waits for.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdio>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -11,7 +13,8 @@
 
 namespace manta::worker {
 
-// Thread-safe. Await is for user threads; Answer and FailAll for the service thread. The daemon bounds every wait.
+// Thread-safe. Await is for user threads; Answer and FailAll for the service thread. The daemon bounds every wait; one that is stopped
+// bounds none, so Await says after a while what it waits for.
 template <class T>
 class Answers {
  public:
@@ -21,9 +24,19 @@ class Answers {
     return next_++;
   }
 
-  Result<T> Await(uint64_t request) {
+  // `what` was asked for, for people.
+  Result<T> Await(uint64_t request, const char* what) {
+    const auto there = [&] { return closed_ || answers_.count(request) != 0; };
     std::unique_lock guard(mutex_);
-    answered_.wait(guard, [&] { return closed_ || answers_.count(request) != 0; });
+    if (!answered_.wait_for(guard, kSilence, there)) {
+      guard.unlock();
+      std::fprintf(stderr,
+                   "manta: this process has waited %d s for the node daemon to answer (%s); if nothing else explains it, is the daemon "
+                   "stopped? (ps, kill -CONT)\n",
+                   static_cast<int>(kSilence.count()), what);
+      guard.lock();
+      answered_.wait(guard, there);
+    }
     const auto found = answers_.find(request);
     if (found == answers_.end()) return closed_error_;
     Result<T> answer = std::move(found->second);
@@ -46,6 +59,9 @@ class Answers {
   }
 
  private:
+  // Longer than the daemon lets a put wait for space.
+  static constexpr std::chrono::seconds kSilence{15};
+
   std::mutex mutex_;
   std::condition_variable answered_;
   uint64_t next_ = 1;

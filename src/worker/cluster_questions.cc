@@ -33,7 +33,7 @@ Result<ClusterQuestions::Resources> ClusterQuestions::Ask(bool of_lease) {
   question.request = request;
   control_->Queue(std::move(question));
   control_->Flush();
-  return resources_.Await(request);
+  return resources_.Await(request, "the cluster's resources");
 }
 
 void ClusterQuestions::OnResources(const wire::ResourcesAnswer& message) {

@@ -57,6 +57,12 @@ const manta_call_ops Execution::kOps = {
         [](manta_call* call, const manta_failure* failure, const char* stack) {
           static_cast<Call*>(call)->execution->Fail(*failure, stack);
         },
+    .fail_with =
+        [](manta_call* call, const manta_failure* failure, const char* stack, manta_bytes payload) {
+          Execution& execution = *static_cast<Call*>(call)->execution;
+          execution.Fail(*failure, stack);
+          if (payload.size <= kMostMessage) execution.error_.payload.assign(static_cast<const char*>(payload.data), payload.size);
+        },
 };
 
 Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)

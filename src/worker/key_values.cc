@@ -23,7 +23,7 @@ Result<wire::KeyValueAnswerT> KeyValues::Ask(wire::KeyValueOperation operation, 
   request.request = number;
   control_->Queue(std::move(request));
   control_->Flush();
-  return answers_.Await(number);
+  return answers_.Await(number, "a key and its value");
 }
 
 Result<bool> KeyValues::Put(const std::string& table, BytesView key, BytesView value, bool overwrite, bool of_job) {

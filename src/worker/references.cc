@@ -72,7 +72,7 @@ ObjectRecord* References::Import(const ObjectId& id) {
     borrowed_ids_[object] = id;
     table_.SetLocal(id, true);
     if (table_.HasFailed(id)) {
-      owner_->SetError(object, MakeError(MANTA_ERROR_OWNER_DIED, "the object's owner has died"));
+      owner_->SetError(object, OwnerDied(id.owner));
     }
     Apply();
     return object;
@@ -88,6 +88,12 @@ Error References::TooMany(size_t references) {
   return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the value contains " + std::to_string(references) + " references: " +
                                                      std::to_string(kMostInOneValue) +
                                                      " is the most; divide it into several objects");
+}
+
+Error References::OwnerDied(ProcessId owner) const {
+  const auto death = deaths_.find(owner);
+  return MakeError(MANTA_ERROR_OWNER_DIED, "the process " + Hex(owner.value) + " that owned the object has died, and the object with it" +
+                                               (death == deaths_.end() ? "" : ": " + death->second));
 }
 
 void References::Publish(ObjectRecord* object) {
@@ -303,6 +309,11 @@ void References::TaskCompleted(TaskNested* nested, ProcessId worker,
     references.results.push_back({id, std::move(result.passed)});
   }
   table_.TaskCompleted(number, worker, references);
+  // Results whose last handle went while the task ran: nobody will say so again.
+  for (const model::ContainedReferences& result : references.results) {
+    const ObjectRecord* object = FindOwn(result.outer);
+    if (object != nullptr && object->references.load(std::memory_order_relaxed) == 0) table_.SetLocal(result.outer, false);
+  }
   Apply();
 }
 
@@ -383,7 +394,11 @@ void References::SendInterrupt(ProcessId worker, uint32_t record, uint32_t gener
   BatchFor(worker).interrupt.emplace_back(record, generation, recursive);
 }
 
-void References::OnProcessGone(ProcessId process) {
+void References::OnProcessGone(ProcessId process, const std::string& account) {
+  if (!account.empty()) {
+    if (deaths_.size() == kMostDeaths) deaths_.erase(deaths_.begin());
+    deaths_[process] = account;
+  }
   table_.ProcessDied(process);
   Apply();
   outgoing_.erase(process);
@@ -473,9 +488,7 @@ void References::Act(const model::ReferenceFailed& action) {
   if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return;
   const bool owner_died = action.reason == model::ReferenceFailed::Reason::kOwnerDied;
   owner_->SetError(object, owner_died
-                               ? MakeError(MANTA_ERROR_OWNER_DIED,
-                                           "the process " + Hex(action.object.owner.value) +
-                                               " that owned the object has died, and the object with it")
+                               ? OwnerDied(action.object.owner)
                                : MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
 }
 

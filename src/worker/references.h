@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -104,7 +106,8 @@ class References final : public BorderListener {
   // ---- Events
 
   void OnBatch(ProcessId from, std::span<const uint8_t> bytes);
-  void OnProcessGone(ProcessId process);
+  // `account` of its death, for people; may be empty.
+  void OnProcessGone(ProcessId process, const std::string& account);
   // No value will come any more.
   void FailAll(const Error& error);
 
@@ -130,6 +133,7 @@ class References final : public BorderListener {
   void OnValue(const wire::PeerValue& value);
   ObjectRecord* FindOwn(const ObjectId& id);
   void SendOutgoing();
+  Error OwnerDied(ProcessId owner) const;
   // The batch that `bytes` more for this process go into, sizes being estimates.
   wire::PeerBatchT& BatchFor(ProcessId process, size_t bytes = 64);
   void SendBatch(ProcessId process, const wire::PeerBatchT& batch);
@@ -154,6 +158,9 @@ class References final : public BorderListener {
   uint64_t last_task_ = 0;
   bool applying_ = false;
   bool releasing_ = false;
+  // Of processes that this one knew, the newest.
+  static constexpr size_t kMostDeaths = 1'000;
+  std::map<ProcessId, std::string> deaths_;
 };
 
 }  // namespace manta::worker

@@ -25,6 +25,9 @@ constexpr int64_t kHandshakeNs = 10'000'000'000;
 constexpr int64_t kLastCallsNs = 2'000'000'000;
 // A wait that looks less often than this was not long enough for the flight recorder to read the clock again.
 constexpr uint32_t kFewLooks = 64;
+// Of a Get with a time limit, for a child that runs in place.
+constexpr int64_t kPartOfTheTimeLeft = 16;
+constexpr int64_t kMuchTimeNs = 10'000'000'000;
 
 shm::EventOutcome WaitOutcome(bool reached, bool cancelled, bool failed) {
   if (cancelled) return shm::EventOutcome::kCancelled;
@@ -58,6 +61,8 @@ std::string KeyOf(const InternedOptions& options) {
 }  // namespace
 
 namespace {
+
+std::atomic<uint64_t> last_serial{0};
 
 // For the daemon's answer to a driver's goodbye.
 constexpr std::chrono::milliseconds kGoodbyeLimit{1000};
@@ -175,7 +180,7 @@ Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello
 }
 
 Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program)
-    : is_driver_(is_driver), welcome_(std::move(handshake.welcome)), memory_(std::move(memory)) {
+    : serial_(++last_serial), is_driver_(is_driver), welcome_(std::move(handshake.welcome)), memory_(std::move(memory)) {
   control_ = std::make_unique<ControlClient>(socket, std::move(handshake.reader));
   TaskRecorder::Place place{welcome_.session_directory, ProcessId{welcome_.process},
                             is_driver_ ? shm::RecorderRole::kDriver : shm::RecorderRole::kWorker, std::move(program)};
@@ -333,6 +338,12 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   }
   owner_->lock().lock();
   owner_->turns().Await();
+  if (__builtin_expect(spec.options >= options_.size(), 0)) {
+    owner_->lock().unlock();
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "the call of '" + NameOfFunction(spec.function, spec.function_name) + "' names options number " +
+                         std::to_string(spec.options) + ", which this runtime has not given out (of an earlier Init?)");
+  }
   if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
       dispatcher_->TooManyPending(actor->target)) {
     owner_->lock().unlock();
@@ -362,7 +373,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   const ExecutionContext* context = Executor::current();
   task->parent = context != nullptr ? context->task : ObjectId{};
   TaskTarget* target;
-  const InternedOptions& options = *options_[spec.options < options_.size() ? spec.options : 0];
+  const InternedOptions& options = *options_[spec.options];
   if (actor != nullptr) {
     target = actor->target;
     if ((flags & shm::kActorCreation) != 0) {
@@ -440,6 +451,10 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                        "resource name '" + name + "': use SetNumCpus, SetNumGpus or SetMemory for CPU, GPU "
                        "and memory, and a name of its own for a custom resource");
+    }
+    if (name.size() > model::kMaxResourceNameBytes) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the resource name '" + name.substr(0, 40) + "...' has " + std::to_string(name.size()) +
+                                                         " bytes: " + std::to_string(model::kMaxResourceNameBytes) + " is the most");
     }
     if (Result<> r = set(name, options.resources[i].quantity); !r) return r.error();
   }
@@ -551,7 +566,7 @@ void Runtime::Resumed() {
   control_->Flush();
 }
 
-void Runtime::RunInPlace(ObjectRecord* object) {
+void Runtime::RunInPlace(ObjectRecord* object, int64_t deadline) {
   uint32_t index;
   TaskRecord* task;
   {
@@ -563,6 +578,14 @@ void Runtime::RunInPlace(ObjectRecord* object) {
     if (task->body.shape != Executor::current()->shape || Executor::current()->tried_before) return;
     // One whose crash is to be an error for its parent must not take that along.
     if (task->retries_left == 0) return;
+    // Once begun here it could not be left when the time is up: so only what is known to take a small part of that.
+    if (deadline >= 0) {
+      const int64_t left = deadline - NowNs();
+      const int64_t usual = task->target->service_ns;
+      // Of one that is like its parent (a recursion, mostly) nothing need be known where there is much time.
+      const bool like_its_parent = std::memcmp(&task->body.function, Executor::current()->function, sizeof task->body.function) == 0;
+      if (usual == 0 ? !like_its_parent || left < kMuchTimeNs : usual > left / kPartOfTheTimeLeft) return;
+    }
     if (!dispatcher_->Withdraw(index, task)) return;
   }
   alignas(8) unsigned char inline_result[shm::kInlineResult];
@@ -610,11 +633,11 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   };
   if (!done()) {
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    // Not with a time limit: once begun here, a child could not be left when the time is up.
-    if (executor_ != nullptr && Executor::current() != nullptr && timeout_ns < 0) {
+    const int64_t deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
+    if (executor_ != nullptr && Executor::current() != nullptr) {
       while (!done() && Executor::MayRunInPlace()) {
         const size_t before = next;
-        RunInPlace(objects[next]);
+        RunInPlace(objects[next], deadline);
         if (objects[before]->state.load(std::memory_order_acquire) == ValueState::kPending) break;
       }
     }
@@ -624,7 +647,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
     Waiting::Request request;
     request.done = done;
     request.watched = {objects, count};
-    request.deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
+    request.deadline = deadline;
     if (Executor::current() != nullptr) {
       request.before_parking = blocked;
       request.after_parking = resumed;
@@ -660,20 +683,26 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
   if (!OwnsAll(objects, count)) return ForeignReference("Wait");
   bool cancelled = false;
   uint32_t looks = 0;
+  size_t ready_ahead = 0;  // those in front of the first that is not, which need no further look
   auto done = [&] {
     ++looks;
     if (IsCancelled()) {
       cancelled = true;
       return true;
     }
-    size_t found = 0;
-    for (size_t i = 0; i < count; ++i) {
-      if (objects[i]->state.load(std::memory_order_acquire) != ValueState::kPending &&
-          ++found == num_returns) {
-        return true;
+    const auto is_ready = [&](size_t i) { return objects[i]->state.load(std::memory_order_acquire) != ValueState::kPending; };
+    while (ready_ahead < num_returns && is_ready(ready_ahead)) ++ready_ahead;
+    size_t found = ready_ahead;
+    // No further than where the rest cannot be enough any more.
+    size_t may_lack = count - num_returns;
+    for (size_t i = ready_ahead; found < num_returns && i < count; ++i) {
+      if (is_ready(i)) {
+        ++found;
+      } else if (may_lack-- == 0) {
+        return false;
       }
     }
-    return false;
+    return found >= num_returns;
   };
   if (!done()) {
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -770,7 +799,10 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   TargetOptions shape;
   {
     std::lock_guard guard(owner_->lock());
-    shape = options_[constructor.options < options_.size() ? constructor.options : 0]->shape;
+    if (constructor.options >= options_.size()) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the actor's options are not of this runtime (of an earlier Init?)");
+    }
+    shape = options_[constructor.options]->shape;
   }
   // As in Ray: by default an actor takes a CPU to be placed and none to run.
   if (constructor.options == 0) shape.resources = {};

@@ -101,6 +101,8 @@ class Runtime {
   void ExecuteTasks();
 
   const wire::WelcomeT& welcome() const { return welcome_; }
+  // Among the runtimes of this process, from 1 on; never used again.
+  uint64_t serial() const { return serial_; }
   bool is_driver() const { return is_driver_; }
   bool actor_was_restarted() const { return executor_ != nullptr && executor_->actor_was_restarted(); }
   Owner& owner() { return *owner_; }
@@ -132,7 +134,8 @@ class Runtime {
     control_->Flush();
   }
   void SendFreed();
-  void RunInPlace(ObjectRecord* object);
+  // `deadline` of the waiting Get (CLOCK_MONOTONIC), negative: none.
+  void RunInPlace(ObjectRecord* object, int64_t deadline);
   bool OwnsAll(ObjectRecord* const* objects, size_t count) const;
   void FetchPending(ObjectRecord* const* objects, size_t count);
   void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
@@ -143,6 +146,7 @@ class Runtime {
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
   void KeepMemoryInUse();
 
+  const uint64_t serial_;
   const bool is_driver_;
   const wire::WelcomeT welcome_;
   NodeMemory memory_;

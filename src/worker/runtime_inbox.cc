@@ -56,14 +56,14 @@ void Runtime::OnProcessGone(ProcessId process, const char* what, const wire::Cau
   departure.actor_restarts = cause != nullptr && cause->actor_restarts();
   std::lock_guard guard(owner_->lock());
   dispatcher_->WorkerGone(process, departure);
-  references_->OnProcessGone(process);
+  references_->OnProcessGone(process, departure.cause.message);
   references_->Flush();
 }
 
 void Runtime::OnRelayed(const wire::Relayed& message) {
   std::lock_guard guard(owner_->lock());
   if (message.undeliverable()) {
-    references_->OnProcessGone({message.from()});
+    references_->OnProcessGone({message.from()}, "");
   } else if (message.payload() != nullptr) {
     references_->OnBatch({message.from()}, {message.payload()->data(), message.payload()->size()});
   }

@@ -20,7 +20,7 @@ Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner
   Ask(request, size, owner);
   control_->Flush();
   MANTA_KILL_POINT("object.space_asked");
-  Result<shm::SharedHandle> handle = answers_.Await(request);
+  Result<shm::SharedHandle> handle = answers_.Await(request, "space for a large object");
   MANTA_KILL_POINT("object.space_given");
   recorder_->SpaceGiven(handle ? shm::EventOutcome::kOk : shm::EventOutcome::kRefused, began, size);
   if (handle) populator_.Populate(handle->offset, size);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -137,6 +138,22 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   return actor;
 }
 
+// The caller's object is freed when Adopt returns, and a pin keeps it readable on this node alone: so a large one is copied.
+Result<manta_ref*> KeepDependency(manta_call* call, uint32_t index) {
+  const manta_bytes value = call->dependencies[index];
+  if (value.size <= kLargeValueBytes) {
+    if (manta_ref* kept = call->ops->retain_dependency(call, index)) return kept;
+    return MakeError(MANTA_ERROR_OBJECT_LOST, "an argument of the actor's constructor is gone");
+  }
+  void* data;
+  ObjectRecord* copy;
+  Result<> begun = reinterpret_cast<Runtime*>(call->runtime)->PutBegin(value.size, nullptr, 0, &data, &copy);
+  if (!begun) return begun.error();
+  std::memcpy(data, value.data, value.size);
+  Owner::Of(copy).Seal(copy);
+  return reinterpret_cast<manta_ref*>(copy);
+}
+
 void Adopt(manta_call* call) {
   flatbuffers::Verifier verifier(static_cast<const uint8_t*>(call->args), call->args_size);
   const wire::Adoption* adoption =
@@ -150,12 +167,19 @@ void Adopt(manta_call* call) {
     return Fail(call, MakeError(MANTA_ERROR_ACTOR_UNAVAILABLE, "this steward ends: its actors do not need it any more"));
   }
   std::vector<manta_ref*> dependencies;
-  for (uint32_t i = 0; i < call->num_dependencies; ++i) dependencies.push_back(call->ops->retain_dependency(call, i));
+  std::optional<Error> lost;
+  for (uint32_t i = 0; i < call->num_dependencies && !lost; ++i) {
+    Result<manta_ref*> kept = KeepDependency(call, i);
+    if (kept) {
+      dependencies.push_back(*kept);
+    } else {
+      lost = kept.error();
+    }
+  }
   bool existed = false;
   Result<ActorRecord*> actor =
-      std::count(dependencies.begin(), dependencies.end(), nullptr) > 0
-          ? MakeError(MANTA_ERROR_OBJECT_LOST, "an argument of the actor's constructor is gone")
-          : CreateFrom(*adoption, dependencies, runtime, *static_cast<Office*>(call->actor), &existed);
+      lost ? Result<ActorRecord*>(*lost)
+           : CreateFrom(*adoption, dependencies, runtime, *static_cast<Office*>(call->actor), &existed);
   Release(dependencies);
   runtime.actors().EndAdoption();
   if (!actor) return Fail(call, actor.error());

@@ -1,5 +1,7 @@
 #include "worker/zygote.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -7,7 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -19,6 +24,7 @@ namespace manta::worker {
 namespace {
 
 int WorkerMain(int socket) {
+  setvbuf(stdout, nullptr, _IOLBF, 0);
   wire::HelloT hello;
   hello.role = wire::Role::Worker;
   hello.pid = getpid();
@@ -40,12 +46,28 @@ int WorkerMain(int socket) {
   return 0;
 }
 
-// Single-threaded: a fork carries everything over.
+// 1 when the system does not say.
+int ThreadsOfThisProcess() {
+  int threads = 0;
+  if (DIR* list = opendir("/proc/self/task")) {
+    while (const dirent* entry = readdir(list)) threads += entry->d_name[0] != '.';
+    closedir(list);
+  }
+  return std::max(threads, 1);
+}
+
 class Zygote {
  public:
-  explicit Zygote(int fd) : fd_(fd) {}
+  Zygote(int fd, char** arguments, const manta_zygote_hooks& hooks)
+      : fd_(fd), arguments_(arguments), hooks_(hooks), forks_(arguments == nullptr || ThreadsOfThisProcess() == 1) {}
 
   int Run() {
+    if (!forks_) {
+      worker_variable_ = std::string(kWorkerVariable) + "=" + std::to_string(kWorkerSocket);
+      for (char** variable = environ; *variable != nullptr; ++variable) environment_.push_back(*variable);
+      environment_.push_back(worker_variable_.data());
+      environment_.push_back(nullptr);
+    }
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -112,12 +134,14 @@ class Zygote {
     const int err = descriptors_[2];
     descriptors_.erase(descriptors_.begin(), descriptors_.begin() + 3);
     const pid_t zygote = getpid();
+    if (hooks_.before_fork != nullptr) hooks_.before_fork();
     const pid_t pid = fork();
     if (pid == 0) {
       exit_code_ = BecomeWorker(zygote, socket, out, err);
       return;
     }
     if (pid < 0) answer.error = ForkError("fork", errno).message;
+    if (hooks_.after_fork_in_zygote != nullptr) hooks_.after_fork_in_zygote();
     answer.pid = pid;
     for (int descriptor : {socket, out, err}) close(descriptor);
     Send(std::move(answer));
@@ -135,11 +159,30 @@ class Zygote {
     dup2(err, STDERR_FILENO);
     close(out);
     close(err);
-    setvbuf(stdout, nullptr, _IOLBF, 0);
+    if (!forks_) Execute(socket);
+    if (hooks_.after_fork_in_worker != nullptr) hooks_.after_fork_in_worker();
     return WorkerMain(socket);
   }
 
+  // In a child of a process with threads: system calls only.
+  [[noreturn]] void Execute(int socket) {
+    if (socket == kWorkerSocket) {
+      fcntl(socket, F_SETFD, 0);
+    } else {
+      dup2(socket, kWorkerSocket);
+      close(socket);
+    }
+    execve("/proc/self/exe", arguments_, environment_.data());
+    _exit(127);
+  }
+
+  static constexpr int kWorkerSocket = 3;
   const int fd_;
+  char** const arguments_;
+  const manta_zygote_hooks hooks_;
+  const bool forks_;
+  std::string worker_variable_;
+  std::vector<char*> environment_;  // of workers that start by exec
   int child_fd_ = -1;
   int exit_code_ = -1;
   sigset_t mask_before_;
@@ -149,6 +192,22 @@ class Zygote {
 
 }  // namespace
 
-int ZygoteMain(int fd) { return Zygote(fd).Run(); }
+int ZygoteMain(int fd, char** arguments, const manta_zygote_hooks& hooks) { return Zygote(fd, arguments, hooks).Run(); }
+
+int TakeDescriptor(const char* variable) {
+  const char* const value = getenv(variable);
+  if (value == nullptr) return -1;
+  const int number = atoi(value);
+  unsetenv(variable);
+  return number;
+}
+
+int ExecutedWorkerMain(int fd) {
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  std::fprintf(stderr,
+               "manta: static objects of this program start threads before main, so its workers start by exec, as slowly as the program "
+               "does, and not by fork: start the threads at their first use\n");
+  return WorkerMain(fd);
+}
 
 }  // namespace manta::worker

@@ -3,14 +3,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "tests/clusters/two_nodes.h"
+#include "tests/support/driver_process.h"
 
 namespace manta_test {
 namespace {
@@ -74,6 +79,39 @@ int Fibonacci(int n) {
   return *one.Get() + *two.Get();
 }
 
+std::tuple<std::string, std::string, std::string> ThreeTexts(size_t size) {
+  return {std::string(size, 'a'), std::string(size, 'b'), std::string(size, 'c')};
+}
+
+class Library {
+ public:
+  explicit Library(const std::vector<int>& numbers) : sum_(std::accumulate(numbers.begin(), numbers.end(), int64_t{0})) {}
+  int64_t Sum() { return sum_; }
+
+ private:
+  int64_t sum_;
+};
+
+constexpr int kTexts = 1'500;  // 90 MB: more than may wait for a process
+std::vector<manta::ObjectRef<std::string>> MakeManyTexts() {
+  std::vector<manta::ObjectRef<std::string>> texts;
+  for (int i = 0; i < kTexts; ++i) texts.push_back(manta::Put(std::string(60'000, static_cast<char>('a' + i % 26))));
+  return texts;
+}
+int CountGood(const std::vector<manta::ObjectRef<std::string>>& texts) {
+  manta::Wait(texts, static_cast<int>(texts.size()), -1);
+  int good = 0;
+  for (size_t i = 0; i < texts.size(); ++i) good += *texts[i].Get() == std::string(60'000, static_cast<char>('a' + i % 26));
+  return good;
+}
+
+// Its last line comes at its very end.
+int PrintLines(int count) {
+  for (int i = 0; i <= count; ++i) std::printf("line %d of %d\n", i, count);
+  std::fflush(stdout);
+  return count;
+}
+
 size_t TotalSize(const std::vector<manta::ObjectRef<std::string>>& references) {
   size_t size = 0;
   for (const auto& reference : references) size += reference.Get()->size();
@@ -127,6 +165,18 @@ TEST_F(TwoNodesTest, GiveTheSpaceOfPassedObjectsBack) {
   }
   EXPECT_TRUE(Eventually(10s, [&] { return manta::AvailableResources()["object_store_memory"] == before; }))
       << before - manta::AvailableResources()["object_store_memory"] << " bytes are still used";
+}
+
+// Two of the three find room here.
+TEST_F(TwoNodesTest, GiveTheSpaceOfResultsBackThatDoNotAllFit) {
+  const double before = manta::AvailableResources()["object_store_memory"];
+  const auto held = manta::Put(std::vector<int>(kStore / 2 / sizeof(int), 1));
+  const double without = manta::AvailableResources()["object_store_memory"];
+  const auto three = manta::Task(ThreeTexts).SetResource("far", 1).RemoteMulti(size_t{kStore} / 5);
+  EXPECT_THROW(std::get<2>(three).Get(), manta::Error);
+  EXPECT_TRUE(Eventually(10s, [&] { return manta::AvailableResources()["object_store_memory"] == without; }))
+      << without - manta::AvailableResources()["object_store_memory"] << " bytes are still used";
+  EXPECT_GT(before, without);
 }
 
 TEST_F(TwoNodesTest, RunAnActorOnTheOtherNode) {
@@ -332,6 +382,47 @@ TEST_F(TwoNodesTest, StartAnActorAgainWhenItsNodeHasDied) {
   node_->Kill();
   EXPECT_EQ(*counter.Task(&Counter::Where).Remote().Get(), head_id_);
   EXPECT_EQ(*holder.Get(), head_id_);
+}
+
+TEST_F(TwoNodesTest, StartADetachedActorThatTakesALargeArgument) {
+  for (const char* where : {"far", "near"}) {
+    auto library = manta::Actor<Library>()
+                       .SetName(where)
+                       .SetDetached()
+                       .SetResource(where, 0.1)
+                       .Remote(manta::Put(std::vector<int>(kMany, 2)));
+    EXPECT_EQ(*library.Task(&Library::Sum).Remote().Get(), int64_t{2} * int64_t{kMany}) << where;
+    library.Kill();
+  }
+}
+
+// Each way carries more than may wait, and whoever is held up for one of them reads the other.
+TEST_F(TwoNodesTest, AskEachOtherForManyValuesAtOnce) {
+  LimitTime(120s);
+  const auto here = MakeManyTexts();
+  const auto there = manta::Task(MakeManyTexts).SetResource("far", 0.1).Remote().Get();
+  std::vector<manta::ObjectRef<int>> counts;
+  for (int i = 0; i < 3; ++i) counts.push_back(manta::Task(CountGood).SetNumCpus(0).SetResource("far", 0.1).Remote(here));
+  EXPECT_EQ(CountGood(*there), kTexts);
+  for (const auto& count : counts) EXPECT_EQ(*count.Get(), kTexts);
+}
+
+TEST_F(TwoNodesTest, ShowWhatAWorkerPrintedLastBeforeADriverLeaves) {
+  manta::Shutdown();
+  const std::string output = root() + "/output";
+  DriverProcess driver(
+      [](const DriverProcess::Say&) {
+        manta::Config config;
+        config.address = "auto";
+        manta::Init(config);
+        manta::Task(PrintLines).SetResource("far", 1).Remote(100).Get();
+        manta::Shutdown();
+      },
+      output);
+  ASSERT_TRUE(driver.Succeeds(10s));
+  std::ifstream file(output);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_NE(text.find("line 100 of 100"), std::string::npos) << text;
 }
 
 TEST_F(TwoNodesTest, EndTheNodeWithItsHead) {

@@ -5,8 +5,8 @@
 namespace manta::fuzz {
 
 std::vector<std::string> Seeds() {
-  return {model::EncodeError({MANTA_ERROR_TASK, "it threw", "std::out_of_range", "at line 3\nat line 4"}),
-          model::EncodeError({MANTA_ERROR_SYSTEM, "", "", ""})};
+  return {model::EncodeError({MANTA_ERROR_TASK, "it threw", "std::out_of_range", "at line 3\nat line 4", "pickle"}),
+          model::EncodeError({MANTA_ERROR_SYSTEM, "", "", "", ""})};
 }
 
 }  // namespace manta::fuzz

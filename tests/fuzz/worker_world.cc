@@ -45,7 +45,7 @@ WorkerWorld::~WorkerWorld() {
 void WorkerWorld::EndOthers() {
   references->Flush();
   while (!others_.empty()) {
-    references->OnProcessGone(others_.extract(others_.begin()).value());
+    references->OnProcessGone(others_.extract(others_.begin()).value(), "");
     references->Flush();
   }
 }

@@ -103,6 +103,7 @@ struct Injected {
 
 struct State {
   manta_runtime runtime;
+  uint64_t runtime_serial = 1;
   bool is_initialized = false;
   bool was_initialized = false;
   std::map<uint32_t, manta_ref*> objects;
@@ -236,7 +237,10 @@ void PassOn(manta_call* call, const manta_failure* failure, const char* stack) {
   From(call).failure.stack = std::string(stack) + "\n" + From(call).failure.stack;
 }
 
-constexpr manta_call_ops kOps = {AllocateResult, Fail, RetainDependency, SetActor, PassOn};
+// Nobody here reads the payload.
+void FailWith(manta_call* call, const manta_failure* failure, const char* stack, manta_bytes) { PassOn(call, failure, stack); }
+
+constexpr manta_call_ops kOps = {AllocateResult, Fail, RetainDependency, SetActor, PassOn, FailWith};
 
 void FailAll(std::vector<manta_ref*>& results, const manta_error& error) {
   for (manta_ref* result : results) {
@@ -482,6 +486,8 @@ manta_error* manta_shutdown() {
   return nullptr;
 }
 int manta_is_initialized() { return TheState().is_initialized ? 1 : 0; }
+uint64_t manta_runtime_serial(const manta_runtime*) { return TheState().runtime_serial; }
+
 manta_runtime* manta_current() {
   State& state = TheState();
   return state.is_initialized ? &state.runtime : nullptr;

@@ -305,6 +305,71 @@ TEST_F(Connection, OfAChildMadeByForkIsAnotherCluster) {
   EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("parent"))), "parent");
 }
 
+double CpusOfThisTask() { return manta::GetRuntimeContext().GetAssignedResources()["CPU"]; }
+
+TEST_F(Connection, ATaskThatIsKeptBeyondShutdownKeepsItsOptions) {
+  auto two = manta::Task(CpusOfThisTask).SetNumCpus(2);
+  auto half = manta::Task(CpusOfThisTask).SetNumCpus(0.5);
+  manta::Config config;
+  config.num_cpus = 2;
+  for (int session = 0; session < 3; ++session) {
+    manta::Init(config);
+    // In another order each time: numbers of the session before would name the wrong ones.
+    if (session % 2 == 1) {
+      EXPECT_EQ(*half.Remote().Get(), 0.5);
+    }
+    EXPECT_EQ(*two.Remote().Get(), 2);
+    EXPECT_EQ(*half.Remote().Get(), 0.5);
+    manta::Shutdown();
+  }
+}
+
+// As libraries do that have a pool of threads.
+struct StartsAThread {
+  StartsAThread() {
+    if (std::getenv("MANTA_TEST_STATIC_THREAD") != nullptr) thread = std::thread([] { pause(); });
+    if (thread.joinable()) thread.detach();
+  }
+  std::thread thread;
+} starts_a_thread;
+
+int ThreadsHere() {
+  int threads = 0;
+  for ([[maybe_unused]] const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) ++threads;
+  return threads;
+}
+
+TEST_F(Connection, WorkersHaveTheThreadsThatStaticObjectsStart) {
+  const auto threads = [] {
+    manta::Init();
+    const int count = *manta::Get(manta::Task(ThreadsHere).Remote());
+    manta::Shutdown();
+    return count;
+  };
+  const int without = threads();
+  setenv("MANTA_TEST_STATIC_THREAD", "1", 1);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(threads(), without + 1);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("its workers start by exec"), std::string::npos);
+  unsetenv("MANTA_TEST_STATIC_THREAD");
+}
+
+TEST_F(Connection, NamesWhatIsTooLongForIt) {
+  manta::Config config;
+  config.ray_namespace = std::string(1 << 20, 'n');
+  EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(config); }).find("namespace"), std::string::npos);
+  const StartedCluster cluster;
+  for (int i = 0; i < 9; ++i) setenv(("MANTA_TEST_LARGE" + std::to_string(i)).c_str(), std::string(120'000, 'x').c_str(), 1);
+  manta::Config joining;
+  joining.address = "auto";
+  EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(joining); }).find("environment"), std::string::npos);
+  for (int i = 0; i < 9; ++i) unsetenv(("MANTA_TEST_LARGE" + std::to_string(i)).c_str());
+  manta::Init(joining);
+  const std::string name(300, 'r');
+  EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Task(ThreadsHere).SetResource(name, 1).Remote(); }).find("300 bytes"),
+            std::string::npos);
+}
+
 TEST_F(Connection, AForkBesideInitAndShutdownHoldsUpNobody) {
   LimitTime(60s);
   std::atomic<bool> stop{false};

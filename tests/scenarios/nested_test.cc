@@ -332,6 +332,19 @@ TEST_F(Nested, AChildGetsTheCpuThatNobodyUses) {
   }
 }
 
+int FibonacciWithLimits(int n) {
+  if (n < 2) return n;
+  const auto one = manta::Task(FibonacciWithLimits).Remote(n - 1);
+  const auto other = manta::Task(FibonacciWithLimits).Remote(n - 2);
+  return *one.Get(600'000) + *other.Get(600'000);
+}
+
+// A child whose kind takes a small part of the time limit runs in its parent's place.
+TEST_F(Nested, WaitsWithATimeLimitMakeNoCrowdOfProcesses) {
+  EXPECT_EQ(*manta::Get(manta::Task(FibonacciWithLimits).Remote(16)), 987);
+  EXPECT_LE(Pids(Role::kWorker).size(), 24u);
+}
+
 int ThrowOnce(const std::string& file) {
   usleep(150'000);  // longer than leases are kept for a task that runs elsewhere
   if (access(file.c_str(), F_OK) == 0) return 1;

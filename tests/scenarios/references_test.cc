@@ -13,6 +13,16 @@ namespace {
 using Numbers = std::vector<manta::ObjectRef<int>>;
 using Lists = std::vector<manta::ObjectRef<Numbers>>;
 
+double UsedBytes() {
+  return manta::ClusterResources()["object_store_memory"] - manta::AvailableResources()["object_store_memory"];
+}
+std::vector<manta::ObjectRef<std::string>> MakeTexts(int count) {
+  std::this_thread::sleep_for(50ms);
+  std::vector<manta::ObjectRef<std::string>> texts;
+  for (int i = 0; i < count; ++i) texts.push_back(manta::Put(std::string(200'000, 'x')));
+  return texts;
+}
+
 class References : public ClusterTest {
  protected:
   static void Init(double cpus) {
@@ -181,6 +191,15 @@ TEST_F(References, InOneValueHaveALimit) {
   const std::string message = MessageOf<manta::InvalidArgumentError>([&] { manta::Put(many); });
   EXPECT_NE(message.find("1000000 is the most"), std::string::npos) << message;
   EXPECT_EQ(*manta::Get(manta::Task(Same).Remote(2)), 2) << "nothing has happened";
+}
+
+// Nobody is there any more who could let go of them.
+TEST_F(References, InAResultThatNobodyWantsWhenItComesAreLetGo) {
+  Init(2);
+  const double before = UsedBytes();
+  for (int i = 0; i < 10; ++i) manta::Task(MakeTexts).Remote(3);
+  EXPECT_TRUE(Eventually(5s, [&] { return UsedBytes() > before; }));
+  EXPECT_TRUE(Eventually(10s, [&] { return UsedBytes() == before; })) << UsedBytes() - before << " bytes are still used";
 }
 
 }  // namespace
