@@ -227,9 +227,11 @@ def refusals():
     return texts
 
 
-def headers_that_call():
+def what_calls():
+    """C functions by what calls them for users: the C++ headers, and the Python extension, which the tests of tests/python use."""
     calls = collections.defaultdict(str)
-    for path in sorted((ROOT / 'include').glob('manta/**/*.h')):
+    paths = sorted((ROOT / 'include').glob('manta/**/*.h')) + sorted((ROOT / 'src/bindings/python').glob('*.cc'))
+    for path in paths:
         if not path.name.endswith('_c.h'):
             for name in re.findall(r'\b(manta_\w+)\b', strip(path.read_text())):
                 calls[name] = calls[name] or path.name
@@ -273,7 +275,7 @@ def classify(name, all_tests, refused, calls):
 
 
 def table():
-    all_tests, refused, calls = tests(), refusals(), headers_that_call()
+    all_tests, refused, calls = tests(), refusals(), what_calls()
     rows = collections.OrderedDict()
     counts = collections.Counter()
     for name in public_names():

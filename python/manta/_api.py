@@ -1,0 +1,123 @@
+"""The functions of the core interface."""
+
+from __future__ import annotations
+
+import inspect
+
+from manta import _manta, _native, _options, actor, remote_function
+from manta._native import ObjectRef
+
+
+def remote(*args, **options):
+    """Makes a task of a function or an actor of a class: @remote, or @remote(option=value)."""
+    if len(args) == 1 and not options and callable(args[0]):
+        return _make(args[0], {})
+    if args or not options:
+        raise ValueError("The @ray.remote decorator must be applied either with no arguments and no parentheses, for example "
+                         "'@ray.remote', or it must be applied using some of the arguments, for example '@ray.remote(num_returns=2)'.")
+
+    def decorate(target):
+        return _make(target, options)
+
+    return decorate
+
+
+def _make(target, options):
+    if inspect.isclass(target):
+        _options.check("actor", options)
+        return actor.ActorClass(target, options)
+    if inspect.isfunction(target) or inspect.isbuiltin(target) or callable(target) and hasattr(target, "__name__"):
+        _options.check("task", options)
+        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+            raise NotImplementedError(f"Generators as tasks ('{target.__qualname__}') are not there yet in Manta.")
+        return remote_function.RemoteFunction(target, options)
+    raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
+
+
+def get(object_refs, *, timeout=None):
+    """The value of a reference, or the values of a list of them. Raises what the first failed one has raised."""
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
+    if type(object_refs) is ObjectRef:
+        return _native.get([object_refs], timeout)[0]
+    if not isinstance(object_refs, list):
+        raise ValueError(f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be a single ObjectRef or "
+                         "a list of ObjectRefs.")
+    for ref in object_refs:
+        if type(ref) is not ObjectRef:
+            raise TypeError(f"Attempting to call `get` on the value {ref!r}, which is not an ray.ObjectRef.")
+    return _native.get(object_refs, timeout)
+
+
+def put(value, *, _owner=None, _tensor_transport="object_store"):
+    """A reference to a copy of `value` in the object store."""
+    if type(value) is ObjectRef:
+        raise TypeError("Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the ray.ObjectRef in "
+                        "a list and call 'put' on it.")
+    if _owner is not None:
+        raise NotImplementedError("put(_owner=...) is not there yet in Manta.")
+    return _native.put(value)
+
+
+def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
+    """(ready, not ready), each in the order given; ready has at most `num_returns`."""
+    if type(ray_waitables) is ObjectRef:
+        raise TypeError("wait() expected a list of ray.ObjectRef, got a single ray.ObjectRef")
+    if not isinstance(ray_waitables, list):
+        raise TypeError(f"wait() expected a list of ray.ObjectRef, got {type(ray_waitables)}")
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+    for ref in ray_waitables:
+        if type(ref) is not ObjectRef:
+            raise TypeError(f"wait() expected a list of ray.ObjectRef, got list containing {type(ref)}")
+    if not ray_waitables:
+        return [], []
+    if len(set(ray_waitables)) != len(ray_waitables):
+        raise ValueError("Wait requires a list of unique ray_waitables.")
+    if num_returns <= 0:
+        raise ValueError(f"Invalid number of objects to return {num_returns}.")
+    if num_returns > len(ray_waitables):
+        raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
+    return _native.wait(ray_waitables, num_returns, timeout)
+
+
+def kill(actor_handle, *, no_restart=True):
+    """Ends an actor at once."""
+    if not isinstance(actor_handle, actor.ActorHandle):
+        raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor_handle)}.")
+    actor_handle._native.kill(no_restart)
+
+
+def cancel(ray_waitable, *, force=False, recursive=True):
+    """Cancels the task that makes the object. Its value is a TaskCancelledError then, unless it is there already."""
+    if type(ray_waitable) is not ObjectRef:
+        raise TypeError(f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}.")
+    _native.cancel(ray_waitable, force, recursive)
+
+
+def get_actor(name, namespace=None):
+    """The handle of a named actor."""
+    if not isinstance(name, str) or not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    native = _manta.find_actor(name, namespace)
+    return actor.ActorHandle(native, actor._Description("", _AnyMethod()))
+
+
+class _AnyMethod(dict):
+    """Methods of an actor that was found by its name: which there are, its class alone knows."""
+
+    def get(self, name, default=None):
+        return ({}, None) if not (name.startswith("__") and name.endswith("__")) else default
+
+
+def cluster_resources():
+    return _native.resources(0)
+
+
+def available_resources():
+    return {name: amount for name, amount in _native.resources(1).items() if amount > 0}
+
+
+def get_gpu_ids():
+    gpus = _native.context()["gpus"]
+    return [i for i in range(64) if gpus >> i & 1]

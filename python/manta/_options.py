@@ -1,0 +1,170 @@
+"""The options of tasks, actors and methods: which there are, what they accept, what they are by default."""
+
+from __future__ import annotations
+
+_NOT_GIVEN = None
+_PRECISION = 10_000
+
+
+def _amount(name, value):
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"The type of keyword '{name}' must be int, float or None, but received {value!r}.")
+    if value < 0:
+        raise ValueError(f"The keyword '{name}' only accepts None, 0 or a positive number, but received {value}.")
+    if value > 0 and round(value * _PRECISION) == 0:
+        raise ValueError(f"The precision of '{name}' cannot go beyond 0.0001, but received {value}.")
+
+
+def _integer(least):
+    def check(name, value):
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"The type of keyword '{name}' must be int or None, but received {value!r}.")
+        if value < least:
+            raise ValueError(f"The keyword '{name}' only accepts None or a number of at least {least}, but received {value}.")
+
+    return check
+
+
+def _of(*types):
+    def check(name, value):
+        if value is not None and not isinstance(value, types):
+            raise TypeError(f"The type of keyword '{name}' must be {', '.join(t.__name__ for t in types)} or None, but received {value!r}.")
+
+    return check
+
+
+def _resources(name, value):
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise TypeError(f"The type of keyword '{name}' must be dict or None, but received {value!r}.")
+    for key in ("CPU", "GPU"):
+        if key in value:
+            raise ValueError(f"Use the 'num_{key.lower()}s' keyword instead of '{key}' in 'resources'.")
+    for key, amount in value.items():
+        _amount(f"resources[{key!r}]", amount)
+
+
+def _num_returns(name, value):
+    if isinstance(value, str):
+        if value not in ("dynamic", "streaming"):
+            raise ValueError(f"The keyword 'num_returns' only accepts None, a number of at least 0, 'dynamic' or 'streaming', not {value!r}.")
+        return
+    _integer(0)(name, value)
+
+
+def _retry_exceptions(name, value):
+    if value is None or isinstance(value, bool):
+        return
+    if not isinstance(value, (list, tuple)) or not all(isinstance(t, type) and issubclass(t, BaseException) for t in value):
+        raise TypeError(f"The keyword '{name}' must be a boolean or a list or tuple of exception classes, but received {value!r}.")
+
+
+def _lifetime(name, value):
+    if value not in (None, "detached", "non_detached"):
+        raise ValueError(f"The keyword '{name}' only accepts None, 'detached' or 'non_detached', but received {value!r}.")
+
+
+def _nothing(name, value):
+    pass
+
+
+# name: (check, of tasks, of actors, of methods)
+TABLE = {
+    "num_cpus": (_amount, True, True, False),
+    "num_gpus": (_amount, True, True, False),
+    "memory": (_amount, True, True, False),
+    "resources": (_resources, True, True, False),
+    "accelerator_type": (_of(str), True, True, False),
+    "label_selector": (_of(dict), True, True, False),
+    "fallback_strategy": (_of(list), True, True, False),
+    "name": (_of(str), True, True, True),
+    "runtime_env": (_of(dict), True, True, False),
+    "scheduling_strategy": (_nothing, True, True, False),
+    "placement_group": (_nothing, True, True, False),
+    "placement_group_bundle_index": (_integer(-1), True, True, False),
+    "placement_group_capture_child_tasks": (_of(bool), True, True, False),
+    "object_store_memory": (_amount, True, True, False),
+    "enable_task_events": (_of(bool), True, True, True),
+    "_labels": (_of(dict), True, True, False),
+    "_metadata": (_of(dict), True, True, False),
+    "max_calls": (_integer(0), True, False, False),
+    "max_retries": (_integer(-1), True, False, False),
+    "num_returns": (_num_returns, True, False, True),
+    "retry_exceptions": (_retry_exceptions, True, False, True),
+    "_generator_backpressure_num_objects": (_integer(-1), True, False, True),
+    "concurrency_groups": (_of(dict, list), False, True, False),
+    "concurrency_group": (_of(str), False, False, True),
+    "enable_tensor_transport": (_of(bool), False, True, False),
+    "tensor_transport": (_of(str), False, False, True),
+    "lifetime": (_lifetime, False, True, False),
+    "max_concurrency": (_integer(1), False, True, False),
+    "max_restarts": (_integer(-1), False, True, False),
+    "max_task_retries": (_integer(-1), False, True, True),
+    "max_pending_calls": (_integer(-1), False, True, False),
+    "namespace": (_of(str), False, True, False),
+    "get_if_exists": (_of(bool), False, True, False),
+    "allow_out_of_order_execution": (_of(bool), False, True, False),
+}
+
+# Accepted in Ray, and not there yet: other values than these raise.
+NOT_YET = {
+    "accelerator_type": None,
+    "label_selector": None,
+    "fallback_strategy": None,
+    "runtime_env": None,
+    "scheduling_strategy": (None, "DEFAULT"),
+    "placement_group": (None, "default"),
+    "placement_group_bundle_index": (None, -1),
+    "placement_group_capture_child_tasks": (None, False),
+    "max_calls": (None, 0),
+    "_generator_backpressure_num_objects": (None, -1),
+    "enable_tensor_transport": (None, False),
+    "tensor_transport": None,
+    "allow_out_of_order_execution": (None, False),
+}
+
+_COLUMN = {"task": 1, "actor": 2, "method": 3}
+
+
+def check(kind, options, in_options=False):
+    """Raises for what is wrong in `options` of a "task", "actor" or "method"; `in_options`: given to .options()."""
+    for name, value in options.items():
+        entry = TABLE.get(name)
+        if entry is None or not entry[_COLUMN[kind]]:
+            known = sorted(key for key, row in TABLE.items() if row[_COLUMN[kind]])
+            raise ValueError(f"Invalid option keyword '{name}' for {kind}s. Valid ones are {known}.")
+        entry[0](name, value)
+        allowed = NOT_YET.get(name, ())
+        if name in NOT_YET and value is not None and (allowed is None or value not in allowed):
+            raise NotImplementedError(f"The option '{name}' is not there yet in Manta.")
+    if in_options and kind == "task" and options.get("max_calls") is not None:
+        raise ValueError("Setting 'max_calls' is not supported in '.options()'.")
+    if in_options and kind == "actor" and options.get("concurrency_groups") is not None:
+        raise ValueError("Setting 'concurrency_groups' is not supported in '.options()'.")
+    if kind == "task" and options.get("object_store_memory") is not None:
+        raise ValueError("Setting 'object_store_memory' is not implemented for tasks.")
+    if isinstance(options.get("num_returns"), str):
+        raise NotImplementedError(f"Generators (num_returns={options['num_returns']!r}) are not there yet in Manta.")
+    if options.get("get_if_exists") and not options.get("name"):
+        raise ValueError("The actor name must be specified to use `get_if_exists`.")
+
+
+def intern(options, method=False):
+    """The number by which calls name these options."""
+    from manta import _native
+
+    retry = options.get("retry_exceptions")
+    if isinstance(retry, (list, tuple)):
+        raise NotImplementedError("retry_exceptions with a list of exception classes is not there yet in Manta: use True.")
+    retries = options.get("max_task_retries") if method else options.get("max_retries")
+    given = {key: options.get(key) for key in ("num_cpus", "num_gpus", "memory")}
+    resources = options.get("resources") or {}
+    group = options.get("concurrency_group")
+    if not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):
+        return 0
+    return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, bool(retry), group)

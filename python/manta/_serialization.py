@@ -1,0 +1,129 @@
+"""Values as pickles of protocol 5 with their large buffers beside them; functions and classes of the main program by value (cloudpickle)."""
+
+from __future__ import annotations
+
+import io
+import pickle
+
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+# Where a value is looked through for what only cloudpickle can pickle; larger ones go to it unseen.
+_MOST_LOOKED_AT = 64
+
+
+def _is_plain(value, left=_MOST_LOOKED_AT):
+    """How much of `left` remains after a value that pickle itself pickles well; negative: it may not."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return left - 1
+    if kind is list or kind is tuple:
+        for item in value:
+            left = _is_plain(item, left - 1)
+            if left < 0:
+                break
+        return left
+    if kind is dict:
+        for key, item in value.items():
+            left = _is_plain(item, _is_plain(key, left - 1))
+            if left < 0:
+                break
+        return left
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        return left - 1 if not value.dtype.hasobject else -1
+    if kind.__module__ == "manta" and kind.__name__ == "ObjectRef":
+        return left - 1
+    return -1
+
+
+def dumps(value):
+    """(pickle, buffers)"""
+    buffers = []
+
+    def keep(buffer):
+        buffers.append(buffer.raw())
+
+    if _is_plain(value) >= 0:
+        return pickle.dumps(value, 5, buffer_callback=keep), buffers
+    file = io.BytesIO()
+    pickler = _cloudpickler()(file, 5, buffer_callback=keep)
+    try:
+        pickler.dump(value)
+    except Exception as error:
+        raise _explained(value, error) from error
+    return file.getvalue(), buffers
+
+
+def dumps_alone(value):
+    """A pickle with everything in it."""
+    file = io.BytesIO()
+    _cloudpickler()(file, 5).dump(value)
+    return file.getvalue()
+
+
+def loads(data, buffers):
+    return pickle.loads(data, buffers=buffers)
+
+
+_pickler = None
+
+
+def _cloudpickler():
+    global _pickler
+    if _pickler is None:
+        import types
+
+        import cloudpickle
+        from cloudpickle import cloudpickle as inside
+
+        class Pickler(cloudpickle.CloudPickler):
+            """Keeps the names of source files, which tracebacks show; cloudpickle drops them."""
+
+            def reducer_override(self, value):
+                if type(value) is not types.CodeType:
+                    return super().reducer_override(value)
+                make, arguments = inside._code_reduce(value)[:2]
+                return make, tuple(value.co_filename if argument == "<dynamic-code>" else argument for argument in arguments)
+
+        _pickler = Pickler
+    return _pickler
+
+
+def _explained(value, error):
+    """The error of a pickle, with the member that it was about."""
+    where = _offender(value, repr_of(value), 3)
+    hint = f"\nWhat cannot be pickled: {where}" if where else ""
+    return TypeError(f"Could not serialize {repr_of(value)}: {error}{hint}")
+
+
+def repr_of(value):
+    try:
+        text = repr(value)
+    except Exception:
+        text = object.__repr__(value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _offender(value, name, depth):
+    """The path to the smallest member of `value` that does not pickle."""
+    members = []
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        import inspect
+
+        closure = inspect.getclosurevars(value)
+        members += [(f"{name}, variable '{key}'", item) for key, item in {**closure.nonlocals, **closure.globals}.items()]
+    elif isinstance(value, dict):
+        members += [(f"{name}[{key!r}]", item) for key, item in value.items()]
+    elif isinstance(value, (list, tuple, set)):
+        members += [(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    elif hasattr(value, "__dict__"):
+        members += [(f"{name}.{key}", item) for key, item in vars(value).items()]
+    for path, item in members[:1000]:
+        try:
+            dumps_alone(item)
+        except Exception:
+            if depth == 0:
+                return f"{path} = {repr_of(item)}"
+            return _offender(item, path, depth - 1) or f"{path} = {repr_of(item)}"
+    return None
+
+

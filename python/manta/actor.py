@@ -1,0 +1,261 @@
+"""Classes that run as actors."""
+
+from __future__ import annotations
+
+import inspect
+
+from manta import _manta, _native, _options, exceptions
+from manta._arguments import check_of, shape_of
+from manta._export import Exported
+
+_CONSTRUCTOR, _METHOD = 1, 2
+_OF_METHODS = "__manta_method_options__"
+
+
+class ActorClassInheritanceException(TypeError):
+    pass
+
+
+def method(*args, **options):
+    """Options of one method of an actor's class, as a decorator."""
+    if args or not options:
+        raise ValueError("The @ray.method decorator must be applied using at least one of its arguments, e.g. '@ray.method(num_returns=2)'.")
+    _options.check("method", options)
+
+    def decorate(function):
+        setattr(function, _OF_METHODS, options)
+        return function
+
+    return decorate
+
+
+def exit_actor():
+    """Ends the actor that runs the calling method, on purpose: it does not start again."""
+    if _native.context()["actor_id"] == (0, 0):
+        raise TypeError("exit_actor called outside of an actor.")
+    _native.exit_actor()
+    raise exceptions._ActorExit(0)
+
+
+class _Description:
+    """What a handle has to know of its actor's class: its methods."""
+
+    __slots__ = ("class_name", "methods")
+
+    def __init__(self, class_name, methods):
+        self.class_name = class_name
+        self.methods = methods  # name: (options, the arguments' shape, or None)
+
+    @staticmethod
+    def of(cls):
+        methods = {}
+        for name, member in inspect.getmembers(cls, lambda m: inspect.isroutine(m)):
+            if name.startswith("__") and name.endswith("__") and name != "__call__":
+                continue
+            given = inspect.getattr_static(cls, name)
+            bound = isinstance(given, (staticmethod, classmethod))
+            methods[name] = getattr(member, _OF_METHODS, {}), shape_of(member, skip_first=not bound)
+        return _Description(cls.__name__, methods)
+
+    def __reduce__(self):
+        return _Description, (self.class_name, self.methods)
+
+
+class ActorClass:
+    """What @remote makes of a class. Make an actor with .remote(...)."""
+
+    def __init__(self, cls, options, exported=None):
+        self._class = cls
+        self._given = options
+        self._exported_class = exported or Exported(_runnable(cls))
+        self._description = _Description.of(cls)
+        self.__doc__ = cls.__doc__
+        self.__name__ = cls.__name__
+        self.__qualname__ = cls.__qualname__
+        self.__module__ = cls.__module__
+        check = check_of(shape_of(cls.__init__, skip_first=True)) if cls.__init__ is not object.__init__ else _takes_nothing(cls)
+        self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check)
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"Actors cannot be instantiated directly. Instead of '{self._class.__name__}()', use '{self._class.__name__}.remote()'.")
+
+    def __mro_entries__(self, bases):
+        raise ActorClassInheritanceException(
+            f"Inheriting from actor classes is not currently supported. You can inherit from a non-actor base class and make the derived "
+            f"class an actor class ('{self._class.__name__}').")
+
+    def remote(self, *args, **kwargs):
+        """A new actor, at once; a failure of its constructor shows in its methods' results."""
+        return ActorHandle(self._create(*args, **kwargs), self._description)
+
+    def options(self, **options):
+        _options.check("actor", options, in_options=True)
+        return ActorClass(self._class, {**self._given, **options}, self._exported_class)
+
+    def bind(self, *args, **kwargs):
+        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
+
+    def _remote(self, args=(), kwargs=None, **options):
+        return self.options(**options).remote(*args, **(kwargs or {}))
+
+    # For the extension: what is exported, and the options of the creation.
+    def _exported(self):
+        return self._exported_class.digest()
+
+    def _options_number(self):
+        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources")})
+
+    @property
+    def actor_name(self):
+        return self._given.get("name")
+
+    @property
+    def actor_namespace(self):
+        return self._given.get("namespace")
+
+    @property
+    def detached(self):
+        return int(self._given.get("lifetime") == "detached")
+
+    @property
+    def get_if_exists(self):
+        return int(bool(self._given.get("get_if_exists")))
+
+    @property
+    def max_restarts(self):
+        return self._given.get("max_restarts") or 0
+
+    @property
+    def max_task_retries(self):
+        return self._given.get("max_task_retries") or 0
+
+    @property
+    def max_pending_calls(self):
+        given = self._given.get("max_pending_calls")
+        return -1 if given is None else given
+
+    @property
+    def max_concurrency(self):
+        return self._given.get("max_concurrency") or 1
+
+    @property
+    def concurrency_groups(self):
+        return self._given.get("concurrency_groups") or {}
+
+    def __reduce__(self):
+        return ActorClass, (self._class, self._given)
+
+    def __repr__(self):
+        return f"ActorClass({self._class.__name__})"
+
+
+def _takes_nothing(cls):
+    def check(args, kwargs):
+        if args or kwargs:
+            raise TypeError(f"{cls.__name__}() takes no arguments")
+
+    return 0, 0, check
+
+
+def _runnable(cls):
+    """`cls` with what every actor has; a class of its own, so that the user's stays as it is."""
+    if any(inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member) for _, member in inspect.getmembers(cls)):
+        raise NotImplementedError(f"Actors with async methods ('{cls.__qualname__}') are not there yet in Manta.")
+    members = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "__ray_ready__": lambda self: True,
+        "__ray_terminate__": lambda self: exit_actor(),
+        "__ray_call__": lambda self, function, *args, **kwargs: function(self, *args, **kwargs),
+    }
+    return type(cls.__name__, (cls,), members)
+
+
+class _MethodOptions:
+    """What the extension asks of a method. Refers to no handle: a cycle would keep the actor alive."""
+
+    __slots__ = ("given",)
+
+    def __init__(self, given):
+        self.given = given
+
+    def _exported(self):
+        return bytes(16)
+
+    def _options_number(self):
+        return _options.intern(self.given, method=True)
+
+
+class ActorMethod:
+    """A method of an actor. Call it with .remote(...)."""
+
+    __slots__ = ("_native", "_name", "_given", "_shape", "remote", "__weakref__")
+
+    def __init__(self, native, name, options, shape):
+        self._native = native
+        self._name = name
+        self._given = options
+        self._shape = shape
+        returns = options.get("num_returns")
+        self.remote = _manta.Caller(_METHOD, 1 if returns is None else returns, name, _MethodOptions(options), native, check_of(shape))
+
+    def options(self, **options):
+        _options.check("method", options)
+        return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
+
+    def bind(self, *args, **kwargs):
+        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
+
+    def _remote(self, args=(), kwargs=None, **options):
+        return self.options(**options).remote(*args, **(kwargs or {}))
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
+                        f"'object.{self._name}.remote()'.")
+
+
+class ActorHandle:
+    """Stands for an actor: handle.method.remote(...). May be passed around; the actor lives as long as handles to it do, unless detached."""
+
+    def __init__(self, native, description):
+        self._native = native
+        self._description = description
+
+    def __getattr__(self, name):
+        if name.startswith("_manta") or name in ("_native", "_description"):
+            raise AttributeError(name)
+        known = self._description.methods.get(name)
+        if known is None:
+            if name not in ("__ray_ready__", "__ray_terminate__", "__ray_call__"):
+                raise AttributeError(f"'ActorHandle' object of the class '{self._description.class_name}' has no attribute '{name}'")
+            known = {}, None
+        made = ActorMethod(self._native, name, *known)
+        self.__dict__[name] = made
+        return made
+
+    def _actor_id_pair(self):
+        return self._native.id()
+
+    @property
+    def _actor_id(self):
+        from manta._ids import ActorID
+
+        return ActorID(self._native.id())
+
+    def __eq__(self, other):
+        return isinstance(other, ActorHandle) and self._native.id() == other._native.id()
+
+    def __hash__(self):
+        return hash(self._native.id())
+
+    def __repr__(self):
+        return f"Actor({self._description.class_name}, {self._actor_id.hex()})"
+
+    def __reduce__(self):
+        self._native.travel()
+        return _rebuild_handle, (*self._native.id(), self._description)
+
+
+def _rebuild_handle(creator, serial, description):
+    return ActorHandle(_manta.import_actor(creator, serial), description)

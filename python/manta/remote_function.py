@@ -1,0 +1,60 @@
+"""Functions that run as tasks."""
+
+from __future__ import annotations
+
+from manta import _native, _options
+from manta._arguments import check_of, shape_of
+from manta._export import Exported
+
+_FUNCTION = 0
+
+
+class RemoteFunction:
+    """What @remote makes of a function. Call it with .remote(...)."""
+
+    def __init__(self, function, options, exported=None):
+        self._function = function
+        self._options = options
+        self._exported_function = exported or Exported(function)
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.__module__ = function.__module__
+        returns = options.get("num_returns")
+        self.remote = _native.Caller(_FUNCTION, 1 if returns is None else returns, options.get("name") or _name_of(function), self, None,
+                                     check_of(shape_of(function, skip_first=False)))
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"Remote functions cannot be called directly. Instead of running '{_name_of(self._function)}()', "
+                        f"try '{_name_of(self._function)}.remote()'.")
+
+    def options(self, **options):
+        """The same function, called with other options."""
+        _options.check("task", options, in_options=True)
+        return RemoteFunction(self._function, {**self._options, **options}, self._exported_function)
+
+    def bind(self, *args, **kwargs):
+        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
+
+    def _remote(self, args=(), kwargs=None, **options):
+        return self.options(**options).remote(*args, **(kwargs or {}))
+
+    # For the extension, before the first call in a session.
+    def _exported(self):
+        return self._exported_function.digest()
+
+    def _options_number(self):
+        return _options.intern(self._options)
+
+    def __reduce__(self):
+        return _rebuild, (self._function, self._options)
+
+    def __repr__(self):
+        return f"RemoteFunction({_name_of(self._function)})"
+
+
+def _rebuild(function, options):
+    return RemoteFunction(function, options)
+
+
+def _name_of(function):
+    return getattr(function, "__qualname__", None) or repr(function)

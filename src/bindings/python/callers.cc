@@ -1,0 +1,199 @@
+#include "bindings/python/callers.h"
+
+#include <structmember.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bindings/python/actor_handle.h"
+#include "bindings/python/encoding.h"
+#include "bindings/python/errors.h"
+#include "bindings/python/invoker.h"
+#include "bindings/python/object_ref.h"
+
+namespace manta::python {
+namespace {
+
+PyTypeObject* caller_type = nullptr;
+
+// The object that `f.remote`, `Class.remote` and `handle.method.remote` are. What stands in it is read by calls, which hold the interpreter
+// lock, and written by export_caller (manta._export).
+struct Caller {
+  PyObject_HEAD
+  vectorcallfunc call;
+  uint64_t serial;          // of the runtime for which the two below hold; 0: none
+  uint32_t options;
+  unsigned char digest[16];
+  CallKind kind;
+  int num_returns;
+  PyObject* name;           // str: of the function, for people; of the method
+  PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
+  PyObject* actor;          // of methods: the NativeActor
+  PyObject* check;          // (args, kwargs): raises when they do not fit; None: all do
+  Py_ssize_t least, most;   // so many positional arguments alone always fit
+};
+
+Caller* From(PyObject* object) { return reinterpret_cast<Caller*>(object); }
+
+bool Prepare(Caller* self, manta_runtime* runtime) {
+  const uint64_t serial = manta_runtime_serial(runtime);
+  if (self->serial == serial) return true;
+  Owned done(PyObject_CallOneArg(TheCallbacks().export_caller, reinterpret_cast<PyObject*>(self)));
+  if (!done) return false;
+  self->serial = serial;
+  return true;
+}
+
+bool Fits(Caller* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  if (self->check == Py_None || (names == nullptr && count >= self->least && count <= self->most)) return true;
+  Owned positional(PyTuple_New(count));
+  Owned named(PyDict_New());
+  if (!positional || !named) return false;
+  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(positional.get(), i, Py_NewRef(arguments[i]));
+  for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
+    if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(names, i), arguments[count + i]) != 0) return false;
+  }
+  return static_cast<bool>(Owned(PyObject_CallFunctionObjArgs(self->check, positional.get(), named.get(), nullptr)));
+}
+
+PyObject* References(const std::vector<manta_ref*>& results) {
+  if (results.empty()) Py_RETURN_NONE;
+  if (results.size() == 1) return NewRef(results[0]);
+  Owned list(PyList_New(static_cast<Py_ssize_t>(results.size())));
+  for (size_t i = 0; i < results.size(); ++i) {
+    PyObject* ref = NewRef(results[i]);
+    if (ref == nullptr) return nullptr;
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), ref);
+  }
+  return list.release();
+}
+
+PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyObject* names) {
+  Caller* const self = From(object);
+  if (!Fits(self, arguments, PyVectorcall_NARGS(flagged), names)) return nullptr;
+  manta_runtime* const runtime = RuntimeFor("remote");
+  const manta_function_id* const invoker = InvokerId();
+  if (runtime == nullptr || invoker == nullptr || !Prepare(self, runtime)) return nullptr;
+  const char* const name = PyUnicode_AsUTF8(self->name);
+  if (name == nullptr) return nullptr;
+
+  EncodedArguments encoded;
+  CallHeader header{self->kind, 0, 0, {}};
+  std::memcpy(header.digest, self->digest, sizeof header.digest);
+  if (self->kind == CallKind::kMethod) header.name_bytes = static_cast<uint16_t>(std::strlen(name));
+  encoded.bytes.assign(reinterpret_cast<const char*>(&header), sizeof header);
+  encoded.bytes.append(name, header.name_bytes);
+  if (!EncodeArguments(runtime, arguments, static_cast<size_t>(PyVectorcall_NARGS(flagged)), names, &encoded)) return nullptr;
+  if (encoded.in_object) {
+    header.flags |= CallHeader::kArgumentsInObject;
+    std::memcpy(encoded.bytes.data(), &header, sizeof header);
+  }
+
+  manta_task_spec spec{};
+  spec.function = *invoker;
+  spec.function_name = "a Python function";
+  spec.args = encoded.bytes.data();
+  spec.args_size = encoded.bytes.size();
+  spec.dependencies = encoded.dependencies.data();
+  spec.num_dependencies = static_cast<uint32_t>(encoded.dependencies.size());
+  spec.nested = encoded.nested.data();
+  spec.num_nested = static_cast<uint32_t>(encoded.nested.size());
+  spec.options = self->options;
+  spec.name = name;
+  if (self->kind == CallKind::kConstructor) return CreateActor(runtime, spec, self->source);
+  spec.num_results = static_cast<uint32_t>(self->num_returns);
+  std::vector<manta_ref*> results(static_cast<size_t>(self->num_returns));
+  manta_error* const error = self->kind == CallKind::kFunction ? manta_submit(runtime, &spec, results.data())
+                                                               : manta_actor_submit(ActorOf(self->actor), &spec, results.data());
+  if (error != nullptr) return Raise(error);
+  return References(results);
+}
+
+PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
+  int kind, num_returns;
+  PyObject *name, *source, *actor, *check;
+  Py_ssize_t least, most;
+  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)", &kind, &num_returns, &name, &source, &actor, &least, &most, &check)) return nullptr;
+  if (kind < 0 || kind > 2 || num_returns < 0 || num_returns > UINT16_MAX) {
+    PyErr_SetString(PyExc_ValueError, "num_returns has to be between 0 and 65535");
+    return nullptr;
+  }
+  PyObject* object = type->tp_alloc(type, 0);
+  if (object == nullptr) return nullptr;
+  Caller* self = From(object);
+  self->call = Call;
+  self->kind = static_cast<CallKind>(kind);
+  self->num_returns = num_returns;
+  self->name = Py_NewRef(name);
+  self->source = Py_NewRef(source);
+  self->actor = Py_NewRef(actor);
+  self->check = Py_NewRef(check);
+  self->least = least;
+  self->most = most;
+  return object;
+}
+
+int Traverse(PyObject* object, visitproc visit, void* arg) {
+  Caller* self = From(object);
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->source);
+  Py_VISIT(self->actor);
+  Py_VISIT(self->check);
+  return 0;
+}
+
+int Clear(PyObject* object) {
+  Caller* self = From(object);
+  Py_CLEAR(self->source);
+  Py_CLEAR(self->actor);
+  Py_CLEAR(self->check);
+  return 0;
+}
+
+void Dealloc(PyObject* object) {
+  PyObject_GC_UnTrack(object);
+  Clear(object);
+  Py_CLEAR(From(object)->name);
+  PyTypeObject* type = Py_TYPE(object);
+  type->tp_free(object);
+  Py_DECREF(type);
+}
+
+// For export_caller: what stands for this runtime from now on.
+PyObject* SetExported(PyObject* object, PyObject* arguments) {
+  const char* digest;
+  Py_ssize_t size;
+  unsigned options;
+  if (!PyArg_ParseTuple(arguments, "y#I", &digest, &size, &options)) return nullptr;
+  if (size != sizeof From(object)->digest) {
+    PyErr_SetString(PyExc_ValueError, "a digest has 16 bytes");
+    return nullptr;
+  }
+  std::memcpy(From(object)->digest, digest, sizeof From(object)->digest);
+  From(object)->options = options;
+  Py_RETURN_NONE;
+}
+
+PyMethodDef methods[] = {{"set_exported", SetExported, METH_VARARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Caller, call), READONLY, nullptr},
+                         {"source", T_OBJECT, offsetof(Caller, source), READONLY, nullptr},
+                         {nullptr, 0, 0, 0, nullptr}};
+PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(New)},
+                       {Py_tp_dealloc, reinterpret_cast<void*>(Dealloc)},
+                       {Py_tp_traverse, reinterpret_cast<void*>(Traverse)},
+                       {Py_tp_clear, reinterpret_cast<void*>(Clear)},
+                       {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                       {Py_tp_methods, methods},
+                       {Py_tp_members, members},
+                       {0, nullptr}};
+PyType_Spec spec = {"manta._manta.Caller", sizeof(Caller), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, slots};
+
+}  // namespace
+
+bool AddCallers(PyObject* module) {
+  caller_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  return caller_type != nullptr && PyModule_AddType(module, caller_type) == 0;
+}
+
+}  // namespace manta::python

@@ -1,0 +1,215 @@
+#include "bindings/python/invoker.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bindings/python/callers.h"
+#include "bindings/python/encoding.h"
+#include "bindings/python/errors.h"
+
+namespace manta::python {
+namespace {
+
+// The interpreter lock, with a thread state that stays with the thread: making one costs microseconds.
+class WithInterpreter {
+ public:
+  WithInterpreter() {
+    if (state_ == nullptr) {
+      PyGILState_Ensure();
+      state_ = PyThreadState_Get();
+    } else {
+      PyEval_RestoreThread(state_);
+    }
+  }
+  ~WithInterpreter() { PyEval_SaveThread(); }
+  WithInterpreter(const WithInterpreter&) = delete;
+  WithInterpreter& operator=(const WithInterpreter&) = delete;
+
+  static void Adopt(PyThreadState* state) { state_ = state; }
+
+ private:
+  static thread_local PyThreadState* state_;
+};
+thread_local PyThreadState* WithInterpreter::state_ = nullptr;
+
+manta_ref* KeepDependency(void* context) {
+  const auto& [call, index] = *static_cast<std::pair<manta_call*, uint32_t>*>(context);
+  return call->ops->retain_dependency(call, index);
+}
+
+// What a task is in Python's terms, while it runs.
+class Invocation {
+ public:
+  explicit Invocation(manta_call* call) : call_(call) {}
+
+  void Run() {
+    Owned result(Call());
+    if (!result || !Return(result.get())) Fail();
+  }
+
+ private:
+  PyObject* Call() {
+    manta_bytes arguments{call_->args, call_->args_size};
+    if (arguments.size < sizeof header_) return Damaged();
+    std::memcpy(&header_, arguments.data, sizeof header_);
+    if (header_.name_bytes > arguments.size - sizeof header_) return Damaged();
+    const char* const name = static_cast<const char*>(arguments.data) + sizeof header_;
+    arguments = {name + header_.name_bytes, arguments.size - sizeof header_ - header_.name_bytes};
+
+    uint32_t count = call_->num_dependencies;
+    const bool in_object = (header_.flags & CallHeader::kArgumentsInObject) != 0;
+    if (in_object && count-- == 0) return Damaged();
+    DecodedArguments decoded;
+    std::vector<PyObject*> dependencies;
+    std::vector<Owned> owners;
+    for (uint32_t i = 0; i < count; ++i) {
+      std::pair<manta_call*, uint32_t> place{call_, i};
+      owners.emplace_back(Decode(call_->dependencies[i], {KeepDependency, &place}));
+      if (!owners.back()) return nullptr;
+      dependencies.push_back(owners.back().get());
+    }
+    std::pair<manta_call*, uint32_t> last{call_, count};
+    if (!DecodeArguments(in_object ? call_->dependencies[count] : arguments, {KeepDependency, &last}, dependencies, &decoded)) return nullptr;
+
+    if (header_.kind == CallKind::kMethod) {
+      Owned method(PyUnicode_DecodeUTF8(name, header_.name_bytes, nullptr));
+      Owned bound(method ? PyObject_GetAttr(static_cast<PyObject*>(call_->actor), method.get()) : nullptr);
+      return bound ? Vectorcall(bound.get(), decoded) : nullptr;
+    }
+    PyObject* const function = Function();
+    if (function == nullptr) return nullptr;
+    PyObject* made = Vectorcall(function, decoded);
+    if (made == nullptr || header_.kind == CallKind::kFunction) return made;
+    call_->ops->set_actor(call_, made, [](void* instance) {
+      const WithInterpreter lock;
+      Py_DECREF(static_cast<PyObject*>(instance));
+    });
+    return Py_NewRef(Py_None);
+  }
+
+  static PyObject* Vectorcall(PyObject* callable, const DecodedArguments& arguments) {
+    return PyObject_Vectorcall(callable, arguments.values.data(), arguments.positional, arguments.names.get());
+  }
+
+  static PyObject* Damaged() {
+    PyErr_SetString(PyExc_RuntimeError, "the description of a Python task arrived damaged");
+    return nullptr;
+  }
+
+  // Borrowed: the cache keeps it for the life of the process. The interpreter lock guards it; loading may give that away.
+  PyObject* Function() {
+    static auto* const cache = new std::unordered_map<std::string, PyObject*>();
+    const std::string key(reinterpret_cast<const char*>(header_.digest), sizeof header_.digest);
+    if (const auto known = cache->find(key); known != cache->end()) return known->second;
+    Owned digest(PyBytes_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
+    Owned loaded(digest ? PyObject_CallOneArg(TheCallbacks().load_function, digest.get()) : nullptr);
+    if (!loaded) return nullptr;
+    const auto [entry, is_new] = cache->try_emplace(key, loaded.get());
+    if (is_new) loaded.release();
+    return entry->second;
+  }
+
+  bool Return(PyObject* result) {
+    if (call_->num_results == 0) return true;
+    if (call_->num_results == 1) return ReturnOne(0, result);
+    Owned items(PySequence_Fast(result, "a task with several results (num_returns) has to return a sequence of them"));
+    if (!items) return false;
+    if (static_cast<uint32_t>(PySequence_Fast_GET_SIZE(items.get())) != call_->num_results) {
+      PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.", PySequence_Fast_GET_SIZE(items.get()),
+                   call_->num_results);
+      return false;
+    }
+    for (uint32_t i = 0; i < call_->num_results; ++i) {
+      if (!ReturnOne(i, PySequence_Fast_GET_ITEM(items.get(), i))) return false;
+    }
+    return true;
+  }
+
+  bool ReturnOne(uint32_t index, PyObject* value) {
+    Encoder encoder;
+    if (!encoder.Encode(value)) return false;
+    if (call_->num_results == 1 && encoder.nested().empty() && encoder.size() <= call_->inline_capacity) {
+      encoder.WriteTo(call_->inline_result);
+      call_->inline_size = encoder.size();
+      return true;
+    }
+    void* space;
+    {
+      const WithoutInterpreter others;  // it may wait for room
+      space = call_->ops->allocate_result(call_, index, encoder.size(), encoder.nested().data(), encoder.nested().size());
+    }
+    if (space != nullptr) encoder.WriteTo(space);  // else the failure is on record
+    return true;
+  }
+
+  // Tells of the exception that is set.
+  void Fail() {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+    const Owned owners[] = {Owned(type), Owned(value), Owned(traceback)};
+    Owned told(PyObject_CallOneArg(TheCallbacks().describe_error, value));
+    const char *name, *message, *stack, *payload;
+    Py_ssize_t payload_size;
+    int kind;
+    if (!told || !PyArg_ParseTuple(told.get(), "isssy#", &kind, &name, &message, &stack, &payload, &payload_size)) {
+      PyErr_Clear();
+      const manta_failure failure{MANTA_ERROR_TASK, Py_TYPE(value)->tp_name, "the exception cannot be described"};
+      return call_->ops->fail(call_, &failure);
+    }
+    const manta_failure failure{static_cast<manta_error_kind>(kind), name, message};
+    call_->ops->fail_with(call_, &failure, stack, {payload, static_cast<size_t>(payload_size)});
+  }
+
+  manta_call* const call_;
+  CallHeader header_{};
+};
+
+// The runtime assigns GPUs at a worker's first task that has some, by a variable of C's environment; Python has a copy of that.
+void ShowGpus() {
+  static const char* shown = nullptr;
+  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (visible == shown) return;
+  shown = visible;
+  Owned os(PyImport_ImportModule("os"));
+  Owned environment(os ? PyObject_GetAttrString(os.get(), "environ") : nullptr);
+  Owned text(PyUnicode_DecodeFSDefault(visible != nullptr ? visible : ""));
+  if (environment && text && PyMapping_SetItemString(environment.get(), "CUDA_VISIBLE_DEVICES", text.get()) == 0) {
+    shown = std::getenv("CUDA_VISIBLE_DEVICES");  // os.environ has set C's, too
+  }
+  PyErr_Clear();
+}
+
+void Invoke(manta_call* call) {
+  const WithInterpreter lock;
+  ShowGpus();
+  Invocation(call).Run();
+}
+
+[[maybe_unused]] const bool registered = [] {
+  manta_invoker_register(Invoke, "Python");
+  return true;
+}();
+
+}  // namespace
+
+const manta_function_id* InvokerId() {
+  static manta_function_id id;
+  static bool found = false;
+  if (!found) {
+    if (manta_error* error = manta_function_find(Invoke, nullptr, "a Python function", &id)) {
+      Raise(error);
+      return nullptr;
+    }
+    found = true;
+  }
+  return &id;
+}
+
+void BeginServing() { WithInterpreter::Adopt(PyEval_SaveThread()); }
+
+}  // namespace manta::python

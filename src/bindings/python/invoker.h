@@ -1,0 +1,14 @@
+// Runs Python functions and methods in workers.
+#pragma once
+
+#include "bindings/python/py.h"
+
+namespace manta::python {
+
+// The code that every Python task names.
+const manta_function_id* InvokerId();  // nullptr with an exception
+
+// In a worker, after its fork: the main thread gives the interpreter lock away until a task comes.
+void BeginServing();
+
+}  // namespace manta::python

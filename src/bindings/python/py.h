@@ -1,0 +1,62 @@
+// What all of the extension shares: Python's header, owners of references, and the interpreter lock's release.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <cstdint>
+#include <utility>
+
+#include "manta/manta_c.h"
+
+namespace manta::python {
+
+// Owns one reference, or none.
+class Owned {
+ public:
+  Owned() = default;
+  explicit Owned(PyObject* object) : object_(object) {}
+  Owned(Owned&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Owned& operator=(Owned&& other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Owned() { Py_XDECREF(object_); }
+
+  static Owned Retained(PyObject* object) {
+    Py_XINCREF(object);
+    return Owned(object);
+  }
+
+  PyObject* get() const { return object_; }
+  PyObject* release() { return std::exchange(object_, nullptr); }
+  explicit operator bool() const { return object_ != nullptr; }
+
+ private:
+  PyObject* object_ = nullptr;
+};
+
+// Other Python threads run while this lives.
+class WithoutInterpreter {
+ public:
+  WithoutInterpreter() : state_(PyEval_SaveThread()) {}
+  ~WithoutInterpreter() { PyEval_RestoreThread(state_); }
+  WithoutInterpreter(const WithoutInterpreter&) = delete;
+  WithoutInterpreter& operator=(const WithoutInterpreter&) = delete;
+
+ private:
+  PyThreadState* const state_;
+};
+
+// The Python functions that the extension calls back, set once by manta._native.connect (interpreter lock).
+struct Callbacks {
+  PyObject* dumps = nullptr;          // (value) -> (bytes, [buffers])
+  PyObject* loads = nullptr;          // (bytes-like, [buffers]) -> value
+  PyObject* make_error = nullptr;     // (kind, message, type, stack, payload) -> exception
+  PyObject* describe_error = nullptr;  // (exception, function name) -> (type, message, traceback, payload)
+  PyObject* load_function = nullptr;  // (digest) -> callable
+  PyObject* export_caller = nullptr;  // (caller): sets digest and options of this runtime
+};
+Callbacks& TheCallbacks();
+
+}  // namespace manta::python

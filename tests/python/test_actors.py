@@ -1,0 +1,246 @@
+"""Actors (the contract's sections 1.6, 3.6, 3.7)."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import manta as ray
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@ray.remote(num_cpus=0)
+class Counter:
+    """Counts."""
+
+    def __init__(self, start=0):
+        self.count = start
+
+    def add(self, number=1):
+        self.count += number
+        return self.count
+
+    def pid(self):
+        return os.getpid()
+
+    def fail(self):
+        raise LookupError("nothing here")
+
+    def leave(self):
+        ray.actor.exit_actor()
+
+    @ray.method(num_returns=2)
+    def two(self):
+        return self.count, -self.count
+
+    def _hidden(self):
+        return "hidden"
+
+    @staticmethod
+    def static(x):
+        return x + 1
+
+
+def test_calls_run_in_order_and_keep_state():
+    counter = Counter.remote(10)
+    refs = [counter.add.remote(i) for i in range(1000)]
+    assert ray.get(refs[-1]) == 10 + sum(range(1000))
+    assert ray.get(counter.two.remote()) == [499510, -499510]
+    assert ray.get(counter._hidden.remote()) == "hidden"
+    assert ray.get(counter.static.remote(1)) == 2
+
+
+def test_wrong_use_is_told():
+    with pytest.raises(TypeError, match="cannot be instantiated directly"):
+        Counter()
+    with pytest.raises(TypeError):
+        Counter.remote(1, 2, 3)
+    counter = Counter.remote()
+    with pytest.raises(AttributeError, match="no attribute 'missing'"):
+        counter.missing
+    with pytest.raises(TypeError, match="cannot be called directly"):
+        counter.add(1)
+    with pytest.raises(TypeError):
+
+        class Derived(Counter):
+            pass
+
+
+def test_inheritance_of_plain_classes():
+    class Base:
+        def name(self):
+            return "base"
+
+        def both(self):
+            return self.name() + "!"
+
+    @ray.remote(num_cpus=0)
+    class Derived(Base):
+        def name(self):
+            return "derived " + super().name()
+
+    assert ray.get(Derived.remote().both.remote()) == "derived base!"
+
+
+def test_an_exception_in_a_method_leaves_the_actor_alive():
+    counter = Counter.remote()
+    with pytest.raises(LookupError, match="nothing here"):
+        ray.get(counter.fail.remote())
+    assert ray.get(counter.add.remote()) == 1
+
+
+def test_an_exception_in_the_constructor():
+    @ray.remote(num_cpus=0)
+    class Broken:
+        def __init__(self):
+            raise ValueError("cannot be")
+
+        def call(self):
+            return 1
+
+    with pytest.raises(ray.exceptions.ActorDiedError, match="cannot be"):
+        ray.get(Broken.remote().call.remote())
+
+
+def test_handles_travel():
+    counter = Counter.remote()
+
+    @ray.remote
+    def use(handles):
+        return ray.get(handles["counter"].add.remote(5))
+
+    assert ray.get(use.remote({"counter": counter})) == 5
+    assert ray.get(counter.add.remote()) == 6
+    assert ray.get(ray.put(counter)) == counter
+
+
+def test_an_actor_ends_with_its_last_handle():
+    counter = Counter.remote()
+    pid = ray.get(counter.pid.remote())
+    del counter
+    deadline = time.monotonic() + 5
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_named_actors():
+    counter = Counter.options(name="named").remote(7)
+    assert ray.get(ray.get_actor("named").add.remote()) == 8
+    with pytest.raises(ValueError):
+        ray.get_actor("nobody")
+    with pytest.raises(ValueError):
+        ray.get(Counter.options(name="named").remote().add.remote())
+    same = Counter.options(name="named", get_if_exists=True).remote()
+    assert ray.get(same.add.remote()) == 9
+    assert same == counter
+    with pytest.raises(ValueError):
+        Counter.options(get_if_exists=True)
+
+
+def test_kill():
+    counter = Counter.remote()
+    ray.get(counter.add.remote())
+    ray.kill(counter)
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(counter.add.remote())
+    with pytest.raises(ValueError):
+        ray.kill("no actor")
+
+
+def test_restarts():
+    counter = Counter.options(max_restarts=1, max_task_retries=2).remote()
+    first = ray.get(counter.pid.remote())
+    os.kill(first, signal.SIGKILL)
+    second = ray.get(counter.pid.remote())
+    assert second != first
+    os.kill(second, signal.SIGKILL)
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(counter.pid.remote())
+
+
+def test_leaving():
+    counter = Counter.remote()
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(counter.leave.remote())
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(counter.add.remote())
+    with pytest.raises(TypeError):
+        ray.actor.exit_actor()
+
+
+def test_what_every_actor_has():
+    counter = Counter.remote(3)
+    assert ray.get(counter.__ray_ready__.remote()) is True
+    assert ray.get(counter.__ray_call__.remote(lambda self, n: self.count + n, 4)) == 7
+
+
+def test_threads():
+    @ray.remote(num_cpus=0, max_concurrency=4)
+    class Meeting:
+        def __init__(self):
+            self.barrier = threading.Barrier(4)
+
+        def meet(self):
+            return self.barrier.wait(timeout=10)
+
+    meeting = Meeting.remote()
+    assert sorted(ray.get([meeting.meet.remote() for _ in range(4)])) == [0, 1, 2, 3]
+
+
+def test_concurrency_groups():
+    @ray.remote(num_cpus=0, concurrency_groups={"io": 2})
+    class Groups:
+        def __init__(self):
+            self.barrier = threading.Barrier(2)
+
+        @ray.method(concurrency_group="io")
+        def meet(self):
+            return self.barrier.wait(timeout=10)
+
+        def quick(self):
+            return "quick"
+
+    groups = Groups.remote()
+    met = [groups.meet.remote() for _ in range(2)]
+    assert ray.get(groups.quick.remote()) == "quick"
+    assert sorted(ray.get(met)) == [0, 1]
+
+
+def test_pending_calls():
+    @ray.remote(num_cpus=0, max_pending_calls=2)
+    class Slow:
+        def wait(self):
+            time.sleep(1)
+
+    slow = Slow.remote()
+    with pytest.raises(ray.exceptions.PendingCallsLimitExceeded):
+        for _ in range(10):
+            slow.wait.remote()
+
+
+def test_context():
+    @ray.remote(num_cpus=0)
+    class Where:
+        def ids(self):
+            context = ray.get_runtime_context()
+            return context.get_actor_id(), context.get_task_name(), context.namespace
+
+    actor = Where.remote()
+    actor_id, name, namespace = ray.get(actor.ids.remote())
+    assert actor_id == actor._actor_id.hex()
+    assert name == "ids"
+    assert namespace == ray.get_runtime_context().namespace
+    assert ray.get_runtime_context().get_actor_id() is None
+
+
+def test_async_methods_say_that_they_are_not_there_yet():
+    with pytest.raises(NotImplementedError, match="async"):
+
+        @ray.remote
+        class Asynchronous:
+            async def method(self):
+                pass

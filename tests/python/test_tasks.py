@@ -1,0 +1,365 @@
+"""Tasks and objects (the contract's sections 1.3, 1.4, 3.5)."""
+
+import dataclasses
+import os
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import manta as ray
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@ray.remote
+def square(x):
+    return x * x
+
+
+@ray.remote
+def echo(*args, **kwargs):
+    return args, kwargs
+
+
+@ray.remote
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+def test_a_task_runs_in_another_process():
+    @ray.remote
+    def pid():
+        return os.getpid()
+
+    assert ray.get(pid.remote()) != os.getpid()
+
+
+def test_thousands_of_tasks():
+    assert ray.get([square.remote(i) for i in range(5000)]) == [i * i for i in range(5000)]
+
+
+@pytest.mark.parametrize("value", [
+    None, True, False, 0, -1, 2**62, 2**100, 1.5, "", "text", "\u00e4\U0001f600", "\ud800", b"", b"bytes" * 1000, "x" * 100_000,
+    [1, [2, (3, {"four": 5})]], {"a": {1, 2}}, frozenset([1]), complex(1, 2), range(5), slice(1, 2), Point(1, 2), ValueError, len,
+    ..., NotImplemented, 3.0e300, bytearray(b"abc")])
+def test_values_come_back_as_they_went(value):
+    assert ray.get(ray.put(value)) == value
+    assert ray.get(echo.remote(value)) == ((value,), {})
+    assert ray.get(echo.remote(key=value)) == ((), {"key": value})
+    assert ray.get(echo.remote(ray.put(value))) == ((value,), {})
+
+
+def test_keyword_and_default_arguments():
+    @ray.remote
+    def add(a, b=10, *, c=100):
+        return a + b + c
+
+    assert ray.get(add.remote(1)) == 111
+    assert ray.get(add.remote(1, 2)) == 103
+    assert ray.get(add.remote(1, c=0)) == 11
+    assert ray.get(add.remote(b=1, a=2)) == 103
+
+
+def test_wrong_arguments_are_told_at_the_call():
+    with pytest.raises(TypeError, match="missing a required argument"):
+        square.remote()
+    with pytest.raises(TypeError, match="too many positional"):
+        square.remote(1, 2)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        square.remote(1, z=2)
+    with pytest.raises(TypeError, match="cannot be called directly"):
+        square(1)
+
+
+def test_references_as_arguments_are_values_there():
+    assert ray.get(square.remote(square.remote(3))) == 81
+    nested = ray.get(echo.remote([square.remote(3)]))[0][0][0]
+    assert isinstance(nested, ray.ObjectRef)
+    assert ray.get(nested) == 9
+
+
+def test_references_inside_of_values_live_as_long_as_those():
+    outer = ray.put({"inner": ray.put("x" * 200_000)})
+    assert ray.get(ray.get(outer)["inner"]) == "x" * 200_000
+
+
+def test_several_results():
+    @ray.remote(num_returns=3)
+    def three():
+        return 1, "two", [3]
+
+    assert ray.get(three.remote()) == [1, "two", [3]]
+    assert three.options(num_returns=0).remote() is None
+    with pytest.raises(ValueError, match="num_returns"):
+        ray.get(three.options(num_returns=2).remote()[0])
+
+
+def test_numpy_is_read_in_place():
+    array = np.arange(1_000_000, dtype=np.float64)
+    ref = ray.put(array)
+    one, other = ray.get(ref), ray.get(ref)
+    assert np.array_equal(one, array)
+    assert one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
+    assert not one.flags.writeable
+    with pytest.raises(ValueError):
+        one[0] = 1
+    del ref, other
+    assert one.sum() == array.sum()  # a view keeps its object
+
+    @ray.remote
+    def total(a, b=None):
+        return float(a.sum()), a.flags.writeable
+
+    assert ray.get(total.remote(array)) == (array.sum(), False)
+
+
+def test_large_arguments_and_results():
+    @ray.remote
+    def double(a):
+        return 2 * a
+
+    array = np.ones((1000, 1000))
+    assert (ray.get(double.remote(array)) == 2).all()
+    assert (ray.get(double.remote(ray.put(array))) == 2).all()
+
+
+def test_a_function_is_what_it_is_at_its_first_call():
+    factor = 2
+
+    @ray.remote
+    def times(x):
+        return factor * x
+
+    assert ray.get(times.remote(4)) == 8
+
+
+def test_classes_of_the_main_program_travel():
+    class Local:
+        def __init__(self, value):
+            self.value = value
+
+    assert ray.get(ray.put(Local(3))).value == 3
+
+
+def test_tasks_make_tasks():
+    @ray.remote
+    def fibonacci(n):
+        return n if n < 2 else sum(ray.get([fibonacci.remote(n - 1), fibonacci.remote(n - 2)]))
+
+    assert ray.get(fibonacci.remote(8)) == 21
+
+
+def test_an_exception_is_of_both_types():
+    class Mine(Exception):
+        def __init__(self, code, text):
+            super().__init__(code, text)
+            self.code = code
+
+    @ray.remote
+    def fail():
+        raise Mine(7, "seven")
+
+    ref = fail.remote()
+    for expected in (Mine, ray.exceptions.RayTaskError):
+        with pytest.raises(expected) as caught:
+            ray.get(ref)
+        assert caught.value.code == 7
+        assert caught.value.args == (7, "seven")
+        assert "RayTaskError(Mine)" in repr(type(caught.value))
+        assert "in fail" in str(caught.value) and 'raise Mine(7, "seven")' in str(caught.value)
+
+
+def test_an_exception_reaches_dependent_tasks():
+    @ray.remote
+    def fail():
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError):
+        ray.get(square.remote(fail.remote()))
+
+
+def test_an_exception_that_does_not_pickle_arrives():
+    @ray.remote
+    def fail():
+        error = ValueError("with a lock")
+        error.lock = threading.Lock()
+        raise error
+
+    with pytest.raises(ray.exceptions.RayTaskError, match="with a lock"):
+        ray.get(fail.remote())
+
+
+def test_what_does_not_pickle_is_named():
+    class Holder:
+        def __init__(self):
+            self.fine = 1
+            self.lock = threading.Lock()
+
+    with pytest.raises(TypeError, match=r"\.lock"):
+        ray.put(Holder())
+    lock = threading.Lock()
+
+    @ray.remote
+    def uses():
+        return lock
+
+    with pytest.raises(TypeError, match="'lock'"):
+        uses.remote()
+
+
+def test_get_has_a_time_limit():
+    started = time.monotonic()
+    ref = sleep.remote(5)
+    with pytest.raises(ray.exceptions.GetTimeoutError, match="0.2"):
+        ray.get(ref, timeout=0.2)
+    with pytest.raises(TimeoutError):
+        ray.get(ref, timeout=0)
+    assert time.monotonic() - started < 3
+    ray.cancel(ref, force=True)
+
+
+def test_get_refuses_what_is_no_reference():
+    with pytest.raises(ValueError):
+        ray.get(1)
+    with pytest.raises(ValueError):
+        ray.get((ray.put(1),))
+    with pytest.raises(TypeError):
+        ray.get([1])
+    with pytest.raises(TypeError):
+        ray.put(ray.put(1))
+
+
+def test_wait():
+    slow = sleep.remote(20)
+    fast = [square.remote(i) for i in range(3)]
+    ready, rest = ray.wait([slow, *fast], num_returns=3)
+    assert ready == fast and rest == [slow]
+    assert ray.wait([slow], timeout=0) == ([], [slow])
+    assert ray.wait([]) == ([], [])
+    for bad in (dict(num_returns=0), dict(num_returns=5)):
+        with pytest.raises(ValueError):
+            ray.wait([slow], **bad)
+    with pytest.raises(ValueError, match="unique"):
+        ray.wait([slow, slow])
+    with pytest.raises(TypeError):
+        ray.wait(slow)
+    ray.cancel(slow, force=True)
+
+
+def test_cancelling_a_task_that_waits():
+    blockers = [sleep.remote(3) for _ in range(2)]
+    waiting = square.remote(2)
+    ray.cancel(waiting)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(waiting)
+    for ref in blockers:
+        ray.cancel(ref, force=True)
+
+
+def test_a_worker_that_dies():
+    @ray.remote(max_retries=0)
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError, match="signal 9"):
+        ray.get(die.remote())
+
+
+def test_retries(tmp_path):
+    @ray.remote(max_retries=2, retry_exceptions=True)
+    def third_time(path):
+        with open(path, "a") as file:
+            file.write("x")
+        if os.path.getsize(path) < 3:
+            raise RuntimeError("not yet")
+        return os.path.getsize(path)
+
+    assert ray.get(third_time.remote(str(tmp_path / "tries"))) == 3
+
+
+def test_options():
+    @ray.remote(num_cpus=1)
+    def cpus():
+        return ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+
+    assert ray.get(cpus.remote()) == 1
+    assert ray.get(cpus.options(num_cpus=2).remote()) == 2
+    assert ray.get(cpus.options(num_cpus=0.5).remote()) == 0.5
+    for bad, kind in ((dict(num_cpus=-1), ValueError), (dict(num_cpus="1"), TypeError), (dict(resources={"CPU": 1}), ValueError),
+                      (dict(nonsense=1), ValueError), (dict(max_retries=-2), ValueError), (dict(num_returns=-1), ValueError),
+                      (dict(lifetime="detached"), ValueError), (dict(retry_exceptions=5), TypeError)):
+        with pytest.raises(kind):
+            cpus.options(**bad)
+    with pytest.raises(NotImplementedError, match="runtime_env"):
+        cpus.options(runtime_env={"env_vars": {"A": "B"}})
+    with pytest.raises(ValueError):
+        ray.remote()
+    with pytest.raises(TypeError, match="function or a class"):
+        ray.remote(num_cpus=1)(5)
+
+
+def test_another_thread_goes_on_while_one_waits():
+    ref = sleep.remote(1)
+    steps = 0
+    waiter = threading.Thread(target=lambda: ray.get(ref))
+    waiter.start()
+    while waiter.is_alive():
+        steps += 1
+        time.sleep(0.001)
+    assert steps > 100
+
+
+def test_interrupting_a_wait():
+    ref = sleep.remote(5)
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ray.get(ref)
+    assert time.monotonic() - started < 2
+    ray.cancel(ref, force=True)
+
+
+def test_references():
+    a, b = ray.put(1), ray.put(1)
+    assert a != b and a == a and hash(a) == hash(a)
+    assert len(a.hex()) == 32 and len(a.binary()) == 16
+    assert {a: 1, b: 2}[b] == 2
+    assert a.future().result(timeout=10) == 1
+
+
+def test_output_reaches_the_driver(capfd):
+    @ray.remote
+    def say():
+        print("said in a task")
+        print("an error line", file=sys.stderr)
+
+    ray.get(say.remote())
+    deadline = time.monotonic() + 5
+    seen = ""
+    while "said in a task" not in seen and time.monotonic() < deadline:
+        time.sleep(0.05)
+        out, err = capfd.readouterr()
+        seen += out + err
+    assert "said in a task" in seen
+
+
+def test_memory_comes_back():
+    before = ray.available_resources()["object_store_memory"]
+    for i in range(20):
+        ray.get(square.remote(ray.put(np.full(500_000, i))))
+    deadline = time.monotonic() + 5
+    while ray.available_resources()["object_store_memory"] < before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ray.available_resources()["object_store_memory"] == before
