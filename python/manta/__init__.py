@@ -21,6 +21,16 @@ from manta.runtime_context import get_runtime_context
 
 __version__ = "0.1.0"
 
+
+def __getattr__(name):
+    """Sub-packages are loaded when they are first used."""
+    if name in ("experimental", "util"):
+        import importlib
+
+        return importlib.import_module("manta." + name)
+    raise AttributeError(f"module 'manta' has no attribute '{name}'")
+
+
 __all__ = [
     "ActorID", "JobID", "NodeID", "ObjectRef", "TaskID", "WorkerID", "actor", "available_resources", "cancel", "cluster_resources",
     "exceptions", "get", "get_actor", "get_gpu_ids", "get_runtime_context", "init", "is_initialized", "kill", "method", "put", "remote",

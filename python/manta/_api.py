@@ -13,8 +13,8 @@ def remote(*args, **options):
     if len(args) == 1 and not options and callable(args[0]):
         return _make(args[0], {})
     if args or not options:
-        raise ValueError("The @ray.remote decorator must be applied either with no arguments and no parentheses, for example "
-                         "'@ray.remote', or it must be applied using some of the arguments, for example '@ray.remote(num_returns=2)'.")
+        raise ValueError("remote is a decorator without parentheses (@remote), or one with options by name (@remote(num_cpus=2)): "
+                         "@remote() with nothing, or with values without names, is neither.")
 
     def decorate(target):
         return _make(target, options)
@@ -31,7 +31,7 @@ def _make(target, options):
         if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
             raise NotImplementedError(f"Generators as tasks ('{target.__qualname__}') are not there yet in Manta.")
         return remote_function.RemoteFunction(target, options)
-    raise TypeError("The @ray.remote decorator must be applied to either a function or a class.")
+    raise TypeError(f"remote makes a task of a function or an actor of a class; {target!r} is neither.")
 
 
 def get(object_refs, *, timeout=None):
@@ -41,19 +41,17 @@ def get(object_refs, *, timeout=None):
     if type(object_refs) is ObjectRef:
         return _native.get([object_refs], timeout)[0]
     if not isinstance(object_refs, list):
-        raise ValueError(f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be a single ObjectRef or "
-                         "a list of ObjectRefs.")
+        raise ValueError(f"get takes an ObjectRef or a list of them, not {type(object_refs).__name__}: {object_refs!r}")
     for ref in object_refs:
         if type(ref) is not ObjectRef:
-            raise TypeError(f"Attempting to call `get` on the value {ref!r}, which is not an ray.ObjectRef.")
+            raise TypeError(f"get takes a list of ObjectRefs; {ref!r} in it is none.")
     return _native.get(object_refs, timeout)
 
 
 def put(value, *, _owner=None, _tensor_transport="object_store"):
     """A reference to a copy of `value` in the object store."""
     if type(value) is ObjectRef:
-        raise TypeError("Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the ray.ObjectRef in "
-                        "a list and call 'put' on it.")
+        raise TypeError("put takes a value, and this is an ObjectRef already: pass it on as it is, or put it inside of a list.")
     if _owner is not None:
         raise NotImplementedError("put(_owner=...) is not there yet in Manta.")
     return _native.put(value)
@@ -62,43 +60,43 @@ def put(value, *, _owner=None, _tensor_transport="object_store"):
 def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
     """(ready, not ready), each in the order given; ready has at most `num_returns`."""
     if type(ray_waitables) is ObjectRef:
-        raise TypeError("wait() expected a list of ray.ObjectRef, got a single ray.ObjectRef")
+        raise TypeError("wait takes a list of ObjectRefs, not a single one: wait([ref])")
     if not isinstance(ray_waitables, list):
-        raise TypeError(f"wait() expected a list of ray.ObjectRef, got {type(ray_waitables)}")
+        raise TypeError(f"wait takes a list of ObjectRefs, not {type(ray_waitables).__name__}: {ray_waitables!r}")
     if timeout is not None and timeout < 0:
-        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+        raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
     for ref in ray_waitables:
         if type(ref) is not ObjectRef:
-            raise TypeError(f"wait() expected a list of ray.ObjectRef, got list containing {type(ref)}")
+            raise TypeError(f"wait takes a list of ObjectRefs; {ref!r} in it is none.")
     if not ray_waitables:
         return [], []
     if len(set(ray_waitables)) != len(ray_waitables):
-        raise ValueError("Wait requires a list of unique ray_waitables.")
+        raise ValueError("wait takes each reference once: the list has to be of unique ones.")
     if num_returns <= 0:
-        raise ValueError(f"Invalid number of objects to return {num_returns}.")
+        raise ValueError(f"num_returns has to be 1 or more, not {num_returns!r}")
     if num_returns > len(ray_waitables):
-        raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
+        raise ValueError(f"num_returns is {num_returns}, and there are only {len(ray_waitables)} references")
     return _native.wait(ray_waitables, num_returns, timeout)
 
 
 def kill(actor_handle, *, no_restart=True):
     """Ends an actor at once."""
     if not isinstance(actor_handle, actor.ActorHandle):
-        raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor_handle)}.")
+        raise ValueError(f"kill ends actors, and this is no handle of one: {actor_handle!r}; tasks are ended by cancel.")
     actor_handle._native.kill(no_restart)
 
 
 def cancel(ray_waitable, *, force=False, recursive=True):
     """Cancels the task that makes the object. Its value is a TaskCancelledError then, unless it is there already."""
     if type(ray_waitable) is not ObjectRef:
-        raise TypeError(f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}.")
+        raise TypeError(f"cancel takes the reference of a task, not {ray_waitable!r}; actors are ended by kill.")
     _native.cancel(ray_waitable, force, recursive)
 
 
 def get_actor(name, namespace=None):
     """The handle of a named actor."""
     if not isinstance(name, str) or not name:
-        raise ValueError("Please supply a non-empty value to get_actor")
+        raise ValueError(f"get_actor takes a name that is not empty, not {name!r}")
     native = _manta.find_actor(name, namespace)
     return actor.ActorHandle(native, actor._Description("", _AnyMethod()))
 

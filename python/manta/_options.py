@@ -10,11 +10,11 @@ def _amount(name, value):
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"The type of keyword '{name}' must be int, float or None, but received {value!r}.")
+        raise TypeError(f"{name} has to be a number or None, not {value!r}")
     if value < 0:
-        raise ValueError(f"The keyword '{name}' only accepts None, 0 or a positive number, but received {value}.")
+        raise ValueError(f"{name} has to be 0 or more, not {value!r}")
     if value > 0 and round(value * _PRECISION) == 0:
-        raise ValueError(f"The precision of '{name}' cannot go beyond 0.0001, but received {value}.")
+        raise ValueError(f"{name} counts in steps of 0.0001, and {value!r} is less than one")
 
 
 def _integer(least):
@@ -22,9 +22,9 @@ def _integer(least):
         if value is None:
             return
         if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"The type of keyword '{name}' must be int or None, but received {value!r}.")
+            raise TypeError(f"{name} has to be a whole number or None, not {value!r}")
         if value < least:
-            raise ValueError(f"The keyword '{name}' only accepts None or a number of at least {least}, but received {value}.")
+            raise ValueError(f"{name} has to be {least} or more, not {value!r}")
 
     return check
 
@@ -32,7 +32,7 @@ def _integer(least):
 def _of(*types):
     def check(name, value):
         if value is not None and not isinstance(value, types):
-            raise TypeError(f"The type of keyword '{name}' must be {', '.join(t.__name__ for t in types)} or None, but received {value!r}.")
+            raise TypeError(f"{name} has to be {' or '.join(t.__name__ for t in types)} or None, not {value!r}")
 
     return check
 
@@ -41,10 +41,10 @@ def _resources(name, value):
     if value is None:
         return
     if not isinstance(value, dict):
-        raise TypeError(f"The type of keyword '{name}' must be dict or None, but received {value!r}.")
+        raise TypeError(f"{name} has to be a dict of names and amounts or None, not {value!r}")
     for key in ("CPU", "GPU"):
         if key in value:
-            raise ValueError(f"Use the 'num_{key.lower()}s' keyword instead of '{key}' in 'resources'.")
+            raise ValueError(f"resources cannot have '{key}', for which there is num_{key.lower()}s")
     for key, amount in value.items():
         _amount(f"resources[{key!r}]", amount)
 
@@ -52,7 +52,7 @@ def _resources(name, value):
 def _num_returns(name, value):
     if isinstance(value, str):
         if value not in ("dynamic", "streaming"):
-            raise ValueError(f"The keyword 'num_returns' only accepts None, a number of at least 0, 'dynamic' or 'streaming', not {value!r}.")
+            raise ValueError(f"num_returns has to be None, 0 or more, 'dynamic' or 'streaming', not {value!r}")
         return
     _integer(0)(name, value)
 
@@ -61,12 +61,12 @@ def _retry_exceptions(name, value):
     if value is None or isinstance(value, bool):
         return
     if not isinstance(value, (list, tuple)) or not all(isinstance(t, type) and issubclass(t, BaseException) for t in value):
-        raise TypeError(f"The keyword '{name}' must be a boolean or a list or tuple of exception classes, but received {value!r}.")
+        raise TypeError(f"{name} has to be True, False, or a list or tuple of exception classes, not {value!r}")
 
 
 def _lifetime(name, value):
     if value not in (None, "detached", "non_detached"):
-        raise ValueError(f"The keyword '{name}' only accepts None, 'detached' or 'non_detached', but received {value!r}.")
+        raise ValueError(f"{name} has to be None, 'detached' or 'non_detached', not {value!r}")
 
 
 def _nothing(name, value):
@@ -137,21 +137,21 @@ def check(kind, options, in_options=False):
         entry = TABLE.get(name)
         if entry is None or not entry[_COLUMN[kind]]:
             known = sorted(key for key, row in TABLE.items() if row[_COLUMN[kind]])
-            raise ValueError(f"Invalid option keyword '{name}' for {kind}s. Valid ones are {known}.")
+            raise ValueError(f"{kind}s have no option '{name}'; there are: {', '.join(known)}")
         entry[0](name, value)
         allowed = NOT_YET.get(name, ())
         if name in NOT_YET and value is not None and (allowed is None or value not in allowed):
-            raise NotImplementedError(f"The option '{name}' is not there yet in Manta.")
+            raise NotImplementedError(f"The option {name} is not there yet in Manta.")
     if in_options and kind == "task" and options.get("max_calls") is not None:
-        raise ValueError("Setting 'max_calls' is not supported in '.options()'.")
+        raise ValueError("max_calls belongs to the function: it cannot be given in .options()")
     if in_options and kind == "actor" and options.get("concurrency_groups") is not None:
-        raise ValueError("Setting 'concurrency_groups' is not supported in '.options()'.")
+        raise ValueError("concurrency_groups belong to the class: they cannot be given in .options()")
     if kind == "task" and options.get("object_store_memory") is not None:
-        raise ValueError("Setting 'object_store_memory' is not implemented for tasks.")
+        raise ValueError("object_store_memory is no option of tasks")
     if isinstance(options.get("num_returns"), str):
         raise NotImplementedError(f"Generators (num_returns={options['num_returns']!r}) are not there yet in Manta.")
     if options.get("get_if_exists") and not options.get("name"):
-        raise ValueError("The actor name must be specified to use `get_if_exists`.")
+        raise ValueError("get_if_exists needs the actor's name")
 
 
 def intern(options, method=False):

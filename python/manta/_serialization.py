@@ -63,6 +63,8 @@ def loads(data, buffers):
     return pickle.loads(data, buffers=buffers)
 
 
+# class: value -> what __reduce__ would give (manta.util.serialization)
+custom = {}
 _pickler = None
 
 
@@ -78,6 +80,8 @@ def _cloudpickler():
             """Keeps the names of source files, which tracebacks show; cloudpickle drops them."""
 
             def reducer_override(self, value):
+                if type(value) in custom:
+                    return custom[type(value)](value)
                 if type(value) is not types.CodeType:
                     return super().reducer_override(value)
                 make, arguments = inside._code_reduce(value)[:2]

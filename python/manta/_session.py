@@ -67,8 +67,8 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
     if _native.is_initialized():
         if ignore_reinit_error:
             return _context()
-        raise RuntimeError("Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
-                           "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'.")
+        raise RuntimeError("init was called twice: this process is connected already. Call shutdown first, or pass ignore_reinit_error=True "
+                           "to keep the connection.")
     if sys.executable == "":
         raise RuntimeError("Python does not know its own executable (sys.executable), with which workers start.")
     try:

@@ -11,7 +11,9 @@ def main():
 
     import cloudpickle  # noqa: F401
 
-    from manta import _native
+    from manta import _native, as_ray
 
+    if as_ray.installed_in_driver():
+        as_ray.install()
     sys.argv = [""]
     _native.zygote_main()

@@ -19,7 +19,7 @@ class ActorClassInheritanceException(TypeError):
 def method(*args, **options):
     """Options of one method of an actor's class, as a decorator."""
     if args or not options:
-        raise ValueError("The @ray.method decorator must be applied using at least one of its arguments, e.g. '@ray.method(num_returns=2)'.")
+        raise ValueError("method is a decorator with options by name, such as @method(num_returns=2).")
     _options.check("method", options)
 
     def decorate(function):
@@ -32,7 +32,7 @@ def method(*args, **options):
 def exit_actor():
     """Ends the actor that runs the calling method, on purpose: it does not start again."""
     if _native.context()["actor_id"] == (0, 0):
-        raise TypeError("exit_actor called outside of an actor.")
+        raise TypeError("exit_actor ends the actor that calls it, and this is none.")
     _native.exit_actor()
     raise exceptions._ActorExit(0)
 
@@ -77,12 +77,12 @@ class ActorClass:
         self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check)
 
     def __call__(self, *args, **kwargs):
-        raise TypeError(f"Actors cannot be instantiated directly. Instead of '{self._class.__name__}()', use '{self._class.__name__}.remote()'.")
+        raise TypeError(f"{self._class.__name__} is an actor's class and cannot be called: {self._class.__name__}.remote(...) makes an actor.")
 
     def __mro_entries__(self, bases):
         raise ActorClassInheritanceException(
-            f"Inheriting from actor classes is not currently supported. You can inherit from a non-actor base class and make the derived "
-            f"class an actor class ('{self._class.__name__}').")
+            f"{self._class.__name__} is an actor's class, from which nothing can be derived: derive from a plain class, and make that an "
+            "actor's.")
 
     def remote(self, *args, **kwargs):
         """A new actor, at once; a failure of its constructor shows in its methods' results."""
@@ -211,8 +211,7 @@ class ActorMethod:
         return self.options(**options).remote(*args, **(kwargs or {}))
 
     def __call__(self, *args, **kwargs):
-        raise TypeError(f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
-                        f"'object.{self._name}.remote()'.")
+        raise TypeError(f"{self._name} is an actor's method and cannot be called here: {self._name}.remote(...) calls it there.")
 
 
 class ActorHandle:
@@ -228,7 +227,7 @@ class ActorHandle:
         known = self._description.methods.get(name)
         if known is None:
             if name not in ("__ray_ready__", "__ray_terminate__", "__ray_call__"):
-                raise AttributeError(f"'ActorHandle' object of the class '{self._description.class_name}' has no attribute '{name}'")
+                raise AttributeError(f"the actor's class {self._description.class_name} has no attribute '{name}'")
             known = {}, None
         made = ActorMethod(self._native, name, *known)
         self.__dict__[name] = made

@@ -24,8 +24,8 @@ class RemoteFunction:
                                      check_of(shape_of(function, skip_first=False)))
 
     def __call__(self, *args, **kwargs):
-        raise TypeError(f"Remote functions cannot be called directly. Instead of running '{_name_of(self._function)}()', "
-                        f"try '{_name_of(self._function)}.remote()'.")
+        raise TypeError(f"{_name_of(self._function)} is a remote function and cannot be called here: "
+                        f"{_name_of(self._function)}.remote(...) runs it as a task.")
 
     def options(self, **options):
         """The same function, called with other options."""

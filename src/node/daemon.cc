@@ -368,6 +368,7 @@ void Daemon::OnMessage(const Peer& peer, const wire::Frame& frame) {
 }
 
 void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
+  leases_->Heard(sender.id);
   if (!sender.far && ForwardIfFar(sender, frame)) return;
   switch (frame.message_type()) {
     case wire::Message::SetDemand:

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/kill_point.h"
 #include "model/resources.h"
@@ -60,7 +61,8 @@ LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& p
         Pump();
       }),
       unmet_(loop, [this] { CheckUnmet(); }),
-      retry_timer_(loop, [this] { RetryGrants(); }) {}
+      retry_timer_(loop, [this] { RetryGrants(); }),
+      silence_(loop, [this] { LookForSilence(); }) {}
 
 void LeaseService::AddOwner(const Process& process) { table_.AddOwner(process.id, process.job); }
 
@@ -194,6 +196,7 @@ std::set<ProcessId> LeaseService::ProcessGone(
   demands_.erase(demands_.lower_bound(first), demands_.upper_bound(last));
   reported_.erase(reported_.lower_bound(first), reported_.upper_bound(last));
   retry_.erase(retry_.lower_bound(first), retry_.upper_bound(last));
+  silent_.erase(process);
   table_.WorkerGone(now, process);
   table_.RemoveOwner(now, process);
   Pump();
@@ -299,6 +302,8 @@ void LeaseService::Do(const model::RevokeLease& revoke) {
   const auto found = leases_.find(revoke.lease.value);
   if (found != leases_.end()) {
     found->second.revoked = true;
+    found->second.revoked_at = EventLoop::Now();
+    if (!silence_.armed()) silence_.ExpireAfter(kSilenceLook);
     recorder_.LeaseRevoked(revoke.lease, found->second.worker);
   }
   wire::LeaseRevokedT message;
@@ -343,6 +348,52 @@ void LeaseService::RetryGrants() {
   for (const DemandKey& key : again) {
     const auto found = demands_.find(key);
     if (found != demands_.end()) (void)table_.SetDemand(EventLoop::Now(), found->second.demand);
+  }
+  Pump();
+}
+
+// ---- Holders that do not run ---------------------------------------------------------------------------
+
+// Parked, which it is only while it sees nothing in any ring; a push would have woken it. A task that waits says that it is blocked.
+bool LeaseService::IsIdle(ProcessId worker) const {
+  const Process* process = processes_.Find(worker);
+  if (process == nullptr || !process->page) return false;
+  const shm::ProcessPage& page = arena_.page(*process->page);
+  return page.doorbell.parked.load(std::memory_order_acquire) != 0 && (page.activity.load(std::memory_order_relaxed) & shm::kBlocked) == 0;
+}
+
+void LeaseService::LookForSilence() {
+  const Nanoseconds now = EventLoop::Now();
+  std::vector<std::pair<ProcessId, LeaseId>> overdue;
+  bool any_revoked = false;
+  for (auto& [id, lease] : leases_) {
+    // An owner on the other node is its daemon's business: the ring here is that daemon's.
+    if (!lease.revoked || lease.dedicated || NodeIndexOf(lease.owner) != NodeIndexOf(lease.worker)) continue;
+    any_revoked = true;
+    const bool was_idle = std::exchange(lease.seen_idle, IsIdle(lease.worker));
+    if (was_idle && lease.seen_idle && now - lease.revoked_at >= kPatienceWithHolders) overdue.emplace_back(lease.owner, lease.id);
+  }
+  for (const auto& [owner, lease] : overdue) {
+    log_.warn("lease ended without its holder, which does not answer owner={} lease={}", processes_.Describe(owner), lease.value);
+    Silence(owner);
+    ReturnLease(owner, lease);
+  }
+  if (any_revoked) silence_.ExpireAfter(kSilenceLook);
+}
+
+void LeaseService::Silence(ProcessId owner) {
+  if (!silent_.insert(owner).second) return;
+  for (auto at = demands_.lower_bound({owner.value, 0}); at != demands_.end() && at->first.first == owner.value; ++at) {
+    model::Demand none = at->second.demand;
+    none.wanted = 0;
+    (void)table_.SetDemand(EventLoop::Now(), none);
+  }
+}
+
+void LeaseService::Speaks(ProcessId owner) {
+  if (silent_.erase(owner) == 0) return;
+  for (auto at = demands_.lower_bound({owner.value, 0}); at != demands_.end() && at->first.first == owner.value; ++at) {
+    (void)table_.SetDemand(EventLoop::Now(), at->second.demand);
   }
   Pump();
 }

@@ -40,7 +40,13 @@ class LeaseService {
     bool dedicated = false;
     bool revoked = false;
     Nanoseconds since = 0;
+    Nanoseconds revoked_at = 0;
+    bool seen_idle = false;  // since it was revoked, at the last look
   };
+  // A holder whose idle worker has not come back so long after the lease was revoked does not run (it is stopped, in a debugger): the lease
+  // ends without it, and it gets no other before it says something.
+  static constexpr Nanoseconds kPatienceWithHolders = 2 * kSecond;
+  static constexpr Nanoseconds kSilenceLook = 500 * kMillisecond;
 
   LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, WorkerPool& workers,
                ChannelAllocator& channels, ControlArena& arena, NodeRecorder& recorder,
@@ -66,6 +72,10 @@ class LeaseService {
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   void ReturnLease(ProcessId owner, LeaseId lease);
   void SetBlocked(ProcessId worker, bool blocked);
+  // Any frame of the process has come.
+  void Heard(ProcessId owner) {
+    if (__builtin_expect(!silent_.empty(), 0)) Speaks(owner);
+  }
   // Its actor has ended for good, and the process stays for the objects that it owns. Tells who holds the lease.
   void ActorEnded(ProcessId worker, const std::string& reason);
 
@@ -102,6 +112,10 @@ class LeaseService {
   void CheckUnmetAt(Nanoseconds when);
   void CheckUnmet();
   void RetryGrants();
+  void LookForSilence();
+  bool IsIdle(ProcessId worker) const;
+  void Silence(ProcessId owner);
+  void Speaks(ProcessId owner);
 
   spdlog::logger& log_;
   ProcessTable& processes_;
@@ -126,6 +140,8 @@ class LeaseService {
   Timer unmet_;
   Nanoseconds unmet_at_ = INT64_MAX;
   Timer retry_timer_;
+  std::set<ProcessId> silent_;  // owners whose demands count for nothing meanwhile
+  Timer silence_;
 };
 
 }  // namespace manta::node

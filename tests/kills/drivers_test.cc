@@ -1,5 +1,7 @@
 // Drivers that are killed: their local cluster goes with them; a standing cluster stays and gets everything back.
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <functional>
@@ -226,6 +228,40 @@ TEST_F(Drivers, GiveEverythingBackToAStandingCluster) {
   manta::Init(config);
   EXPECT_EQ(*manta::Get(manta::Task(Sum).Remote(std::vector<int>{1}, 1)), 2) << "the cluster works";
   manta::Shutdown();
+}
+
+// Stopped, as in a debugger: what it holds and does not use goes to who wants it, and it goes on when it is let.
+TEST_F(Drivers, AStoppedOneKeepsNoLeasesFromOthers) {
+  StartedCluster cluster("--num-cpus 2");
+  manta::Config config;
+  config.address = cluster.address();
+  const std::string end = root() + "/end";
+  DriverProcess stopped([&](const DriverProcess::Say& say) {
+    manta::Init(config);
+    const auto batch = [] {
+      std::vector<manta::ObjectRef<int>> sums;
+      for (int i = 0; i < 100; ++i) sums.push_back(manta::Task(Sum).Remote(std::vector<int>{1}, i));
+      for (int i = 0; i < 100; ++i) EXPECT_EQ(*sums[i].Get(), 1 + i);
+    };
+    batch();
+    say("works");
+    while (access(end.c_str(), F_OK) != 0) batch();
+    batch();
+    manta::Shutdown();
+  });
+  ASSERT_TRUE(stopped.Hear(10s));
+  stopped.Signal(SIGSTOP);
+  DriverProcess other([&](const DriverProcess::Say&) {
+    manta::Init(config);
+    std::vector<manta::ObjectRef<int>> sums;
+    for (int i = 0; i < 100; ++i) sums.push_back(manta::Task(Sum).Remote(std::vector<int>{1}, i));
+    manta::Get(sums, 20s);
+    manta::Shutdown();
+  });
+  EXPECT_TRUE(other.Succeeds(25s));
+  stopped.Signal(SIGCONT);
+  close(creat(end.c_str(), 0600));
+  EXPECT_TRUE(stopped.Succeeds(10s));
 }
 
 }  // namespace

@@ -54,14 +54,14 @@ def test_calls_run_in_order_and_keep_state():
 
 
 def test_wrong_use_is_told():
-    with pytest.raises(TypeError, match="cannot be instantiated directly"):
+    with pytest.raises(TypeError, match="cannot be called"):
         Counter()
     with pytest.raises(TypeError):
         Counter.remote(1, 2, 3)
     counter = Counter.remote()
     with pytest.raises(AttributeError, match="no attribute 'missing'"):
         counter.missing
-    with pytest.raises(TypeError, match="cannot be called directly"):
+    with pytest.raises(TypeError, match="cannot be called here"):
         counter.add(1)
     with pytest.raises(TypeError):
 

@@ -78,7 +78,7 @@ def test_wrong_arguments_are_told_at_the_call():
         square.remote(1, 2)
     with pytest.raises(TypeError, match="unexpected keyword"):
         square.remote(1, z=2)
-    with pytest.raises(TypeError, match="cannot be called directly"):
+    with pytest.raises(TypeError, match="cannot be called here"):
         square(1)
 
 
@@ -221,7 +221,7 @@ def test_what_does_not_pickle_is_named():
 def test_get_has_a_time_limit():
     started = time.monotonic()
     ref = sleep.remote(5)
-    with pytest.raises(ray.exceptions.GetTimeoutError, match="0.2"):
+    with pytest.raises(ray.exceptions.GetTimeoutError, match="0.2 s"):
         ray.get(ref, timeout=0.2)
     with pytest.raises(TimeoutError):
         ray.get(ref, timeout=0)
@@ -305,7 +305,7 @@ def test_options():
         cpus.options(runtime_env={"env_vars": {"A": "B"}})
     with pytest.raises(ValueError):
         ray.remote()
-    with pytest.raises(TypeError, match="function or a class"):
+    with pytest.raises(TypeError, match="is neither"):
         ray.remote(num_cpus=1)(5)
 
 

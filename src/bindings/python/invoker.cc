@@ -118,7 +118,7 @@ class Invocation {
     Owned items(PySequence_Fast(result, "a task with several results (num_returns) has to return a sequence of them"));
     if (!items) return false;
     if (static_cast<uint32_t>(PySequence_Fast_GET_SIZE(items.get())) != call_->num_results) {
-      PyErr_Format(PyExc_ValueError, "Task returned %zd objects, but num_returns=%u.", PySequence_Fast_GET_SIZE(items.get()),
+      PyErr_Format(PyExc_ValueError, "the task has returned %zd values, and num_returns is %u", PySequence_Fast_GET_SIZE(items.get()),
                    call_->num_results);
       return false;
     }

@@ -61,7 +61,7 @@ bool RefsOf(PyObject* list, std::vector<manta_ref*>* refs) {
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* item = PyList_GET_ITEM(list, i);
     if (!IsRef(item)) {
-      PyErr_Format(PyExc_TypeError, "Attempting to call `get` or `wait` on the value %R, which is not an ray.ObjectRef.", item);
+      PyErr_Format(PyExc_TypeError, "%R is no ObjectRef", item);
       return false;
     }
     refs->push_back(RefOf(item));
@@ -101,7 +101,7 @@ PyObject* Get(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     manta_error_free(error);
     Owned exceptions(PyImport_ImportModule("manta.exceptions"));
     Owned type(exceptions ? PyObject_GetAttrString(exceptions.get(), "GetTimeoutError") : nullptr);
-    if (type) PyErr_Format(type.get(), "Get timed out: some object(s) not ready after %S s.", arguments[1]);
+    if (type) PyErr_Format(type.get(), "get: some of the values were not there within %S s", arguments[1]);
     return nullptr;
   }
   if (error != nullptr) return Raise(error);

@@ -1,0 +1,97 @@
+"""Makes `import ray` mean Manta, for a program that is run unmodified.
+
+    python -m manta.as_ray program.py [arguments]
+    python -m manta.as_ray -m module [arguments]
+    pytest -p manta.as_ray
+
+`import ray`, `from ray import ...` and `import ray.util...` give Manta's modules, in the program and in its workers. No package of that name is
+installed, and one that is installed is not touched.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import runpy
+import sys
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, name):
+        self._name = name
+
+    def create_module(self, spec):
+        return importlib.import_module(self._name)
+
+    def exec_module(self, module):
+        pass
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds ray.x in manta.x: the same module object under both names."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "ray" and not fullname.startswith("ray."):
+            return None
+        name = "manta" + fullname[len("ray"):]
+        try:
+            found = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            raise ModuleNotFoundError(f"{fullname} is not there yet in Manta (python -m manta.as_ray)", name=fullname)
+        return importlib.machinery.ModuleSpec(fullname, _Loader(name), is_package=found.submodule_search_locations is not None)
+
+
+# Workers look for it, too.
+_VARIABLE = "MANTA_AS_RAY"
+
+
+def install():
+    """From now on `import ray` gives Manta in this process, and in the workers of clusters that it connects to."""
+    os.environ[_VARIABLE] = "1"
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    if "ray" in sys.modules and not sys.modules["ray"].__name__.startswith("manta"):
+        raise RuntimeError("manta.as_ray comes too late: the package ray has been imported already")
+    sys.meta_path.insert(0, _Finder())
+
+
+def installed_in_driver():
+    """Whether this worker's driver said so."""
+    return os.environ.get(_VARIABLE) == "1"
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip(), file=sys.stderr)
+        return 0 if arguments else 2
+    install()
+    if arguments[0] == "-m":
+        if len(arguments) < 2:
+            print("manta.as_ray: -m needs the name of a module", file=sys.stderr)
+            return 2
+        sys.argv = arguments[1:]
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        program = arguments[0]
+        if not os.path.exists(program):
+            print(f"manta.as_ray: there is no file {program}", file=sys.stderr)
+            return 2
+        sys.argv = arguments
+        sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
+        runpy.run_path(program, run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    # This very module, not its copy named __main__, is what the finder and the plugin of pytest stand in.
+    from manta import as_ray
+
+    sys.exit(as_ray.main(sys.argv[1:]))
+else:
+    if "pytest" in sys.modules:  # pytest -p manta.as_ray
+        install()

@@ -1,0 +1,50 @@
+"""Helpers around tasks and actors (ray.util)."""
+
+from __future__ import annotations
+
+import manta
+from manta.util.actor_pool import ActorPool
+
+__all__ = ["ActorPool", "as_completed", "get_node_ip_address", "inspect_serializability", "map_unordered"]
+
+
+def as_completed(refs, *, chunk_size=10, yield_obj_refs=False):
+    """The values of `refs` in the order in which they come, or the references themselves."""
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size has to be at least 1, not {chunk_size}")
+    pending = list(refs)
+    while pending:
+        ready, pending = manta.wait(pending, num_returns=min(chunk_size, len(pending)))
+        if yield_obj_refs:
+            yield from ready
+        else:
+            for ref in ready:
+                yield manta.get(ref)
+
+
+def map_unordered(fn, items, *, backpressure_size=100, chunk_size=10, yield_obj_refs=False):
+    """Applies a remote function to each item; values in the order in which they come, with at most `backpressure_size` under way."""
+    if backpressure_size < 1:
+        raise ValueError(f"backpressure_size has to be at least 1, not {backpressure_size}")
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size has to be at least 1, not {chunk_size}")
+    if not hasattr(fn, "remote"):
+        raise TypeError(f"map_unordered takes a remote function, not {fn!r}")
+    pending = []
+    for item in items:
+        pending.append(fn.remote(item))
+        if len(pending) >= backpressure_size:
+            ready, pending = manta.wait(pending, num_returns=1)
+            yield from ready if yield_obj_refs else map(manta.get, ready)
+    yield from as_completed(pending, chunk_size=chunk_size, yield_obj_refs=yield_obj_refs)
+
+
+def get_node_ip_address():
+    return "127.0.0.1"
+
+
+def inspect_serializability(base_obj, name=None, depth=3, print_file=None):
+    """(whether it pickles, the members that do not). Prints what it finds."""
+    from manta.util.check_serialize import inspect_serializability as inspect
+
+    return inspect(base_obj, name=name, depth=depth, print_file=print_file)

@@ -1,0 +1,70 @@
+"""Programs that say `import ray` (python -m manta.as_ray)."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+
+import ray
+from ray import remote
+from ray.util import ActorPool
+import ray.exceptions
+
+
+@remote
+def where():
+    import ray
+
+    return ray.__name__, ray.get(ray.put(3))
+
+
+class Mine(Exception):
+    pass
+
+
+@remote
+def fail():
+    raise Mine("x")
+
+
+if __name__ == "__main__":
+    ray.init()
+    print(sys.argv[1:], ray.get(where.remote()))
+    try:
+        ray.get(fail.remote())
+    except ray.exceptions.RayTaskError as error:
+        print(type(error).__name__, isinstance(error, Mine))
+    try:
+        import ray.data
+    except ImportError as error:
+        print(error)
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+def test_a_program_runs_unmodified(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    result = run("manta.as_ray", str(tmp_path / "program.py"), "a", "--b")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["['a', '--b'] ('manta', 3)", "RayTaskError(Mine) True",
+                                          "ray.data is not there yet in Manta (python -m manta.as_ray)"]
+    as_module = run("manta.as_ray", "-m", "program", "c", cwd=tmp_path)
+    assert as_module.stdout.startswith("['c'] ('manta', 3)"), as_module.stderr
+
+
+def test_wrong_arguments_are_told(tmp_path):
+    assert run("manta.as_ray").returncode == 2
+    missing = run("manta.as_ray", "nothing.py", cwd=tmp_path)
+    assert missing.returncode == 2 and "nothing.py" in missing.stderr
+
+
+def test_as_a_plugin_of_pytest(tmp_path):
+    (tmp_path / "test_it.py").write_text("import ray\n\ndef test():\n    assert ray.__name__ == 'manta'\n"
+                                         "    assert ray.get(ray.put(1)) == 1\n")
+    result = run("pytest", "-q", "-p", "manta.as_ray", "-p", "no:cacheprovider", str(tmp_path), cwd=tmp_path, env={**os.environ})
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
