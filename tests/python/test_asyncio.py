@@ -1,0 +1,76 @@
+"""Waiting in event loops and by futures (the contract's sections 1.4, 1.6)."""
+
+import asyncio
+import concurrent.futures
+import time
+
+import pytest
+
+import manta as ray
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+@ray.remote
+def after(seconds, value=None):
+    time.sleep(seconds)
+    return value
+
+
+@ray.remote
+def fail():
+    raise KeyError("not here")
+
+
+def test_await():
+    async def main():
+        assert await ray.put(5) == 5
+        assert await after.remote(0.1, "there") == "there"
+        with pytest.raises(KeyError):
+            await fail.remote()
+        return await asyncio.gather(*[after.remote(0, i) for i in range(500)])
+
+    assert asyncio.run(main()) == list(range(500))
+
+
+def test_an_event_loop_goes_on_while_it_waits():
+    async def main():
+        ticks = 0
+        waiting = asyncio.ensure_future(_value(after.remote(0.5, 1)))
+        while not waiting.done():
+            ticks += 1
+            await asyncio.sleep(0.01)
+        return ticks
+
+    async def _value(ref):
+        return await ref
+
+    assert asyncio.run(main()) > 10
+
+
+def test_a_time_limit_of_asyncio():
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(_value(ref), 0.1)
+
+    async def _value(ref):
+        return await ref
+
+    ref = after.remote(3)
+    asyncio.run(main())
+    ray.cancel(ref, force=True)
+
+
+def test_futures():
+    futures = [after.remote(0.2, "slow").future(), ray.put("quick").future()]
+    done, _ = concurrent.futures.wait(futures, timeout=5, return_when=concurrent.futures.FIRST_COMPLETED)
+    assert {future.result() for future in done} == {"quick"}
+    assert futures[0].result(timeout=5) == "slow"
+    assert isinstance(fail.remote().future().exception(timeout=5), KeyError)
+
+
+def test_loops_one_after_the_other():
+    async def one(i):
+        return await after.remote(0, i)
+
+    assert [asyncio.run(one(i)) for i in range(5)] == list(range(5))
