@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Runs bench/vs_ray/common.cc under Ray's own C++ package and under Manta, in one run, and prints both.
+"""Runs bench/vs_ray/common.cc under Ray's own C++ package and under Manta, in one run, and prints both; or the rows of
+`ray microbenchmark` in Python (python/manta/microbenchmark.py).
 
-    vs_ray.py --build build/release [--seconds S] [--json FILE] [--ray VERSION]
+    vs_ray.py --build build/release [--python PYTHON] [--seconds S] [--json FILE] [--ray VERSION]
+
+--python names the interpreter that runs Manta's side; Ray's side gets an environment made from the same one.
 
 Ray is installed into a virtual environment of its own below the build folder. The programs take turns, whole runs at a time:
 Ray's processes are gone before Manta's start. The geometric mean leaves out bandwidth, and the repeated get of one value,
@@ -20,6 +23,7 @@ import venv
 NOT_IN_THE_MEAN = {"repeated get of one number"}
 SOURCE = pathlib.Path(__file__).resolve().parent.parent / "bench" / "vs_ray" / "common.cc"
 INCLUDE = SOURCE.parent.parent.parent / "include"
+MICROBENCHMARK = SOURCE.parent.parent.parent / "python" / "manta" / "microbenchmark.py"
 
 
 def fail(message):
@@ -39,7 +43,7 @@ def install_ray(folder, version):
     if not python.exists():
         venv.create(folder / "venv", with_pip=True)
     wanted = "ray[cpp]" + (f"=={version}" if version else "")
-    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted],
+    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted, "numpy"],
         f"installing {wanted} (are package sources reachable?)", timeout=900)
     package = run([python, "-c", "import ray, pathlib; print(pathlib.Path(ray.__file__).parent / 'cpp')"],
                   "looking for Ray's C++ package").strip()
@@ -76,6 +80,14 @@ def rows_of(command, what, environment):
     return {row["row"]: row for row in rows}
 
 
+def python_rows(python, module, seconds, file, environment):
+    """The rows of the microbenchmark under `module`; those of gigabytes are bandwidth."""
+    run([python, MICROBENCHMARK, "--module", module, "--seconds", seconds, "--json", file], f"the microbenchmark under {module}",
+        timeout=3600, env={**os.environ, **environment})
+    return {name: {"value": row["per_second"], "unit": "GB/s" if "gigabytes" in name else "/s"}
+            for name, row in json.loads(file.read_text()).items()}
+
+
 def times_better(ours, theirs):
     """How many times better the first is; a time is better when it is shorter."""
     if ours["unit"] == "ms":
@@ -92,7 +104,8 @@ def figure(row):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--seconds", type=float, default=3, help="how long each repeated row takes at least")
+    parser.add_argument("--python", type=pathlib.Path, help="compare in Python, with this interpreter")
+    parser.add_argument("--seconds", type=float, help="how long each repeated row takes at least (default: 3, in Python 1)")
     parser.add_argument("--json", type=pathlib.Path, help="write all figures there")
     parser.add_argument("--ray", help="the version of Ray to install (default: the newest)")
     arguments = parser.parse_args()
@@ -102,16 +115,26 @@ def main():
     folder = build / "vs_ray"
     folder.mkdir(parents=True, exist_ok=True)
     environment, package = install_ray(folder, arguments.ray)
-    compile_programs(folder, build, package)
+    if arguments.seconds is None:
+        arguments.seconds = 1 if arguments.python else 3
+    if not arguments.python:
+        compile_programs(folder, build, package)
 
     print("vs_ray: Ray ...", flush=True)
     with_ray = {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "RAY_USAGE_STATS_ENABLED": "0"}
     try:
-        ray = rows_of([folder / "with_ray", arguments.seconds, folder / "libwith_ray.so"], "the program under Ray", with_ray)
+        if arguments.python:
+            ray = python_rows(environment / "bin" / "python", "ray", arguments.seconds, folder / "ray.json", with_ray)
+        else:
+            ray = rows_of([folder / "with_ray", arguments.seconds, folder / "libwith_ray.so"], "the program under Ray", with_ray)
     finally:  # a program that fails leaves its cluster behind
         subprocess.run([environment / "bin" / "ray", "stop", "--force"], capture_output=True, timeout=120)
     print("vs_ray: Manta ...", flush=True)
-    manta = rows_of([folder / "with_manta", arguments.seconds], "the program under Manta", {})
+    if arguments.python:
+        with_manta = {"PYTHONPATH": str(build / "python")}
+        manta = python_rows(arguments.python.absolute(), "manta", arguments.seconds, folder / "manta.json", with_manta)
+    else:
+        manta = rows_of([folder / "with_manta", arguments.seconds], "the program under Manta", {})
 
     rows, logarithms = [], []
     for name, ours in manta.items():
@@ -125,7 +148,7 @@ def main():
                      "times_better": ratio, "in_the_mean": counts})
         print(f"  {name:46} Ray {figure(ray[name]):>16}   Manta {figure(ours):>16}   {ratio:10,.1f} x{'' if counts else '  (not in the mean)'}")
     mean = math.exp(sum(logarithms) / len(logarithms))
-    print(f"  geometric mean of {len(logarithms)} rows: {mean:,.0f} x (target: 300)")
+    print(f"  geometric mean of {len(logarithms)} rows: {mean:,.0f} x (target: {60 if arguments.python else 300})")
     if arguments.json:
         arguments.json.write_text(json.dumps({"rows": rows, "geometric_mean": mean}, indent=1) + "\n")
 

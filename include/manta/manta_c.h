@@ -198,12 +198,15 @@ MANTA_API uint64_t manta_runtime_serial(const manta_runtime* runtime);
 /* The error for a call that found no runtime: says whether Init is missing, or Shutdown came before. */
 MANTA_API manta_error* manta_not_initialized_error(const char* what);
 
-/* Called around the fork of a worker; any may be NULL. */
 typedef struct manta_zygote_hooks {
   size_t struct_size;
+  /* Called around the fork of a worker; any may be NULL. */
   void (*before_fork)(void);
   void (*after_fork_in_zygote)(void);
   void (*after_fork_in_worker)(void);
+  /* Whether a task that waits may run its own children on its thread, in its process: no worker is needed for them, and what the two of
+   * them have in the process (locks, thread-local state) they share. */
+  int children_in_place;
 } manta_zygote_hooks;
 
 /* The life of the process that a front-end's workers are forked from, in a program that the daemon has started as worker_program. Returns

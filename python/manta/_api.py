@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from manta import _manta, _native, _options, actor, remote_function
+from manta import _native, _options, actor, remote_function
 from manta._native import ObjectRef
 
 
@@ -97,15 +97,7 @@ def get_actor(name, namespace=None):
     """The handle of a named actor."""
     if not isinstance(name, str) or not name:
         raise ValueError(f"get_actor takes a name that is not empty, not {name!r}")
-    native = _manta.find_actor(name, namespace)
-    return actor.ActorHandle(native, actor._Description("", _AnyMethod()))
-
-
-class _AnyMethod(dict):
-    """Methods of an actor that was found by its name: which there are, its class alone knows."""
-
-    def get(self, name, default=None):
-        return ({}, None) if not (name.startswith("__") and name.endswith("__")) else default
+    return actor.find(name, namespace)
 
 
 def cluster_resources():

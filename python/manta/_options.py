@@ -154,17 +154,23 @@ def check(kind, options, in_options=False):
         raise ValueError("get_if_exists needs the actor's name")
 
 
+# As manta_task_options.retry_exceptions: none, all, or those that the task marks (remote_function.Retrying).
+_LISTED = 2
+
+
 def intern(options, method=False):
     """The number by which calls name these options."""
     from manta import _native
 
     retry = options.get("retry_exceptions")
     if isinstance(retry, (list, tuple)):
-        raise NotImplementedError("retry_exceptions with a list of exception classes is not there yet in Manta: use True.")
+        if method:
+            raise NotImplementedError("retry_exceptions of a method with a list of exception classes is not there yet in Manta: use True.")
+        retry = _LISTED
     retries = options.get("max_task_retries") if method else options.get("max_retries")
     given = {key: options.get(key) for key in ("num_cpus", "num_gpus", "memory")}
     resources = options.get("resources") or {}
     group = options.get("concurrency_group")
     if not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):
         return 0
-    return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, bool(retry), group)
+    return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, int(retry or 0), group)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+# A task that waits for its own children may run them itself, in its process. It takes no process for each level of a recursion then; but
+# what a Ray program would have in processes of their own (locks, module state) the two share. So it is an option.
+_IN_PLACE = "MANTA_PYTHON_CHILDREN_IN_PLACE"
 
 
 def main():
@@ -16,4 +21,4 @@ def main():
     if as_ray.installed_in_driver():
         as_ray.install()
     sys.argv = [""]
-    _native.zygote_main()
+    _native.zygote_main(os.environ.get(_IN_PLACE) == "1")

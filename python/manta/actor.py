@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 from manta import _manta, _native, _options, exceptions
 from manta._arguments import check_of, shape_of
@@ -86,7 +87,10 @@ class ActorClass:
 
     def remote(self, *args, **kwargs):
         """A new actor, at once; a failure of its constructor shows in its methods' results."""
-        return ActorHandle(self._create(*args, **kwargs), self._description)
+        native = self._create(*args, **kwargs)
+        if self.actor_name is not None:
+            _publish(self.actor_namespace, self.actor_name, self._description, bool(self.detached))
+        return ActorHandle(native, self._description)
 
     def options(self, **options):
         _options.check("actor", options, in_options=True)
@@ -185,6 +189,31 @@ class _MethodOptions:
 
     def _options_number(self):
         return _options.intern(self.given, method=True)
+
+
+# What handles of named actors have to know of their classes, by namespace and name.
+_NAMED = "named_actors"
+
+
+def _key_of_name(namespace, name):
+    return f"{namespace or _native.context()['namespace']}\0{name}".encode()
+
+
+def _publish(namespace, name, description, detached):
+    _native.kv_put(_NAMED, _key_of_name(namespace, name), pickle.dumps(description), True, not detached)
+
+
+def find(name, namespace):
+    """The handle of a named actor; ValueError if there is none."""
+    native = _manta.find_actor(name, namespace)
+    data = _native.kv_get(_NAMED, _key_of_name(namespace, name))
+    # One that was made by another language tells nothing of its methods: then any is tried.
+    return ActorHandle(native, _Description("", _AnyMethod()) if data is None else pickle.loads(data))
+
+
+class _AnyMethod(dict):
+    def get(self, name, default=None):
+        return ({}, None) if not (name.startswith("__") and name.endswith("__")) else default
 
 
 class ActorMethod:

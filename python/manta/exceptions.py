@@ -259,6 +259,8 @@ class ObjectRefStreamEndOfStreamError(RayError):
 
 # manta_error_kind in manta_c.h.
 _TASK, _CANCELLED, _ACTOR_DIED = 5, 9, 7
+# By this name the runtime knows an exception that the task is tried again for; whoever unpickles the payload sees its own.
+_RETRIABLE = "manta.retriable"
 _OF_KIND = {
     1: ValueError,
     2: RaySystemError,
@@ -315,6 +317,9 @@ def _describe(exception):
     if isinstance(exception, KeyboardInterrupt):
         return _CANCELLED, "", f"the task {name} was cancelled while it ran", "", b""
     kind = type(exception)
+    retriable = getattr(exception, "__manta_retriable__", False)
+    if retriable:
+        del exception.__manta_retriable__
     type_name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(kind, exception, exception.__traceback__))
     cause = exception.cause if isinstance(exception, RayTaskError) else exception
@@ -325,7 +330,7 @@ def _describe(exception):
     except Exception as why:
         reason = f"{type_name}: {exception}\n{text}\n(The exception itself cannot be pickled: {why!r})"
         payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason)))
-    return _TASK, type_name, str(exception), text, payload
+    return _TASK, _RETRIABLE if retriable else type_name, str(exception), text, payload
 
 
 def _without_frames(exception):

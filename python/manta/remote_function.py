@@ -15,6 +15,9 @@ class RemoteFunction:
     def __init__(self, function, options, exported=None):
         self._function = function
         self._options = options
+        types = options.get("retry_exceptions")
+        if exported is None and isinstance(types, (list, tuple)):
+            exported = Exported(Retrying(function, tuple(types)))
         self._exported_function = exported or Exported(function)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -30,7 +33,10 @@ class RemoteFunction:
     def options(self, **options):
         """The same function, called with other options."""
         _options.check("task", options, in_options=True)
-        return RemoteFunction(self._function, {**self._options, **options}, self._exported_function)
+        both = {**self._options, **options}
+        # What is exported is the same unless what is retried on is not.
+        same = both.get("retry_exceptions") == self._options.get("retry_exceptions")
+        return RemoteFunction(self._function, both, self._exported_function if same else None)
 
     def bind(self, *args, **kwargs):
         raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
@@ -50,6 +56,21 @@ class RemoteFunction:
 
     def __repr__(self):
         return f"RemoteFunction({_name_of(self._function)})"
+
+
+class Retrying:
+    """Calls `function` in the worker, and marks an exception of one of `types`: its owner tries the task again."""
+
+    def __init__(self, function, types):
+        self.function = function
+        self.types = types
+
+    def __call__(self, *args, **kwargs):
+        try:
+            return self.function(*args, **kwargs)
+        except self.types as error:
+            error.__manta_retriable__ = True
+            raise
 
 
 def _rebuild(function, options):

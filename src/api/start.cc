@@ -17,7 +17,9 @@ using MainFunction = int (*)(int, char**, char**);
 using StartMain = int (*)(MainFunction, int, char**, void (*)(), void (*)(), void (*)(), void*);
 
 int MainOfZygote(int, char** argv, char**) {
-  return manta::worker::ZygoteMain(manta::worker::TakeDescriptor(manta::worker::kZygoteVariable), argv, {});
+  manta_zygote_hooks hooks{};
+  hooks.children_in_place = 1;
+  return manta::worker::ZygoteMain(manta::worker::TakeDescriptor(manta::worker::kZygoteVariable), argv, hooks);
 }
 
 int MainOfWorker(int, char**, char**) { return manta::worker::ExecutedWorkerMain(manta::worker::TakeDescriptor(manta::worker::kWorkerVariable)); }

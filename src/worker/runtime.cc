@@ -634,7 +634,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   if (!done()) {
     api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const int64_t deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
-    if (executor_ != nullptr && Executor::current() != nullptr) {
+    if (executor_ != nullptr && children_in_place_ && Executor::current() != nullptr) {
       while (!done() && Executor::MayRunInPlace()) {
         const size_t before = next;
         RunInPlace(objects[next], deadline);

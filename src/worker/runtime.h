@@ -103,6 +103,8 @@ class Runtime {
   const wire::WelcomeT& welcome() const { return welcome_; }
   // Among the runtimes of this process, from 1 on; never used again.
   uint64_t serial() const { return serial_; }
+  // Of a worker, before it executes anything. Default: they may.
+  void set_children_in_place(bool may) { children_in_place_ = may; }
   bool is_driver() const { return is_driver_; }
   bool actor_was_restarted() const { return executor_ != nullptr && executor_->actor_was_restarted(); }
   Owner& owner() { return *owner_; }
@@ -148,6 +150,7 @@ class Runtime {
 
   const uint64_t serial_;
   const bool is_driver_;
+  bool children_in_place_ = true;
   const wire::WelcomeT welcome_;
   NodeMemory memory_;
   std::unique_ptr<ControlClient> control_;

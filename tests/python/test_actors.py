@@ -129,7 +129,13 @@ def test_an_actor_ends_with_its_last_handle():
 
 def test_named_actors():
     counter = Counter.options(name="named").remote(7)
-    assert ray.get(ray.get_actor("named").add.remote()) == 8
+    found = ray.get_actor("named")
+    assert ray.get(found.add.remote()) == 8
+    assert ray.get(found.two.remote()) == [8, -8]
+    with pytest.raises(AttributeError):
+        found.missing
+    with pytest.raises(TypeError):
+        found.add.remote(1, 2, 3)
     with pytest.raises(ValueError):
         ray.get_actor("nobody")
     with pytest.raises(ValueError):

@@ -70,6 +70,30 @@ def test_twice():
         ray.shutdown()
 
 
+RECURSION = """
+    import os
+    import manta as ray
+    ray.init(num_cpus=2)
+
+    @ray.remote
+    def fibonacci(n):
+        if n < 2:
+            return n, {os.getpid()}
+        (a, these), (b, those) = ray.get([fibonacci.remote(n - 1), fibonacci.remote(n - 2)])
+        return a + b, these | those | {os.getpid()}
+
+    result, pids = ray.get(fibonacci.remote(%d))
+    print(result, len(pids))
+    """
+
+
+def test_children_run_in_processes_of_their_own_unless_they_may_run_in_place():
+    result, processes = run(RECURSION % 6).split()
+    assert result == "8" and int(processes) > 4
+    result, processes = run(RECURSION % 12, MANTA_PYTHON_CHILDREN_IN_PLACE="1").split()
+    assert result == "144" and int(processes) <= 4
+
+
 def test_a_function_outlives_a_session():
     @ray.remote
     def cpus():

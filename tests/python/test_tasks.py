@@ -288,6 +288,35 @@ def test_retries(tmp_path):
     assert ray.get(third_time.remote(str(tmp_path / "tries"))) == 3
 
 
+def test_retries_of_listed_exceptions(tmp_path):
+    class Passing(RuntimeError):
+        pass
+
+    def count(path):
+        with open(path, "a") as file:
+            file.write("x")
+        return os.path.getsize(path)
+
+    @ray.remote(max_retries=3, retry_exceptions=[RuntimeError])
+    def second_time(path):
+        if count(path) < 2:
+            raise Passing("not yet")
+        return os.path.getsize(path)
+
+    @ray.remote(max_retries=3)
+    def fails(path):
+        count(path)
+        raise KeyError("always")
+
+    assert ray.get(second_time.remote(str(tmp_path / "a"))) == 2
+    with pytest.raises(KeyError):
+        ray.get(fails.options(retry_exceptions=[RuntimeError]).remote(str(tmp_path / "b")))
+    assert os.path.getsize(tmp_path / "b") == 1
+    with pytest.raises(KeyError, match="always"):
+        ray.get(fails.options(retry_exceptions=[KeyError], max_retries=1).remote(str(tmp_path / "c")))
+    assert os.path.getsize(tmp_path / "c") == 2
+
+
 def test_options():
     @ray.remote(num_cpus=1)
     def cpus():

@@ -210,6 +210,15 @@ const manta_function_id* InvokerId() {
   return &id;
 }
 
-void BeginServing() { WithInterpreter::Adopt(PyEval_SaveThread()); }
+namespace {
+bool serving = false;  // written before the worker's threads start
+}
+
+void BeginServing() {
+  serving = true;
+  WithInterpreter::Adopt(PyEval_SaveThread());
+}
+
+bool IsServing() { return serving; }
 
 }  // namespace manta::python

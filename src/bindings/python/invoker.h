@@ -10,5 +10,6 @@ const manta_function_id* InvokerId();  // nullptr with an exception
 
 // In a worker, after its fork: the main thread gives the interpreter lock away until a task comes.
 void BeginServing();
+bool IsServing();
 
 }  // namespace manta::python

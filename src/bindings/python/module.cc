@@ -36,13 +36,15 @@ int64_t Now() {
   return now.tv_sec * kSecond + now.tv_nsec;
 }
 
-// Waits without the interpreter lock, in slices between which signals are handled. `wait` takes a time limit and says whether it was
+// Waits without the interpreter lock, in a driver in slices between which signals are handled. (A worker's task is interrupted by the
+// runtime, and each wait of it that is no look only lends and takes back its CPU.) `wait` takes a time limit and says whether it was
 // reached, or failed for good. False with an exception that a signal's handler has raised.
 template <class Wait>
 bool InSlices(int64_t limit, const Wait& wait) {
   const int64_t deadline = limit < 0 ? -1 : Now() + limit;
   for (;;) {
-    const int64_t left = deadline < 0 ? kSlice : std::max<int64_t>(0, std::min(kSlice, deadline - Now()));
+    const int64_t most = IsServing() ? INT64_MAX : kSlice;
+    const int64_t left = deadline < 0 ? (IsServing() ? -1 : kSlice) : std::max<int64_t>(0, std::min(most, deadline - Now()));
     bool over;
     {
       const WithoutInterpreter others;
@@ -242,13 +244,14 @@ PyObject* Shutdown(PyObject*, PyObject*) {
 
 PyObject* IsInitialized(PyObject*, PyObject*) { return PyBool_FromLong(manta_is_initialized()); }
 
-// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group) -> number; None: the default
+// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group) -> number; None: the default.
+// retry_exceptions 2: those that are marked by the name below (manta.exceptions).
 PyObject* InternOptions(PyObject*, PyObject* arguments) {
   PyObject *cpus, *gpus, *memory, *resources, *retries;
   manta_task_options options;
   options.struct_size = sizeof options;
   manta_task_options_init(&options);
-  if (!PyArg_ParseTuple(arguments, "OOOO!Opz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
+  if (!PyArg_ParseTuple(arguments, "OOOO!Oiz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
                         &options.concurrency_group)) {
     return nullptr;
   }
@@ -262,6 +265,11 @@ PyObject* InternOptions(PyObject*, PyObject* arguments) {
   }
   if (retries != Py_None) options.max_retries = static_cast<int32_t>(PyLong_AsLong(retries));
   if (PyErr_Occurred() != nullptr) return nullptr;
+  static const char* const kRetriable = "manta.retriable";
+  if (options.retry_exceptions == 2) {
+    options.retry_exception_types = &kRetriable;
+    options.num_retry_exception_types = 1;
+  }
   options.resources = amounts.data();
   options.num_resources = amounts.size();
   manta_runtime* const runtime = RuntimeFor("options");
@@ -408,9 +416,11 @@ PyObject* KvKeys(PyObject*, PyObject* arguments) {
 
 // ---- Workers
 
-PyObject* ZygoteMain(PyObject*, PyObject*) {
+// zygote_main(children_in_place)
+PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
   manta_zygote_hooks hooks{};
   hooks.struct_size = sizeof hooks;
+  hooks.children_in_place = PyObject_IsTrue(children_in_place) == 1;
   hooks.before_fork = PyOS_BeforeFork;
   hooks.after_fork_in_zygote = PyOS_AfterFork_Parent;
   hooks.after_fork_in_worker = [] {
@@ -459,7 +469,7 @@ PyMethodDef functions[] = {{"connect", AsMethod(Connect), METH_VARARGS | METH_KE
                            {"kv_get", KvGet, METH_VARARGS, nullptr},
                            {"kv_delete", KvDelete, METH_VARARGS, nullptr},
                            {"kv_keys", KvKeys, METH_VARARGS, nullptr},
-                           {"zygote_main", ZygoteMain, METH_NOARGS, nullptr},
+                           {"zygote_main", ZygoteMain, METH_O, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_manta", "Manta's runtime.", -1, functions, nullptr, nullptr, nullptr, nullptr};

@@ -86,6 +86,12 @@ PyObject* Reduce(PyObject* self, PyObject*) {
   return Py_BuildValue("(O(KII))", import.get(), static_cast<unsigned long long>(id.owner), id.index, id.generation);
 }
 
+PyObject* TaskId(PyObject* self, PyObject*) {
+  Owned module(PyImport_ImportModule("manta._ids"));
+  Owned binary(Binary(self, nullptr));
+  return module && binary ? PyObject_CallMethod(module.get(), "TaskID", "O", binary.get()) : nullptr;
+}
+
 PyObject* IsNil(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 
 PyObject* CallMixin(PyObject* self, const char* function) {
@@ -100,6 +106,7 @@ PyObject* ClassGetItem(PyObject* type, PyObject*) { return Py_NewRef(type); }
 PyMethodDef methods[] = {
     {"hex", Hex, METH_NOARGS, "The object's id as 32 hex digits."},
     {"binary", Binary, METH_NOARGS, "The object's id as 16 bytes."},
+    {"task_id", TaskId, METH_NOARGS, "The id of the task that makes the object: it is named by its first result."},
     {"is_nil", IsNil, METH_NOARGS, "Whether this names no object: never."},
     {"future", Future, METH_NOARGS, "A concurrent.futures.Future of the value."},
     {"__reduce__", Reduce, METH_NOARGS, nullptr},
