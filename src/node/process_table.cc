@@ -24,6 +24,8 @@ bool ProcessTable::IsOver(JobId job) const {
 
 std::string ProcessTable::Describe(ProcessId id) const {
   const Process* process = Find(id);
+  // The daemon itself, which is in no table.
+  if (process == nullptr && SerialOf(id) == 1) return "the node daemon, as copies of objects of the other node";
   if (process == nullptr) return "process " + std::to_string(SerialOf(id)) + " (gone)";
   std::string text;
   switch (process->role) {

@@ -31,7 +31,7 @@ def sessions():
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.pop("MANTA_ADDRESS", None)
         yield root
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while _processes_of(root) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert _processes_of(root) == [], "processes are left"

@@ -121,7 +121,7 @@ def test_an_actor_ends_with_its_last_handle():
     counter = Counter.remote()
     pid = ray.get(counter.pid.remote())
     del counter
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not os.path.exists(f"/proc/{pid}")
@@ -191,7 +191,7 @@ def test_threads():
             self.barrier = threading.Barrier(4)
 
         def meet(self):
-            return self.barrier.wait(timeout=10)
+            return self.barrier.wait(timeout=60)
 
     meeting = Meeting.remote()
     assert sorted(ray.get([meeting.meet.remote() for _ in range(4)])) == [0, 1, 2, 3]
@@ -205,7 +205,7 @@ def test_concurrency_groups():
 
         @ray.method(concurrency_group="io")
         def meet(self):
-            return self.barrier.wait(timeout=10)
+            return self.barrier.wait(timeout=60)
 
         def quick(self):
             return "quick"

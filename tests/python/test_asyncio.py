@@ -62,11 +62,11 @@ def test_a_time_limit_of_asyncio():
 
 
 def test_futures():
-    futures = [after.remote(0.2, "slow").future(), ray.put("quick").future()]
-    done, _ = concurrent.futures.wait(futures, timeout=5, return_when=concurrent.futures.FIRST_COMPLETED)
+    futures = [after.remote(3, "slow").future(), ray.put("quick").future()]
+    done, _ = concurrent.futures.wait(futures, timeout=30, return_when=concurrent.futures.FIRST_COMPLETED)
     assert {future.result() for future in done} == {"quick"}
-    assert futures[0].result(timeout=5) == "slow"
-    assert isinstance(fail.remote().future().exception(timeout=5), KeyError)
+    assert futures[0].result(timeout=30) == "slow"
+    assert isinstance(fail.remote().future().exception(timeout=30), KeyError)
 
 
 def test_loops_one_after_the_other():

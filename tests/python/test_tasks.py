@@ -220,12 +220,12 @@ def test_what_does_not_pickle_is_named():
 
 def test_get_has_a_time_limit():
     started = time.monotonic()
-    ref = sleep.remote(5)
+    ref = sleep.remote(20)
     with pytest.raises(ray.exceptions.GetTimeoutError, match="0.2 s"):
         ray.get(ref, timeout=0.2)
     with pytest.raises(TimeoutError):
         ray.get(ref, timeout=0)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     ray.cancel(ref, force=True)
 
 
@@ -346,17 +346,17 @@ def test_another_thread_goes_on_while_one_waits():
     while waiter.is_alive():
         steps += 1
         time.sleep(0.001)
-    assert steps > 100
+    assert steps > 20
 
 
 def test_interrupting_a_wait():
-    ref = sleep.remote(5)
+    ref = sleep.remote(20)
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         ray.get(ref)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     ray.cancel(ref, force=True)
 
 
@@ -365,7 +365,7 @@ def test_references():
     assert a != b and a == a and hash(a) == hash(a)
     assert len(a.hex()) == 32 and len(a.binary()) == 16
     assert {a: 1, b: 2}[b] == 2
-    assert a.future().result(timeout=10) == 1
+    assert a.future().result(timeout=60) == 1
 
 
 def test_output_reaches_the_driver(capfd):
@@ -375,7 +375,7 @@ def test_output_reaches_the_driver(capfd):
         print("an error line", file=sys.stderr)
 
     ray.get(say.remote())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     seen = ""
     while "said in a task" not in seen and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -388,7 +388,7 @@ def test_memory_comes_back():
     before = ray.available_resources()["object_store_memory"]
     for i in range(20):
         ray.get(square.remote(ray.put(np.full(500_000, i))))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while ray.available_resources()["object_store_memory"] < before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert ray.available_resources()["object_store_memory"] == before

@@ -32,8 +32,8 @@ class Doubler:
 
 
 def test_as_completed_gives_what_comes_first():
-    refs = [after.remote(0.5), after.remote(0)]
-    assert list(as_completed(refs, chunk_size=1)) == [0, 0.5]
+    refs = [after.remote(3), after.remote(0)]
+    assert list(as_completed(refs, chunk_size=1)) == [0, 3]
     assert set(as_completed(refs, yield_obj_refs=True)) == set(refs)
     with pytest.raises(ValueError):
         list(as_completed(refs, chunk_size=0))
@@ -77,7 +77,7 @@ def test_a_queue_between_processes():
         return count
 
     done = produce.remote(queue, 10)
-    assert [queue.get(timeout=10) for _ in range(10)] == list(range(10))
+    assert [queue.get(timeout=60) for _ in range(10)] == list(range(10))
     assert ray.get(done) == 10
     with pytest.raises(Empty):
         queue.get_nowait()
@@ -152,7 +152,7 @@ def test_a_pool_of_processes():
         assert slow.successful()
         seen = []
         pool.map_async(lambda x: x, [1, 2], callback=seen.append).wait()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while not seen and time.monotonic() < deadline:
             time.sleep(0.01)
         assert seen == [[1, 2]]
