@@ -158,6 +158,18 @@ def check(kind, options, in_options=False):
 _LISTED = 2
 
 
+class WithOptions:
+    """What is called by .remote(...), and by .options(...).remote(...) with other options."""
+
+    __slots__ = ()
+
+    def bind(self, *args, **kwargs):
+        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
+
+    def _remote(self, args=(), kwargs=None, **options):
+        return self.options(**options).remote(*args, **(kwargs or {}))
+
+
 def intern(options, method=False):
     """The number by which calls name these options."""
     from manta import _native

@@ -108,26 +108,32 @@ def repr_of(value):
 
 def _offender(value, name, depth):
     """The path to the smallest member of `value` that does not pickle."""
-    members = []
-    code = getattr(value, "__code__", None)
-    if code is not None:
+    for suffix, _, item in members_of(value)[:1000]:
+        if not pickles(item):
+            path = name + suffix
+            return (depth > 0 and _offender(item, path, depth - 1)) or f"{path} = {repr_of(item)}"
+    return None
+
+
+def pickles(value):
+    try:
+        dumps_alone(value)
+    except Exception:
+        return False
+    return True
+
+
+def members_of(value):
+    """(how it is reached from `value`, its name, the member) of what a pickle of `value` would contain."""
+    if hasattr(value, "__code__"):
         import inspect
 
         closure = inspect.getclosurevars(value)
-        members += [(f"{name}, variable '{key}'", item) for key, item in {**closure.nonlocals, **closure.globals}.items()]
-    elif isinstance(value, dict):
-        members += [(f"{name}[{key!r}]", item) for key, item in value.items()]
-    elif isinstance(value, (list, tuple, set)):
-        members += [(f"{name}[{i}]", item) for i, item in enumerate(value)]
-    elif hasattr(value, "__dict__"):
-        members += [(f"{name}.{key}", item) for key, item in vars(value).items()]
-    for path, item in members[:1000]:
-        try:
-            dumps_alone(item)
-        except Exception:
-            if depth == 0:
-                return f"{path} = {repr_of(item)}"
-            return _offender(item, path, depth - 1) or f"{path} = {repr_of(item)}"
-    return None
+        return [(f", variable '{key}'", key, item) for key, item in {**closure.nonlocals, **closure.globals}.items()]
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", str(key), item) for key, item in value.items()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [(f"[{i}]", str(i), item) for i, item in enumerate(value)]
+    return [("." + key, key, item) for key, item in vars(value).items()] if hasattr(value, "__dict__") else []
 
 

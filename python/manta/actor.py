@@ -62,7 +62,7 @@ class _Description:
         return _Description, (self.class_name, self.methods)
 
 
-class ActorClass:
+class ActorClass(_options.WithOptions):
     """What @remote makes of a class. Make an actor with .remote(...)."""
 
     def __init__(self, cls, options, exported=None):
@@ -95,12 +95,6 @@ class ActorClass:
     def options(self, **options):
         _options.check("actor", options, in_options=True)
         return ActorClass(self._class, {**self._given, **options}, self._exported_class)
-
-    def bind(self, *args, **kwargs):
-        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
-
-    def _remote(self, args=(), kwargs=None, **options):
-        return self.options(**options).remote(*args, **(kwargs or {}))
 
     # For the extension: what is exported, and the options of the creation.
     def _exported(self):
@@ -216,7 +210,7 @@ class _AnyMethod(dict):
         return ({}, None) if not (name.startswith("__") and name.endswith("__")) else default
 
 
-class ActorMethod:
+class ActorMethod(_options.WithOptions):
     """A method of an actor. Call it with .remote(...)."""
 
     __slots__ = ("_native", "_name", "_given", "_shape", "remote", "__weakref__")
@@ -232,12 +226,6 @@ class ActorMethod:
     def options(self, **options):
         _options.check("method", options)
         return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
-
-    def bind(self, *args, **kwargs):
-        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
-
-    def _remote(self, args=(), kwargs=None, **options):
-        return self.options(**options).remote(*args, **(kwargs or {}))
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._name} is an actor's method and cannot be called here: {self._name}.remote(...) calls it there.")

@@ -9,7 +9,7 @@ from manta._export import Exported
 _FUNCTION = 0
 
 
-class RemoteFunction:
+class RemoteFunction(_options.WithOptions):
     """What @remote makes of a function. Call it with .remote(...)."""
 
     def __init__(self, function, options, exported=None):
@@ -37,12 +37,6 @@ class RemoteFunction:
         # What is exported is the same unless what is retried on is not.
         same = both.get("retry_exceptions") == self._options.get("retry_exceptions")
         return RemoteFunction(self._function, both, self._exported_function if same else None)
-
-    def bind(self, *args, **kwargs):
-        raise NotImplementedError("Graphs (.bind) are not there yet in Manta.")
-
-    def _remote(self, args=(), kwargs=None, **options):
-        return self.options(**options).remote(*args, **(kwargs or {}))
 
     # For the extension, before the first call in a session.
     def _exported(self):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 
 from manta import _serialization
@@ -20,26 +19,6 @@ class FailureTuple:
         return f"FailTuple({self.name} [obj={_serialization.repr_of(self.obj)}, parent={_serialization.repr_of(self.parent)}])"
 
 
-def _pickles(value):
-    try:
-        _serialization.dumps_alone(value)
-    except Exception:
-        return False
-    return True
-
-
-def _members(value):
-    """(name, member) of what a pickle of `value` would contain."""
-    if inspect.isfunction(value):
-        closure = inspect.getclosurevars(value)
-        return list({**closure.globals, **closure.nonlocals}.items())
-    if isinstance(value, dict):
-        return [(str(key), item) for key, item in value.items()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [(str(i), item) for i, item in enumerate(value)]
-    return list(vars(value).items()) if hasattr(value, "__dict__") else []
-
-
 def inspect_serializability(base_obj, name=None, depth=3, print_file=None):
     """(whether `base_obj` pickles, the set of the smallest members that do not), with an account on `print_file` (default: stdout)."""
     out = print_file or sys.stdout
@@ -47,10 +26,11 @@ def inspect_serializability(base_obj, name=None, depth=3, print_file=None):
     failures = {}
 
     def look(value, name, parent, left):
-        if _pickles(value):
+        if _serialization.pickles(value):
             return True
         print(f"{'    ' * (depth - left)}!!! FAIL serialization of {name}: {_serialization.repr_of(value)}", file=out)
-        deeper = [(key, member) for key, member in _members(value) if left > 0 and not _pickles(member)]
+        members = _serialization.members_of(value) if left > 0 else []
+        deeper = [(key, member) for _, key, member in members if not _serialization.pickles(member)]
         for key, member in deeper:
             look(member, key, value, left - 1)
         if not deeper:

@@ -48,12 +48,7 @@ PyObject* Id(PyObject* self, PyObject*) {
 PyObject* Kill(PyObject* self, PyObject* no_restart) {
   const int final = PyObject_IsTrue(no_restart);
   if (final < 0) return nullptr;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_actor_kill(ActorOf(self), final);
-  }
-  if (error != nullptr) return Raise(error);
+  if (!Succeeds([&] { return manta_actor_kill(ActorOf(self), final); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -91,12 +86,8 @@ PyObject* FindActor(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("get_actor");
   if (runtime == nullptr) return nullptr;
   manta_actor* actor;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_actor_find(runtime, name, space, &actor);
-  }
-  return error != nullptr ? Raise(error) : NewActor(actor);
+  if (!Succeeds([&] { return manta_actor_find(runtime, name, space, &actor); })) return nullptr;
+  return NewActor(actor);
 }
 
 PyMethodDef functions[] = {{"import_actor", ImportActor, METH_VARARGS, nullptr},
@@ -171,12 +162,8 @@ PyObject* CreateActor(manta_runtime* runtime, const manta_task_spec& constructor
   options.concurrency_groups = given.data();
   options.num_concurrency_groups = given.size();
   manta_actor* actor;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_actor_create(runtime, &constructor, &options, &actor);
-  }
-  return error != nullptr ? Raise(error) : NewActor(actor);
+  if (!Succeeds([&] { return manta_actor_create(runtime, &constructor, &options, &actor); })) return nullptr;
+  return NewActor(actor);
 }
 
 bool AddActorHandle(PyObject* module) {

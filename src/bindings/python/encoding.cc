@@ -334,12 +334,7 @@ bool EncodeArguments(manta_runtime* runtime, PyObject* const* arguments, size_t 
   }
   void* data;
   manta_ref* ref;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_put_begin(runtime, encoder.size(), encoder.nested().data(), encoder.nested().size(), &data, &ref);
-  }
-  if (error != nullptr) return Raise(error), false;
+  if (!Succeeds([&] { return manta_put_begin(runtime, encoder.size(), encoder.nested().data(), encoder.nested().size(), &data, &ref); })) return false;
   encoder.WriteTo(data);
   manta_put_seal(ref);
   out->spilled = Owned(NewRef(ref));

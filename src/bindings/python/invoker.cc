@@ -201,10 +201,7 @@ const manta_function_id* InvokerId() {
   static manta_function_id id;
   static bool found = false;
   if (!found) {
-    if (manta_error* error = manta_function_find(Invoke, nullptr, "a Python function", &id)) {
-      Raise(error);
-      return nullptr;
-    }
+    if (!Accepts(manta_function_find(Invoke, nullptr, "a Python function", &id))) return nullptr;
     found = true;
   }
   return &id;

@@ -152,14 +152,9 @@ PyObject* Put(PyObject*, PyObject* value) {
   const std::vector<manta_ref*>& nested = encoder.nested();
   void* data;
   manta_ref* ref;
-  manta_error* error;
-  if (encoder.size() < 4096) {
-    error = manta_put_begin(runtime, encoder.size(), nested.data(), nested.size(), &data, &ref);
-  } else {
-    const WithoutInterpreter others;
-    error = manta_put_begin(runtime, encoder.size(), nested.data(), nested.size(), &data, &ref);
-  }
-  if (error != nullptr) return Raise(error);
+  const auto begin = [&] { return manta_put_begin(runtime, encoder.size(), nested.data(), nested.size(), &data, &ref); };
+  // A small one waits for nothing.
+  if (!(encoder.size() < 4096 ? Accepts(begin()) : Succeeds(begin))) return nullptr;
   encoder.WriteTo(data);
   manta_put_seal(ref);
   return NewRef(ref);
@@ -169,12 +164,7 @@ PyObject* Cancel(PyObject*, PyObject* arguments) {
   PyObject* ref;
   int force, recursive;
   if (!PyArg_ParseTuple(arguments, "O!pp", object_ref_type, &ref, &force, &recursive)) return nullptr;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_cancel(RefOf(ref), force, recursive);
-  }
-  if (error != nullptr) return Raise(error);
+  if (!Succeeds([&] { return manta_cancel(RefOf(ref), force, recursive); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -223,22 +213,12 @@ PyObject* Init(PyObject*, PyObject* arguments) {
   }
   config.worker_arguments = texts.data();
   config.num_worker_arguments = texts.size();
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_init(&config);
-  }
-  if (error != nullptr) return Raise(error);
+  if (!Succeeds([&] { return manta_init(&config); })) return nullptr;
   Py_RETURN_NONE;
 }
 
 PyObject* Shutdown(PyObject*, PyObject*) {
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_shutdown();
-  }
-  if (error != nullptr) return Raise(error);
+  if (!Succeeds([&] { return manta_shutdown(); })) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -275,7 +255,7 @@ PyObject* InternOptions(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("options");
   if (runtime == nullptr) return nullptr;
   uint32_t number;
-  if (manta_error* error = manta_task_options_intern(runtime, &options, &number)) return Raise(error);
+  if (!Accepts(manta_task_options_intern(runtime, &options, &number))) return nullptr;
   return PyLong_FromUnsignedLong(number);
 }
 
@@ -284,7 +264,7 @@ PyObject* Context(PyObject*, PyObject*) {
   if (runtime == nullptr) return nullptr;
   manta_context context;
   context.struct_size = sizeof context;
-  if (manta_error* error = manta_context_get(runtime, &context)) return Raise(error);
+  if (!Accepts(manta_context_get(runtime, &context))) return nullptr;
   return Py_BuildValue("{sKsKsy#sy#s(KK)sssssssNsNsNsisK}", "process_id", static_cast<unsigned long long>(context.process_id), "job_id",
                        static_cast<unsigned long long>(context.job_id), "node_id", context.node_id, Py_ssize_t{sizeof context.node_id},
                        "task_id", &context.task_id, Py_ssize_t{sizeof context.task_id}, "actor_id",
@@ -303,13 +283,11 @@ PyObject* Resources(PyObject*, PyObject* which) {
   std::vector<manta_resource> amounts(16);
   for (;;) {
     size_t count;
-    manta_error* error;
-    {
-      const WithoutInterpreter others;
-      error = number == 2 ? manta_assigned_resources(runtime, amounts.data(), amounts.size(), &count)
-                          : manta_cluster_resources(runtime, number == 1, amounts.data(), amounts.size(), &count);
-    }
-    if (error != nullptr) return Raise(error);
+    const auto ask = [&] {
+      return number == 2 ? manta_assigned_resources(runtime, amounts.data(), amounts.size(), &count)
+                         : manta_cluster_resources(runtime, number == 1, amounts.data(), amounts.size(), &count);
+    };
+    if (!Succeeds(ask)) return nullptr;
     const bool all = count <= amounts.size();
     amounts.resize(count);
     if (all) break;
@@ -325,7 +303,7 @@ PyObject* Resources(PyObject*, PyObject* which) {
 PyObject* ExitActor(PyObject*, PyObject*) {
   manta_runtime* const runtime = RuntimeFor("exit_actor");
   if (runtime == nullptr) return nullptr;
-  if (manta_error* error = manta_actor_exit(runtime)) return Raise(error);
+  if (!Accepts(manta_actor_exit(runtime))) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -348,12 +326,8 @@ PyObject* KvPut(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("internal_kv");
   if (runtime == nullptr) return nullptr;
   const int flags = (overwrite != 0 ? MANTA_KV_OVERWRITE : 0) | (of_job != 0 ? MANTA_KV_OF_JOB : 0);
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_kv_put(runtime, table, BytesOf(key, key_size), BytesOf(value, value_size), flags, &added);
-  }
-  return error != nullptr ? Raise(error) : PyBool_FromLong(added);
+  if (!Succeeds([&] { return manta_kv_put(runtime, table, BytesOf(key, key_size), BytesOf(value, value_size), flags, &added); })) return nullptr;
+  return PyBool_FromLong(added);
 }
 
 PyObject* KvGet(PyObject*, PyObject* arguments) {
@@ -363,12 +337,8 @@ PyObject* KvGet(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("internal_kv");
   if (runtime == nullptr) return nullptr;
   manta_blob* blob;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_kv_get(runtime, table, BytesOf(key, key_size), &blob);
-  }
-  return error != nullptr ? Raise(error) : Take(blob);
+  if (!Succeeds([&] { return manta_kv_get(runtime, table, BytesOf(key, key_size), &blob); })) return nullptr;
+  return Take(blob);
 }
 
 PyObject* KvDelete(PyObject*, PyObject* arguments) {
@@ -379,12 +349,8 @@ PyObject* KvDelete(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("internal_kv");
   if (runtime == nullptr) return nullptr;
   uint64_t count;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_kv_delete(runtime, table, BytesOf(key, key_size), by_prefix, &count);
-  }
-  return error != nullptr ? Raise(error) : PyLong_FromUnsignedLongLong(count);
+  if (!Succeeds([&] { return manta_kv_delete(runtime, table, BytesOf(key, key_size), by_prefix, &count); })) return nullptr;
+  return PyLong_FromUnsignedLongLong(count);
 }
 
 PyObject* KvKeys(PyObject*, PyObject* arguments) {
@@ -394,12 +360,7 @@ PyObject* KvKeys(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("internal_kv");
   if (runtime == nullptr) return nullptr;
   manta_blob* blob;
-  manta_error* error;
-  {
-    const WithoutInterpreter others;
-    error = manta_kv_keys(runtime, table, BytesOf(prefix, prefix_size), &blob);
-  }
-  if (error != nullptr) return Raise(error);
+  if (!Succeeds([&] { return manta_kv_keys(runtime, table, BytesOf(prefix, prefix_size), &blob); })) return nullptr;
   Owned keys(PyList_New(0));
   const char* at = static_cast<const char*>(manta_blob_data(blob));
   for (size_t left = manta_blob_size(blob); keys && left >= sizeof(uint32_t);) {
