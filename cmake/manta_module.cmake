@@ -124,6 +124,7 @@ function(manta_module folder)
     add_executable(${folder}_test ${tests})
     set_target_properties(${folder}_test PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_include_directories(${folder}_test PRIVATE ${PROJECT_SOURCE_DIR})  # for testing/
     target_link_libraries(${folder}_test
       PRIVATE manta_flags ${target} ${arg_TEST_LIBS} GTest::gtest_main)
     manta_add_gtest(${folder}_test LABEL unit PREFIX "${folder}.")

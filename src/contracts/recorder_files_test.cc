@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "testing/temporary_directory.h"
+
 namespace manta::contracts {
 namespace {
 
@@ -13,14 +15,10 @@ namespace fs = std::filesystem;
 
 class RecorderFilesTest : public testing::Test {
  protected:
-  RecorderFilesTest() {
-    char name[] = "/tmp/manta-recorder-files-XXXXXX";
-    session = mkdtemp(name);
-    fs::create_directory(session + "/recorder");
-  }
-  ~RecorderFilesTest() override { fs::remove_all(session); }
+  RecorderFilesTest() { fs::create_directory(session + "/recorder"); }
 
-  std::string session;
+  const test::TemporaryDirectory temporary;
+  const std::string session = temporary.path();
 };
 
 TEST_F(RecorderFilesTest, NamesAreReadAsWritten) {

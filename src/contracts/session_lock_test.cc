@@ -13,6 +13,8 @@
 #include <stop_token>
 #include <thread>
 
+#include "testing/temporary_directory.h"
+
 namespace manta::contracts {
 namespace {
 
@@ -20,13 +22,8 @@ namespace fs = std::filesystem;
 
 class SessionLock : public testing::Test {
  protected:
-  SessionLock() {
-    char name[] = "/tmp/manta-session-lock-test-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~SessionLock() override { fs::remove_all(directory); }
-
-  std::string directory;
+  const test::TemporaryDirectory temporary;
+  const std::string directory = temporary.path();
 };
 
 TEST_F(SessionLock, TellsWhetherItsDaemonLives) {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "testing/temporary_directory.h"
+
 namespace manta::node {
 namespace {
 
@@ -13,16 +15,11 @@ namespace fs = std::filesystem;
 
 class KeptLogsTest : public testing::Test {
  protected:
-  KeptLogsTest() {
-    char name[] = "/tmp/manta-kept-logs-test-XXXXXX";
-    directory = mkdtemp(name);
-  }
-  ~KeptLogsTest() override { fs::remove_all(directory); }
-
   WorkerLog Log(size_t worker) const { return {directory + "/worker-" + std::to_string(worker)}; }
   void Write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
-  std::string directory;
+  const test::TemporaryDirectory temporary;
+  const std::string directory = temporary.path();
   KeptLogs kept;
 };
 

@@ -13,6 +13,7 @@
 #include "contracts/recorder_files.h"
 #include "node/process_table.h"
 #include "shm/recorder_events.h"
+#include "testing/temporary_directory.h"
 
 namespace manta::node {
 namespace {
@@ -21,11 +22,7 @@ namespace fs = std::filesystem;
 
 class NodeRecorderTest : public testing::Test {
  protected:
-  NodeRecorderTest() : log("daemon", std::make_shared<spdlog::sinks::ostream_sink_st>(said)) {
-    char name[] = "/tmp/manta-node-recorder-XXXXXX";
-    session = mkdtemp(name);
-  }
-  ~NodeRecorderTest() override { fs::remove_all(session); }
+  NodeRecorderTest() : log("daemon", std::make_shared<spdlog::sinks::ostream_sink_st>(said)) {}
 
   static Process Worker(uint32_t serial) {
     Process worker;
@@ -45,7 +42,8 @@ class NodeRecorderTest : public testing::Test {
 
   std::ostringstream said;
   spdlog::logger log;
-  std::string session;
+  const test::TemporaryDirectory temporary;
+  const std::string session = temporary.path();
   const ProcessId daemon = MakeProcessId(1, 1);
 };
 

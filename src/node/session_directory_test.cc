@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "contracts/session_files.h"
+#include "testing/temporary_directory.h"
 
 namespace manta::node {
 namespace {
@@ -20,18 +21,13 @@ namespace fs = std::filesystem;
 
 class SessionDirectoryTest : public testing::Test {
  protected:
-  SessionDirectoryTest() {
-    char name[] = "/tmp/manta-session-test-XXXXXX";
-    root = mkdtemp(name);
-  }
-  ~SessionDirectoryTest() override { fs::remove_all(root); }
-
   mode_t ModeOf(const std::string& path) {
     struct stat status{};
     stat(path.c_str(), &status);
     return status.st_mode & 0777;
   }
-  std::string root;
+  const test::TemporaryDirectory temporary;
+  const std::string root = temporary.path();
 };
 
 TEST_F(SessionDirectoryTest, IsClosedToOthers) {

@@ -3,14 +3,12 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <functional>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "tests/support/cluster_test.h"
 #include "tests/support/driver_process.h"
+#include "tests/support/standing_cluster_test.h"
 
 namespace manta_test {
 namespace {
@@ -38,29 +36,12 @@ class Account {
   std::vector<int> history_;
 };
 
-class DetachedActors : public ClusterTest {
+class DetachedActors : public StandingClusterTest {
  protected:
   void SetUp() override {
-    ClusterTest::SetUp();
-    cluster_.emplace();
-    config_.address = cluster_->address();
+    StandingClusterTest::SetUp();
     config_.ray_namespace = "bank";
     config_.log_to_driver = false;
-  }
-  void TearDown() override {
-    cluster_.reset();
-    ClusterTest::TearDown();
-  }
-
-  // Runs `body` in a driver that connects, and leaves before this returns.
-  void RunDriver(const std::function<void()>& body) {
-    const manta::Config config = config_;
-    DriverProcess driver([&](const DriverProcess::Say&) {
-      manta::Init(config);
-      body();
-      manta::Shutdown();
-    });
-    ASSERT_TRUE(driver.Succeeds(20s));
   }
 
   // Ends the actor's process as a crash does, and waits until it is gone.
@@ -73,9 +54,6 @@ class DetachedActors : public ClusterTest {
   void ExpectOnlyTheDaemon() {
     EXPECT_TRUE(Eventually(10s, [&] { return Processes().size() == 1; })) << Describe(Processes());
   }
-
-  std::optional<StartedCluster> cluster_;
-  manta::Config config_;
 };
 
 class Slow {

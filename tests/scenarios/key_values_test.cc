@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "tests/support/cluster_test.h"
 #include "tests/support/driver_process.h"
 #include "tests/support/key_values.h"
+#include "tests/support/standing_cluster_test.h"
 
 namespace manta_test {
 namespace {
@@ -146,32 +146,12 @@ TEST_F(KeyValues, FailWhenTheDaemonIsGone) {
   EXPECT_EQ(ErrorOf([] { KvGet("a"); }).kind, MANTA_ERROR_NODE_DIED);
 }
 
-class KeyValuesOfJobs : public ClusterTest {
+class KeyValuesOfJobs : public StandingClusterTest {
  protected:
-  void SetUp() override {
-    ClusterTest::SetUp();
-    cluster_.emplace();
-    config_.address = cluster_->address();
-  }
   void TearDown() override {
     manta::Shutdown();
-    cluster_.reset();
-    ClusterTest::TearDown();
+    StandingClusterTest::TearDown();
   }
-
-  // Runs `body` in a driver that connects, and leaves before this returns.
-  void RunDriver(const std::function<void()>& body) {
-    const manta::Config config = config_;
-    DriverProcess driver([&](const DriverProcess::Say&) {
-      manta::Init(config);
-      body();
-      manta::Shutdown();
-    });
-    ASSERT_TRUE(driver.Succeeds(20s));
-  }
-
-  std::optional<StartedCluster> cluster_;
-  manta::Config config_;
 };
 
 TEST_F(KeyValuesOfJobs, GoWithTheJobWhileTheClusterStays) {
