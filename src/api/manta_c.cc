@@ -194,7 +194,8 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
   }
   // It goes into the first frame, which the daemon reads before it knows who speaks.
   constexpr size_t kMostEnvironment = manta::contracts::kMaxFirstFrameBytes / 8 * 7;
-  if (const size_t bytes = EnvironmentBytes(DriverHello(config)); bytes > kMostEnvironment) {
+  const manta::wire::HelloT ours = DriverHello(config);
+  if (const size_t bytes = EnvironmentBytes(ours); bytes > kMostEnvironment) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the environment of this program has " + std::to_string(bytes >> 10) + " KiB, and its workers would start with it: " +
                          std::to_string(kMostEnvironment >> 10) +
@@ -203,7 +204,7 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
   for (;;) {
     Result<manta::worker::Attachment> attachment = manta::worker::AttachToCluster(address);
     if (!attachment) return attachment.error();
-    manta::wire::HelloT hello = DriverHello(config);
+    manta::wire::HelloT hello = ours;
     hello.secret = attachment->secret;
     Result<std::unique_ptr<Runtime>> runtime = Connect(attachment->socket, std::move(hello));
     if (runtime) return Joined{std::move(runtime).value(), 0};
