@@ -89,6 +89,7 @@ Result<int64_t> ReadSome(int socket, uint8_t* bytes, size_t capacity, std::vecto
     if (received < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return int64_t{-1};
+      if (errno == ECONNRESET) return int64_t{0};  // the peer went with something of ours unread: an end like any other
       return ErrnoError("reading from the control socket", errno);
     }
     for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;

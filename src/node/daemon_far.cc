@@ -45,6 +45,7 @@ void Daemon::MakeFarParts() {
   if (!page) return Stop("too many processes on this node to be part of a cluster");
   far_page_ = *page;
   copies_ = std::make_unique<ObjectCopies>(*objects_, self);
+  objects_->set_make_room([this](uint64_t bytes) { return copies_->FreeIdle(bytes); });
   far_channels_ = std::make_unique<FarChannels>(loop_, *control_, *copies_, far_page_,
                                                 options_.cores > 1);
 }
@@ -313,10 +314,10 @@ void Daemon::OnFarBatch(ProcessId receiver, const wire::Relayed& message) {
     changed = true;
     std::copy(value.bytes.begin(), value.bytes.end(), reinterpret_cast<uint8_t*>(&handle));
     ++waiting->awaited;
-    copies_->Copy(handle, [waiting, i, done](const Result<shm::SharedHandle>& local) {
+    copies_->Lend(handle, [waiting, i, done](const Result<ObjectCopies::Local>& local) {
       wire::PeerValueT& value = *waiting->batch.values[i];
       if (local) {
-        const auto bytes = trunk::BytesOf(local.value());
+        const auto bytes = trunk::BytesOf(local.value().handle);
         value.bytes.assign(bytes.begin(), bytes.end());
       } else {
         const std::string error = model::EncodeError(local.error());

@@ -112,10 +112,12 @@ class FarChannels {
     std::function<void()> deliver;
     std::unique_ptr<Timer> limit;
   };
+  using Uses = std::vector<std::shared_ptr<const void>>;  // of copies of a task's arguments, until it has ended here
   struct Arriving {
     trunk::TaskFrame frame;
     std::vector<uint8_t> payload;
     shm::SharedHandle place{};  // of a payload that is an object; size 0: none
+    Uses uses;
     uint32_t awaited = 0;
     std::optional<Error> failed;
   };
@@ -124,6 +126,7 @@ class FarChannels {
     uint32_t generation;
     uint32_t results;
     shm::SharedHandle payload{};  // to be freed; size 0: none
+    Uses uses;
   };
   struct AtWorker {
     trunk::ChannelName name;
@@ -167,7 +170,8 @@ class FarChannels {
   bool OnCompletion(std::span<const uint8_t> body);
   bool OnTakeBack(std::span<const uint8_t> body);
   void PushArriving(AtWorker& channel);
-  bool Push(AtWorker& channel, const Arriving& task);
+  // True: it has gone into the ring, and what it used with it.
+  bool Push(AtWorker& channel, Arriving& task);
   void SendApart(AtOwner& channel, trunk::TaskFrame frame, const shm::TaskBody& slot);
   void PlacePayloadApart(const trunk::ChannelName& name, const std::shared_ptr<Arriving>& task);
   // Of a task that waits here no more; nothing to do if it was in the ring.
@@ -208,15 +212,16 @@ void FarChannels::AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, 
   shm::SharedHandle origin;
   std::memcpy(&origin, item->payload.data() + offset, sizeof origin);
   auto answer = [this, weak = std::weak_ptr<Item>(item), offset, is_result = static_cast<bool>(move_to),
-                 done = std::move(done)](const Result<shm::SharedHandle>& local) {
+                 done = std::move(done)](const Result<ObjectCopies::Local>& local) {
     const std::shared_ptr<Item> waiting = weak.lock();
     if (waiting == nullptr) {  // its channel has ended
-      if (is_result && local) copies_.Free(local.value());
+      if (is_result && local) copies_.Free(local.value().handle);
       return;
     }
     if (local) {
-      std::memcpy(waiting->payload.data() + offset, &local.value(), sizeof(shm::SharedHandle));
-      if constexpr (requires { waiting->copies; }) waiting->copies.push_back(local.value());
+      std::memcpy(waiting->payload.data() + offset, &local.value().handle, sizeof(shm::SharedHandle));
+      if constexpr (requires { waiting->copies; }) waiting->copies.push_back(local.value().handle);
+      if constexpr (requires { waiting->uses; }) waiting->uses.push_back(local.value().use);
     } else if (!waiting->failed) {
       waiting->failed = local.error();
     }

@@ -141,7 +141,7 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
                    [this, weak = std::weak_ptr<Held>(held), name = channel.name](const auto& local) {
                      const std::shared_ptr<Held> waiting = weak.lock();
                      if (waiting == nullptr) {
-                       if (local) copies_.Free(local.value());
+                       if (local) copies_.Free(local.value().handle);
                        return;
                      }
                      --waiting->awaited;
@@ -149,7 +149,7 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
                      waiting->body.flags &= static_cast<uint8_t>(~shm::kResultsInRing);
                      if (local) {
                        waiting->body.flags |= shm::kResultsShared;
-                       std::memcpy(waiting->body.inline_result, &local.value(),
+                       std::memcpy(waiting->body.inline_result, &local.value().handle,
                                    sizeof(shm::SharedHandle));
                      } else {
                        waiting->failed = local.error();

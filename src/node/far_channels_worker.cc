@@ -41,7 +41,7 @@ bool FarChannels::OnTask(std::span<const uint8_t> body) {
 
 void FarChannels::PushArriving(AtWorker& channel) {
   while (!channel.arriving.empty() && channel.arriving.front()->awaited == 0) {
-    const Arriving& task = *channel.arriving.front();
+    Arriving& task = *channel.arriving.front();
     if (task.failed) {
       shm::CompletionBody body{};
       body.record = task.frame.body.record;
@@ -66,12 +66,12 @@ void FarChannels::PlacePayloadApart(const trunk::ChannelName& name, const std::s
   copies_.Make(name.owner, std::exchange(task->payload, {}), [this, weak = std::weak_ptr<Arriving>(task), name](const auto& place) {
     const std::shared_ptr<Arriving> waiting = weak.lock();
     if (waiting == nullptr) {
-      if (place) copies_.Free(place.value());
+      if (place) copies_.Free(place.value().handle);
       return;
     }
     waiting->awaited = 0;
     if (place) {
-      waiting->place = place.value();
+      waiting->place = place.value().handle;
     } else {
       waiting->failed = place.error();
     }
@@ -84,7 +84,7 @@ void FarChannels::FreePayload(const shm::SharedHandle& payload) {
   if (payload.size > 0) copies_.Free(payload);
 }
 
-bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
+bool FarChannels::Push(AtWorker& channel, Arriving& task) {
   shm::TaskBody* body = channel.slots.Reserve();
   if (body == nullptr) return false;
   const auto bytes = static_cast<uint32_t>(task.payload.size());
@@ -105,7 +105,7 @@ bool FarChannels::Push(AtWorker& channel, const Arriving& task) {
   }
   if ((position & (channel.slots.size() - 1)) == 0) channel.ReclaimPayload();
   channel.in_ring[task.frame.body.record] = {position, task.frame.body.generation,
-                                             task.frame.body.results, task.place};
+                                             task.frame.body.results, task.place, std::move(task.uses)};
   channel.slots.Publish();
   shm::Ring(channel.worker_page->doorbell);
   return true;

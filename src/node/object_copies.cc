@@ -16,12 +16,22 @@ constexpr uint64_t kMostInOneFrame = 32u << 20;
 
 void ObjectCopies::Copy(const shm::SharedHandle& origin, Answer answer) {
   const Name name{origin.slot, origin.generation};
-  if (const auto known = copies_.find(name); known != copies_.end()) return answer(known->second);
+  if (const auto known = copies_.find(name); known != copies_.end()) {
+    known->second.asked_at = EventLoop::Now();
+    return answer(Local{*known->second.local, known->second.local});
+  }
   if (const auto under_way = copying_.find(name); under_way != copying_.end()) {
     pulling_.at(under_way->second).answers.push_back(std::move(answer));
     return;
   }
   copying_[name] = Start(origin, self_, false, std::move(answer));
+}
+
+void ObjectCopies::Lend(const shm::SharedHandle& origin, Answer answer) {
+  Copy(origin, [this, name = Name{origin.slot, origin.generation}, answer = std::move(answer)](const Result<Local>& local) {
+    if (local) copies_.at(name).lent_until = EventLoop::Now() + kLoan;
+    answer(local);
+  });
 }
 
 void ObjectCopies::Move(const shm::SharedHandle& origin, ProcessId owner, Answer answer) {
@@ -82,22 +92,26 @@ void ObjectCopies::Finish(uint64_t request, const Result<shm::SharedHandle>& out
   const Name origin{pulling.origin.slot, pulling.origin.generation};
   if (!pulling.move) copying_.erase(origin);
   if (pulling.local.generation != 0) objects_.Seal(pulling.local);
-  if (outcome) {
-    if (!pulling.move) copies_[origin] = pulling.local;
-  } else if (pulling.local.generation != 0) {
-    objects_.Free(self_, pulling.local.slot, pulling.local.generation);
+  Result<Local> local = Local{pulling.local, nullptr};
+  if (!outcome) {
+    local = outcome.error();
+    if (pulling.local.generation != 0) objects_.Free(self_, pulling.local.slot, pulling.local.generation);
+  } else if (!pulling.move) {
+    const auto copy = std::make_shared<const shm::SharedHandle>(pulling.local);
+    copies_[origin] = {copy, EventLoop::Now(), 0};
+    local.value().use = copy;
   }
   // Moved, or of no more use to anybody.
   if (pulling.move && link_ != nullptr) {
     link_->Send(trunk::FrameKind::kFreeOrigin, trunk::BytesOf(origin));
   }
-  for (const Answer& answer : pulling.answers) answer(outcome);
+  for (const Answer& answer : pulling.answers) answer(local);
 }
 
 void ObjectCopies::DropCopy(const Name& origin) {
   const auto copy = copies_.find(origin);
   if (copy == copies_.end()) return;
-  const shm::SharedHandle local = copy->second;
+  const shm::SharedHandle local = *copy->second.local;
   copies_.erase(copy);
   objects_.Free(self_, local.slot, local.generation);
   OriginFreed(local.slot, local.generation);  // it may have been passed back
@@ -111,8 +125,29 @@ void ObjectCopies::Make(ProcessId owner, std::vector<uint8_t> bytes, Answer answ
                            (void)objects_.Write(local.value(), 0, bytes);
                            objects_.Seal(local.value());
                          }
-                         answer(local);
+                         answer(local ? Result<Local>(Local{local.value(), nullptr}) : local.error());
                        });
+}
+
+bool ObjectCopies::FreeIdle(uint64_t bytes) {
+  if (copies_.empty()) return false;
+  const std::vector<uint64_t> pins = objects_.AllPins();
+  const Nanoseconds now = EventLoop::Now();
+  std::vector<std::pair<Nanoseconds, Name>> idle;
+  for (const auto& [origin, copy] : copies_) {
+    const shm::SharedHandle& local = *copy.local;
+    if (copy.local.use_count() > 1 || copy.lent_until > now) continue;
+    if (std::binary_search(pins.begin(), pins.end(), shm::PinWord(local.slot, local.generation))) continue;
+    idle.emplace_back(copy.asked_at, origin);
+  }
+  std::sort(idle.begin(), idle.end());
+  uint64_t freed = 0;
+  for (const auto& [asked_at, origin] : idle) {
+    if (freed >= bytes) break;
+    freed += copies_.at(origin).local->size;
+    DropCopy(origin);
+  }
+  return freed > 0;
 }
 
 // ---- Giving -------------------------------------------------------------------------------------------

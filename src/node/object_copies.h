@@ -1,7 +1,8 @@
 // Large objects across a trunk. A handle is good on its node only: what arrives with handles of the other node gets local copies of
 // the objects, in chunks of which few are under way at a time, so that tasks do not wait behind them.
 //
-//  - Copy: for arguments and fetched values. One per origin, kept until the origin is freed (its node says so) or its node dies.
+//  - Copy: for arguments and fetched values. One per origin, kept until the origin is freed (its node says so), its node dies, or it is
+//    idle and its room is wanted.
 //  - Move: for results, which were made there for an owner here. The origin is freed when the copy is complete.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -24,7 +26,13 @@ namespace manta::node {
 
 class ObjectCopies {
  public:
-  using Answer = std::function<void(const Result<shm::SharedHandle>&)>;
+  struct Local {
+    shm::SharedHandle handle{};
+    // As long as it is held, a copy is not idle. Empty for what was moved or made: its owner frees that.
+    std::shared_ptr<const void> use;
+  };
+  using Answer = std::function<void(const Result<Local>&)>;
+  static constexpr Nanoseconds kLoan = 100 * kMillisecond;
 
   // `self`: the daemon's own process id, which writes the copies. All arguments outlive this object.
   ObjectCopies(ObjectSpace& objects, ProcessId self) : objects_(objects), self_(self) {}
@@ -34,7 +42,13 @@ class ObjectCopies {
   void Disconnect(const Error& error);
 
   void Copy(const shm::SharedHandle& origin, Answer answer);
+  // The same for a process that is only told the handle: it pins the copy within kLoan as a rule. One that comes later may find it gone,
+  // and asks again.
+  void Lend(const shm::SharedHandle& origin, Answer answer);
   void Move(const shm::SharedHandle& origin, ProcessId owner, Answer answer);
+  // Frees copies that nobody uses, those first that were asked for the longest ago, until they come to `bytes`. False: there are none.
+  // Costs a look at all pins, if there are copies.
+  bool FreeIdle(uint64_t bytes);
   // A new object of this node with these bytes.
   void Make(ProcessId owner, std::vector<uint8_t> bytes, Answer answer);
   // The bytes of an object of this node that holds `what` of a task; at most kMostInOneFrame of them.
@@ -70,6 +84,12 @@ class ObjectCopies {
     uint64_t sent = 0;
   };
 
+  struct Kept {
+    std::shared_ptr<const shm::SharedHandle> local;  // held by its users, too
+    Nanoseconds asked_at = 0;
+    Nanoseconds lent_until = 0;
+  };
+
   uint64_t Start(const shm::SharedHandle& origin, ProcessId owner, bool move, Answer answer);
   void Finish(uint64_t request, const Result<shm::SharedHandle>& outcome);
   bool OnPull(std::span<const uint8_t> body);
@@ -83,7 +103,7 @@ class ObjectCopies {
   uint64_t last_request_ = 0;
   std::unordered_map<uint64_t, Pulling> pulling_;
   std::map<Name, uint64_t> copying_;             // origin, request
-  std::map<Name, shm::SharedHandle> copies_;     // origin, local
+  std::map<Name, Kept> copies_;                  // by origin
   std::deque<Serving> serving_;
   std::set<Name> exposed_;                       // objects of this node that the other one may have copies of
   std::set<Name> moving_;

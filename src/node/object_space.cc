@@ -78,11 +78,12 @@ void ObjectSpace::Request(Waiting waiting) {
     Reclaim();
     if (TryAllocate(waiting)) return;
   }
+  if (MakeRoomFor(waiting)) return;
   if (wait_ <= 0 || waiting_.size() >= kMaxWaiting) {
     return Refuse(waiting, MANTA_ERROR_OBJECT_STORE_FULL, WhyFull(size));
   }
   waiting_.push_back(std::move(waiting));
-  if (reclaim_.armed()) reclaim_.ExpireAfter(kFirstRetry);
+  if (reclaim_.armed() || make_room_) reclaim_.ExpireAfter(kFirstRetry);
   if (!expiry_.armed()) expiry_.ExpireAt(waiting_.front().deadline);
 }
 
@@ -105,6 +106,16 @@ bool ObjectSpace::TryAllocate(const Waiting& request) {
   allocated.size = grant->size;
   processes_.Send(request.lessee, std::move(allocated));
   return true;
+}
+
+// Pieces that are freed need not lie side by side: it goes on until the request fits, or nothing is left to free.
+bool ObjectSpace::MakeRoomFor(const Waiting& request) {
+  while (make_room_ && make_room_(request.size)) {
+    table_->MarkDoomed();
+    shm::RealAtomics::Fence();
+    if (table_->Reclaim(control_.AllPins()) && TryAllocate(request)) return true;
+  }
+  return false;
 }
 
 void ObjectSpace::Refuse(const Waiting& request, manta_error_kind kind,
@@ -206,7 +217,10 @@ void ObjectSpace::Reclaim() {
   const bool freed = table_->Reclaim(control_.AllPins());
   MANTA_KILL_POINT("daemon.space_reclaimed");
   if (freed) ServeWaiting();
-  if (!table_->HasDying()) {
+  const bool waited = make_room_ && !waiting_.empty();
+  while (!waiting_.empty() && MakeRoomFor(waiting_.front())) waiting_.pop_front();
+  if (waited) ServeWaiting();  // what was freed and does not do for the first
+  if (!table_->HasDying() && (!make_room_ || waiting_.empty())) {
     reclaim_.Cancel();
     return;
   }

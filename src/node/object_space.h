@@ -9,6 +9,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -35,6 +37,10 @@ class ObjectSpace {
                                                      ControlArena& control, uint64_t bytes,
                                                      Nanoseconds wait);
 
+  // Frees what is only kept in case that it is asked for again, at least so many bytes of it if there are; false: there is none. Called
+  // when there is no room, and every few milliseconds while somebody waits for it.
+  void set_make_room(std::function<bool(uint64_t bytes)> make_room) { make_room_ = std::move(make_room); }
+
   void Allocate(const Process& lessee, ProcessId owner, uint64_t request, uint64_t size);
   // The same for the daemon itself, which writes with Write and then seals. The answer comes in a later turn.
   using Answer = std::function<void(const Result<shm::SharedHandle>&)>;
@@ -55,6 +61,8 @@ class ObjectSpace {
   const MemoryFile& file() const { return file_; }
   uint32_t slots() const { return slots_; }
   const ObjectTable& table() const { return *table_; }
+  // Of all processes of this node, sorted (shm::PinWord).
+  std::vector<uint64_t> AllPins() const { return control_.AllPins(); }
   size_t waiting() const { return waiting_.size(); }
 
  private:
@@ -72,6 +80,7 @@ class ObjectSpace {
 
   void Request(Waiting request);
   bool TryAllocate(const Waiting& request);
+  bool MakeRoomFor(const Waiting& request);
   void Refuse(const Waiting& request, manta_error_kind kind, const std::string& message);
   std::string WhyFull(uint64_t size) const;
   void ReclaimSoon();
@@ -87,6 +96,7 @@ class ObjectSpace {
   MemoryFile file_;
   uint32_t slots_ = 0;
   std::unique_ptr<ObjectTable> table_;
+  std::function<bool(uint64_t)> make_room_;
   std::deque<Waiting> waiting_;  // by deadline, which is by arrival
   Timer reclaim_;
   Nanoseconds reclaim_delay_ = 0;

@@ -483,7 +483,10 @@ void WorkerPool::OnWorkerLost(ProcessId id, const std::string& reason) {
   const auto found = workers_.find(id);
   if (found == workers_.end() || found->second.socket_closed) return;
   found->second.socket_closed = true;
-  found->second.lost_reason = reason;
+  // The daemon broke it off: the worker ends itself then, and its exit status says nothing.
+  if (reason != Connection::kClosed && found->second.stop_reason.empty()) {
+    found->second.stop_reason = "its connection failed: " + reason;
+  }
   // After a goodbye it may take its time: destructors of static objects run now.
   if (found->second.said_goodbye && !found->second.exit_status) {
     found->second.timer->ExpireAfter(kGracefulStop);
@@ -526,10 +529,8 @@ void WorkerPool::CheckDeath(ProcessId id) {
   if (worker.stop_reason.empty()) {
     if (!worker.ready) {
       worker.stop_reason = "it did not say Hello in time";
-    } else if (worker.lost_reason == Connection::kClosed) {
-      worker.stop_reason = "it closed its connection";
     } else {
-      worker.stop_reason = "its connection failed: " + worker.lost_reason;
+      worker.stop_reason = "it closed its connection";
     }
   }
   Kill(worker);

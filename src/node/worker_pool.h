@@ -131,7 +131,6 @@ class WorkerPool {
     bool said_goodbye = false;
     std::optional<int> exit_status;
     std::string stop_reason;
-    std::string lost_reason;  // why its socket is closed
     WorkerLog log;
     std::unique_ptr<Timer> timer;
   };

@@ -251,21 +251,23 @@ void Owner::PinOwned() {
   });
 }
 
-void Owner::SetPinned(ObjectRecord* object, const shm::SharedHandle& handle) {
+bool Owner::SetPinned(ObjectRecord* object, const shm::SharedHandle& handle) {
   uint32_t entry;
   if (!TakePin(&entry)) {
-    return SetError(object, MakeError(MANTA_ERROR_OBJECT_STORE_FULL,
-                                      "this process holds " + std::to_string(shm::kPinsPerProcess) +
-                                          " large objects of other processes already: let some of them go first"));
+    SetError(object, MakeError(MANTA_ERROR_OBJECT_STORE_FULL,
+                               "this process holds " + std::to_string(shm::kPinsPerProcess) +
+                                   " large objects of other processes already: let some of them go first"));
+    return true;
   }
   if (!memory_->my_page().pins.Pin(entry, handle.slot, handle.generation, memory_->Slot(handle.slot))) {
     free_pins_.push_back(entry);
-    return SetError(object, MakeError(MANTA_ERROR_OBJECT_LOST, "the object's memory is gone"));
+    return false;
   }
   MANTA_KILL_POINT("object.pinned");
   object->pinned = true;
   object->size = entry;
   SetShared(object, handle, false);
+  return true;
 }
 
 std::vector<shm::SharedHandle> Owner::TakeFreed() {

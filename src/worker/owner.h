@@ -139,8 +139,8 @@ class Owner {
   void AbandonAfterFork() { abandoned_ = true; }
 
   // [lock] Gives a pending object its value, which another owner holds in shared memory, and keeps that readable; or the error
-  // that says why not.
-  void SetPinned(ObjectRecord* object, const shm::SharedHandle& handle);
+  // that says that it cannot. False: the memory is gone, and the object pending still.
+  bool SetPinned(ObjectRecord* object, const shm::SharedHandle& handle);
 
   // [lock] Before this process leaves the cluster: the memory of its own shared objects that the program still refers to, or writes, is
   // not given to others while it does. Of as many as there is room for in the pin table.

@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "model/error_codec.h"
@@ -11,6 +12,9 @@ namespace {
 
 // A batch travels in one frame, whose size the daemon limits (contracts::kMaxFrameBytes): far below that, it is sent.
 constexpr size_t kBatchBytes = 1 << 20;
+
+// Of a PeerValue, as both sides count it.
+size_t SizeOfValue(size_t bytes, size_t inners) { return bytes + inners * sizeof(wire::PeerObject) + 64; }
 
 wire::PeerObject ToWire(const ObjectId& id) { return {id.owner.value, id.index, id.generation}; }
 ObjectId FromWire(const wire::PeerObject& id) { return {{id.owner()}, id.index(), id.generation()}; }
@@ -155,14 +159,27 @@ void References::Fetch(ObjectRecord* object) {
   BatchFor(id.owner).fetch.push_back(ToWire(id));
 }
 
+void References::FetchAgain(ObjectRecord* object) {
+  object->fetching = false;
+  Fetch(object);
+}
+
 void References::AnswerFetch(ProcessId to, ObjectRecord* object) {
+  const ValueState state = object->state.load(std::memory_order_relaxed);
+  if (state == ValueState::kPending) {
+    if (fetchers_[object].empty()) owner_->AddDependent(object, nullptr, 0);
+    fetchers_[object].push_back(to);
+    return;
+  }
+  if (!windows_.Admits(to)) return windows_.Wait(to, IdOf(*object));
+  SendValue(to, object);
+}
+
+void References::SendValue(ProcessId to, ObjectRecord* object) {
   auto value = std::make_unique<wire::PeerValueT>();
   value->object = std::make_unique<wire::PeerObject>(ToWire(IdOf(*object)));
   switch (object->state.load(std::memory_order_relaxed)) {
-    case ValueState::kPending:
-      if (fetchers_[object].empty()) owner_->AddDependent(object, nullptr, 0);
-      fetchers_[object].push_back(to);
-      return;
+    case ValueState::kPending: return;
     case ValueState::kError: {
       const std::string error = model::EncodeError(*object->error);
       value->kind = static_cast<uint32_t>(shm::ValueKind::kError);
@@ -192,8 +209,22 @@ void References::AnswerFetch(ProcessId to, ObjectRecord* object) {
     }
     table_.Put(IdOf(*object), inners);
   }
-  const size_t bytes = value->bytes.size() + value->inners.size() * sizeof(wire::PeerObject) + 64;
+  SendValue(to, std::move(value));
+}
+
+void References::SendValue(ProcessId to, std::unique_ptr<wire::PeerValueT> value) {
+  const size_t bytes = SizeOfValue(value->bytes.size(), value->inners.size());
+  windows_.Sent(to, bytes);
   BatchFor(to, bytes).values.push_back(std::move(value));
+}
+
+void References::SendFreed(ProcessId to, const ObjectId& id) {
+  auto value = std::make_unique<wire::PeerValueT>();
+  value->object = std::make_unique<wire::PeerObject>(ToWire(id));
+  value->kind = static_cast<uint32_t>(shm::ValueKind::kError);
+  const std::string error = model::EncodeError(MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
+  value->bytes.assign(error.begin(), error.end());
+  SendValue(to, std::move(value));
 }
 
 void References::FetchersReady(ObjectRecord* object) {
@@ -222,7 +253,10 @@ void References::GiveValue(ObjectRecord* object, DeferredValue value) {
             owner_->SetShared(object, handle, true);
             return;
           }
-          owner_->SetPinned(object, handle);
+          if (owner_->SetPinned(object, handle)) return;
+          // A copy of the other node's object, whose room was wanted before we had pinned it. If the object itself is gone, its owner says so.
+          if (object->borrowed) return FetchAgain(object);
+          owner_->SetError(object, MakeError(MANTA_ERROR_OBJECT_LOST, "the object's memory is gone"));
           return;
         }
       }
@@ -357,20 +391,27 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
   ForEach(batch.transfer_confirmed(), [&](const wire::PeerTransfer& message) {
     table_.Handle(from, model::TransferConfirmed{FromWire(message.object()), message.transfer()});
   });
-  ForEach(batch.values(), [&](const wire::PeerValue& value) { OnValue(value); });
+  size_t taken = 0;
+  ForEach(batch.values(), [&](const wire::PeerValue& value) {
+    OnValue(value);
+    taken += SizeOfValue(value.bytes() == nullptr ? 0 : value.bytes()->size(), value.inners() == nullptr ? 0 : value.inners()->size());
+  });
+  if (const size_t tell = windows_.Received(from, taken)) BatchFor(from).taken += tell;
   ForEach(batch.fetch(), [&](const wire::PeerObject& id) {
     if (ObjectRecord* object = FindOwn(FromWire(id))) {
       AnswerFetch(from, object);
-      return;
+    } else {
+      SendFreed(from, FromWire(id));
     }
-    auto value = std::make_unique<wire::PeerValueT>();
-    value->object = std::make_unique<wire::PeerObject>(id);
-    value->kind = static_cast<uint32_t>(shm::ValueKind::kError);
-    const std::string error = model::EncodeError(
-        MakeError(MANTA_ERROR_OBJECT_LOST, "the object was freed by its owner"));
-    value->bytes.assign(error.begin(), error.end());
-    BatchFor(from, error.size() + 64).values.push_back(std::move(value));
   });
+  windows_.Taken(from, batch.taken());
+  while (const std::optional<ObjectId> next = windows_.Next(from)) {
+    if (ObjectRecord* object = FindOwn(*next)) {
+      SendValue(from, object);
+    } else {
+      SendFreed(from, *next);
+    }
+  }
   ForEach(batch.cancel(), [&](const wire::PeerCancel& message) {
     ObjectRecord* object = FindOwn(FromWire(message.object()));
     if (object != nullptr) canceller_->Cancel(object, message.force(), message.recursive());
@@ -402,6 +443,7 @@ void References::OnProcessGone(ProcessId process, const std::string& account) {
   table_.ProcessDied(process);
   Apply();
   outgoing_.erase(process);
+  windows_.ProcessGone(process);
 }
 
 void References::FailAll(const Error& error) {

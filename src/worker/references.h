@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include "shm/channel.h"
 #include "worker/owner.h"
 #include "worker/records.h"
+#include "worker/value_windows.h"
 
 namespace manta::worker {
 
@@ -129,7 +131,12 @@ class References final : public BorderListener {
   void Act(const model::ValueVisible& action);
   void Act(const model::ValueLost& action);
   void Act(const model::ReferenceFailed& action);
+  void FetchAgain(ObjectRecord* object);
+  // Now, when there is a value, or when the window to that process lets it pass.
   void AnswerFetch(ProcessId to, ObjectRecord* object);
+  void SendValue(ProcessId to, ObjectRecord* object);
+  void SendValue(ProcessId to, std::unique_ptr<wire::PeerValueT> value);
+  void SendFreed(ProcessId to, const ObjectId& id);
   void OnValue(const wire::PeerValue& value);
   ObjectRecord* FindOwn(const ObjectId& id);
   void SendOutgoing();
@@ -152,6 +159,7 @@ class References final : public BorderListener {
     size_t bytes = 0;
   };
   std::unordered_map<ProcessId, Outgoing> outgoing_;
+  ValueWindows windows_;
   std::vector<ObjectRecord*> to_release_;
   CancelListener* canceller_ = nullptr;
   std::function<void(const ObjectId&)> life_listener_;

@@ -407,6 +407,41 @@ TEST_F(TwoNodesTest, AskEachOtherForManyValuesAtOnce) {
   for (const auto& count : counts) EXPECT_EQ(*count.Get(), kTexts);
 }
 
+// Takes so many arrays of its node's store.
+class Holder {
+ public:
+  int Hold(int count) {
+    for (int i = 0; i < count; ++i) arrays_.push_back(manta::Put(std::vector<int>(kMany, i)));
+    return count;
+  }
+
+ private:
+  std::vector<manta::ObjectRef<std::vector<int>>> arrays_;
+};
+
+int64_t SumOf(const manta::ObjectRef<std::vector<int>>& numbers) { return Sum(*numbers.Get()); }
+int64_t SumAfter(const std::vector<int>& numbers, int milliseconds) {
+  WhereAfter(milliseconds);
+  return Sum(numbers);
+}
+
+// The other node's store has room for 7 of 14: copies that nobody uses any more make room for others.
+TEST_F(TwoNodesTest, ReadMoreThanTheOtherStoreHolds) {
+  auto holder = manta::Actor<Holder>().SetResource("far", 0.1).Remote();
+  holder.Task(&Holder::Hold).Remote(8).Get();
+  std::vector<manta::ObjectRef<std::vector<int>>> numbers;
+  for (int i = 1; i <= 14; ++i) numbers.push_back(manta::Put(std::vector<int>(kMany, i)));
+  for (int round = 0; round < 2; ++round) {
+    const auto slow = manta::Task(SumAfter).SetResource("far", 0.1).Remote(numbers[round], 300);
+    std::vector<manta::ObjectRef<int64_t>> sums, fetched;
+    for (const auto& array : numbers) sums.push_back(manta::Task(Sum).SetResource("far", 0.1).Remote(array));
+    for (int i = 0; i < 14; ++i) EXPECT_EQ(*sums[i].Get(), int64_t{kMany} * (i + 1));
+    for (const auto& array : numbers) fetched.push_back(manta::Task(SumOf).SetResource("far", 0.1).Remote(array));
+    for (int i = 0; i < 14; ++i) EXPECT_EQ(*fetched[i].Get(), int64_t{kMany} * (i + 1));
+    EXPECT_EQ(*slow.Get(), int64_t{kMany} * (round + 1));
+  }
+}
+
 TEST_F(TwoNodesTest, ShowWhatAWorkerPrintedLastBeforeADriverLeaves) {
   manta::Shutdown();
   const std::string output = root() + "/output";
