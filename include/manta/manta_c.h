@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 3
+#define MANTA_ABI_VERSION 4
 
 #ifdef __cplusplus
 extern "C" {
@@ -104,6 +104,7 @@ typedef struct manta_function_id {
 } manta_function_id;
 
 typedef struct manta_call manta_call;
+typedef struct manta_calls manta_calls;
 typedef void (*manta_invoker)(manta_call* call);
 
 /* Makes `invoker` callable from other processes. Called by static constructors, before main and before the
@@ -138,6 +139,20 @@ typedef struct manta_call_ops {
   void (*pass_on)(manta_call* call, const manta_failure* failure, const char* stack);
   /* As pass_on, with bytes that manta_error_payload gives back; more than 4 MiB are left out. */
   void (*fail_with)(manta_call* call, const manta_failure* failure, const char* stack, manta_bytes payload);
+
+  /* ---- For event loops (see manta_calls_run) */
+  /* In the creation call of an actor: its calls of concurrency group `group` (NULL: the default one) will wait for manta_calls_run
+   * instead of running on threads of the library; as many of them as the group has threads are under way at once. Valid as long as the
+   * process. NULL: no such group, or no creation call. */
+  manta_calls* (*serve)(manta_call* call, const char* group);
+  /* In a call that manta_calls_run has begun: it goes on after its invoker has returned, until `finish`. What it was called with ends
+   * with the invoker; `ops` and the space for results stay. `data` is for manta_calls_run's `cancelled`. Returns 0 for other calls. */
+  int (*defer)(manta_call* call, void* data);
+  /* The end of a deferred call, on any thread: nothing of it may be used afterwards. */
+  void (*finish)(manta_call* call);
+  /* From resume to suspend the calling thread runs the deferred call: what it submits or asks belongs to it. May nest, with others inside. */
+  void (*resume)(manta_call* call);
+  void (*suspend)(manta_call* call);
 } manta_call_ops;
 
 /* One execution. The runtime fills it; the invoker reads its inputs and writes `inline_size` or uses `ops`.
@@ -239,6 +254,29 @@ MANTA_API manta_error* manta_get(manta_runtime* runtime, manta_ref* const* refs,
  * the first `num_returns` ready ones in order, else 0. Errors: invalid arguments only, not a timeout. */
 MANTA_API manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t count,
                                   size_t num_returns, int64_t timeout, uint8_t* ready);
+
+/* ---- Event loops ---------------------------------------------------------------------------------------- */
+
+/* Tags of references whose values have come, for a loop that polls descriptors. */
+typedef struct manta_ready_queue manta_ready_queue;
+MANTA_API manta_error* manta_ready_queue_new(manta_runtime* runtime, manta_ready_queue** out);
+/* Readable while there are tags to take. */
+MANTA_API int manta_ready_queue_fd(const manta_ready_queue* queue);
+/* `tag` comes once the object has a value or has failed: also when the runtime is shut down. The caller holds `ref` until then, or
+ * until it frees the queue. Error: NOT_INITIALIZED, and no tag will come. */
+MANTA_API manta_error* manta_ready_queue_add(manta_ready_queue* queue, manta_ref* ref, uint64_t tag);
+/* Takes up to `capacity` tags; returns how many. */
+MANTA_API size_t manta_ready_queue_take(manta_ready_queue* queue, uint64_t* tags, size_t capacity);
+MANTA_API void manta_ready_queue_free(manta_ready_queue* queue); /* NULL is allowed */
+
+/* The calls of an actor that an event loop of the front-end runs (manta_call_ops.serve), one thread at a time for each `calls`.
+ * manta_calls_run begins at most `most` of those that wait, on the calling thread and in the order in which they came, and calls
+ * `cancelled` with the data of each deferred call that is to stop. Returns how many of both. */
+MANTA_API size_t manta_calls_run(manta_calls* calls, size_t most, void (*cancelled)(void* data));
+/* Before the loop sleeps: looks for calls, and for tags in `ready` (may be NULL), for some microseconds, at most `limit`. Returns 1 when
+ * there are some; else 0, and the descriptor gets readable when a call comes. */
+MANTA_API int manta_calls_await(manta_calls* calls, manta_ready_queue* ready, int64_t limit);
+MANTA_API int manta_calls_fd(const manta_calls* calls);
 
 /* ---- Tasks --------------------------------------------------------------------------------------------- */
 

@@ -28,6 +28,9 @@ def _make(target, options):
         return actor.ActorClass(target, options)
     if inspect.isfunction(target) or inspect.isbuiltin(target) or callable(target) and hasattr(target, "__name__"):
         _options.check("task", options)
+        if inspect.iscoroutinefunction(target):
+            raise ValueError(f"{target.__qualname__} is a coroutine: a task is a plain function, which may run one (asyncio.run); methods of "
+                             "actors may be coroutines.")
         if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
             raise NotImplementedError(f"Generators as tasks ('{target.__qualname__}') are not there yet in Manta.")
         return remote_function.RemoteFunction(target, options)

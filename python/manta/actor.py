@@ -10,6 +10,8 @@ from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
 _CONSTRUCTOR, _METHOD = 1, 2
+# Calls under way at once in an actor with coroutines, unless max_concurrency says otherwise.
+_MOST_COROUTINES = 1000
 _OF_METHODS = "__manta_method_options__"
 
 
@@ -68,7 +70,8 @@ class ActorClass(_options.WithOptions):
     def __init__(self, cls, options, exported=None):
         self._class = cls
         self._given = options
-        self._exported_class = exported or Exported(_runnable(cls))
+        self._is_async = _is_async(cls)
+        self._exported_class = exported or Exported(_runnable(cls, self.concurrency_groups))
         self._description = _Description.of(cls)
         self.__doc__ = cls.__doc__
         self.__name__ = cls.__name__
@@ -134,7 +137,7 @@ class ActorClass(_options.WithOptions):
 
     @property
     def max_concurrency(self):
-        return self._given.get("max_concurrency") or 1
+        return self._given.get("max_concurrency") or (_MOST_COROUTINES if self._is_async else 1)
 
     @property
     def concurrency_groups(self):
@@ -155,10 +158,8 @@ def _takes_nothing(cls):
     return 0, 0, check
 
 
-def _runnable(cls):
+def _runnable(cls, groups):
     """`cls` with what every actor has; a class of its own, so that the user's stays as it is."""
-    if any(inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member) for _, member in inspect.getmembers(cls)):
-        raise NotImplementedError(f"Actors with async methods ('{cls.__qualname__}') are not there yet in Manta.")
     members = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -167,7 +168,14 @@ def _runnable(cls):
         "__ray_terminate__": lambda self: exit_actor(),
         "__ray_call__": lambda self, function, *args, **kwargs: function(self, *args, **kwargs),
     }
+    if _is_async(cls):
+        members["__manta_event_loops__"] = (None, *groups)
     return type(cls.__name__, (cls,), members)
+
+
+def _is_async(cls):
+    """Whether calls of such an actor run on an event loop: all of them do if one of its methods is a coroutine."""
+    return any(inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member) for _, member in inspect.getmembers(cls))
 
 
 class _MethodOptions:

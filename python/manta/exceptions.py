@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import traceback
 
 __all__ = [
@@ -314,7 +315,7 @@ def _describe(exception):
     name = _native.context()["task_name"]
     if isinstance(exception, _ActorExit):
         return _ACTOR_DIED, "", "the actor exited: exit_actor() was called in " + name, "", b""
-    if isinstance(exception, KeyboardInterrupt):
+    if isinstance(exception, (KeyboardInterrupt, _coroutine_cancelled())):
         return _CANCELLED, "", f"the task {name} was cancelled while it ran", "", b""
     kind = type(exception)
     retriable = getattr(exception, "__manta_retriable__", False)
@@ -331,6 +332,12 @@ def _describe(exception):
         reason = f"{type_name}: {exception}\n{text}\n(The exception itself cannot be pickled: {why!r})"
         payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason)))
     return _TASK, _RETRIABLE if retriable else type_name, str(exception), text, payload
+
+
+def _coroutine_cancelled():
+    """asyncio's exception for it, without importing asyncio into each worker."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio.CancelledError if asyncio is not None else ()
 
 
 def _without_frames(exception):

@@ -15,6 +15,8 @@ namespace {
 
 // A window holds about this much work per worker: enough to hide a wake-up, little enough to be given elsewhere.
 constexpr int64_t kWindowNs = 200'000;
+// While nobody reads the results but the service thread with its ticks: enough until the next but one.
+constexpr int64_t kUnattendedWindowNs = 3'000'000;
 // Payloads that are too large for a channel are given space for, and wait for their turn, at one time.
 constexpr uint32_t kMostPlacing = 4;
 // Of tasks that take longer, none is given to a worker that has one: waking it up for the next costs little beside them, and no task
@@ -300,7 +302,9 @@ void Dispatcher::MeasureService(TaskTarget* target, uint64_t ticks, uint32_t cou
   } else {
     target->service_ns += (each - target->service_ns + 7) / 8;
   }
-  target->window = static_cast<uint32_t>(std::clamp<int64_t>(kWindowNs / target->service_ns, target->service_ns < kLongTaskNs ? 2 : 1, 1 << 16));
+  const int64_t most = unattended_ ? kUnattendedWindowNs : kWindowNs;
+  const int64_t long_task = unattended_ ? 5 * kLongTaskNs : kLongTaskNs;  // by the latency of a tick
+  target->window = static_cast<uint32_t>(std::clamp<int64_t>(most / target->service_ns, target->service_ns < long_task ? 2 : 1, 1 << 16));
   target->progressed = true;
 }
 

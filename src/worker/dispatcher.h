@@ -128,6 +128,10 @@ class Dispatcher {
 
   // Reads completions of all channels; returns how many.
   uint32_t Poll();
+  // Whether any task is in a channel.
+  bool AwaitsResults() const { return !active_.empty(); }
+  // Whether Poll is called by ticks alone: workers are given more in advance then.
+  void set_unattended(bool unattended) { unattended_ = unattended; }
   // Whether Poll would find something, ordered after announcing to park.
   bool HasWork() const;
   void LeaseGranted(uint32_t key, const GrantedLease& granted);
@@ -255,6 +259,7 @@ class Dispatcher {
   std::unordered_map<ProcessId, std::unique_ptr<OwnerChannel>> channels_;
   std::unordered_map<LeaseId, OwnerChannel*> leases_;
   std::vector<OwnerChannel*> active_;  // with tasks in flight
+  bool unattended_ = false;
   std::vector<std::string> news_;
   // By key: of actors on other nodes, whose former host's end is not told yet.
   std::unordered_map<uint32_t, GrantedLease> early_grants_;

@@ -63,6 +63,17 @@ const manta_call_ops Execution::kOps = {
           execution.Fail(*failure, stack);
           if (payload.size <= kMostMessage) execution.error_.payload.assign(static_cast<const char*>(payload.data), payload.size);
         },
+    .serve = [](manta_call* call, const char* group) -> manta_calls* {
+      CallServer* const server = static_cast<Call*>(call)->execution->server;
+      return server == nullptr ? nullptr : reinterpret_cast<manta_calls*>(server->Serve(group == nullptr ? "" : group));
+    },
+    .defer = [](manta_call* call, void* data) -> int {
+      Deferral* const deferral = static_cast<Call*>(call)->execution->deferral;
+      return deferral != nullptr && deferral->Defer(data);
+    },
+    .finish = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Finish(); },
+    .resume = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Resume(); },
+    .suspend = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Suspend(); },
 };
 
 Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)
@@ -160,17 +171,19 @@ bool Execution::ReadReferences(const Input& input) {
   return true;
 }
 
-Outcome Execution::Run(const Input& input) {
+void Execution::Begin(const Input& input) {
   failed_ = false;
   sender_ = input.sender;
   task_number_ = 0;
   if (any_staged_) ReleaseStaged();
   if (input.num_dependencies > 0 || input.has_references) {
     if (!ReadDependencies(input) || (input.has_references && !ReadReferences(input))) {
-      return Failure(MakeError(MANTA_ERROR_SYSTEM, "the task's dependencies arrived damaged"));
+      failed_ = true;
+      error_ = MakeError(MANTA_ERROR_SYSTEM, "the task's dependencies arrived damaged");
+      return;
     }
   }
-  Call call{};
+  Call& call = call_;
   call.runtime = runtime_;
   call.ops = &kOps;
   call.target = input.target;
@@ -182,26 +195,26 @@ Outcome Execution::Run(const Input& input) {
   call.actor = actor;
   call.inline_result = input.inline_result;
   call.inline_capacity = shm::kInlineResult;
+  call.inline_size = 0;
   call.execution = this;
   stacks::CallNotingThrows(input.invoker, &call, &throw_stack_);
-  return Gather(input, call);
 }
 
-Outcome Execution::Gather(const Input& input, const Call& call) {
+Outcome Execution::Gather() {
   Outcome outcome;
-  outcome.in_place = input.sender == owner_->process();
+  outcome.in_place = sender_ == owner_->process();
   if (failed_) {
     outcome = Failure(error_);
-    outcome.in_place = input.sender == owner_->process();
+    outcome.in_place = sender_ == owner_->process();
   } else if (any_staged_) {
-    if (!any_nested_ || outcome.in_place) WriteResults(input, call, OwnReferences());
+    if (!any_nested_ || outcome.in_place) WriteResults(OwnReferences());
     outcome.is_list = true;
   } else {
-    outcome.bytes = static_cast<const unsigned char*>(input.inline_result);
-    outcome.size = static_cast<uint32_t>(call.inline_size);
+    outcome.bytes = static_cast<const unsigned char*>(call_.inline_result);
+    outcome.size = static_cast<uint32_t>(call_.inline_size);
   }
   if (!outcome.in_place && (task_number_ != 0 || (any_staged_ && any_nested_))) {
-    FinishReferences(input, &outcome, call);
+    FinishReferences(&outcome);
   }
   if (outcome.is_list) {
     outcome.bytes = list_.data();
@@ -211,12 +224,11 @@ Outcome Execution::Gather(const Input& input, const Call& call) {
 }
 
 // The list of all results; `references[i]` are those inside of result i.
-void Execution::WriteResults(const Input& input, const Call& call,
-                             const std::vector<std::vector<shm::WireReference>>& references) {
+void Execution::WriteResults(const std::vector<std::vector<shm::WireReference>>& references) {
   ResultWriter writer(&list_);
-  for (uint32_t i = 0; i < input.num_results; ++i) {
+  for (uint32_t i = 0; i < call_.num_results; ++i) {
     if (i >= staged_.size() || !staged_[i].filled) {
-      writer.Add(shm::ValueKind::kInline, input.inline_result, static_cast<uint32_t>(call.inline_size));
+      writer.Add(shm::ValueKind::kInline, call_.inline_result, static_cast<uint32_t>(call_.inline_size));
       continue;
     }
     const Staged& staged = staged_[i];
@@ -244,9 +256,9 @@ std::vector<std::vector<shm::WireReference>> Execution::OwnReferences() {
 
 // What leaves with the completion is told to the reference table first: it pins what the results contain until their receiver is
 // registered, and says which of the arguments' references this process keeps.
-void Execution::FinishReferences(const Input& input, Outcome* outcome, const Call& call) {
+void Execution::FinishReferences(Outcome* outcome) {
   std::vector<std::pair<ObjectId, std::vector<ObjectId>>> results;
-  const uint32_t count = failed_ || !any_staged_ ? 0 : input.num_results;
+  const uint32_t count = failed_ || !any_staged_ ? 0 : call_.num_results;
   std::lock_guard guard(owner_->lock());
   for (uint32_t i = 0; i < count && i < staged_.size(); ++i) {
     if (staged_[i].nested.empty()) continue;
@@ -255,19 +267,19 @@ void Execution::FinishReferences(const Input& input, Outcome* outcome, const Cal
       references_->Publish(object);
       inners.push_back(owner_->IdOf(*object));
     }
-    results.emplace_back(ObjectId{input.sender, 0, i}, std::move(inners));  // a label that comes back
+    results.emplace_back(ObjectId{sender_, 0, i}, std::move(inners));  // a label that comes back
   }
   const model::CompletionReferences completion =
-      references_->TaskFinished(input.sender, task_number_, results);
+      references_->TaskFinished(sender_, task_number_, results);
   references_->Flush();
   if (!failed_ && (any_staged_ || !completion.kept.empty())) {
-    std::vector<std::vector<shm::WireReference>> references(input.num_results);
+    std::vector<std::vector<shm::WireReference>> references(call_.num_results);
     for (const model::ContainedReferences& result : completion.results) {
       for (const model::PassedReference& passed : result.inners) {
         references[result.outer.generation].push_back({passed.object, passed.transfer});
       }
     }
-    WriteResults(input, call, references);
+    WriteResults(references);
     outcome->is_list = true;
   }
   if (completion.kept.empty()) return;

@@ -32,6 +32,30 @@ struct ExecutionContext {
   bool tried_before = false;
 };
 
+// Where a call goes on after its invoker has returned (served_calls.h).
+class Deferral {
+ public:
+  // `data` is the front-end's. False: not here.
+  virtual bool Defer(void* data) = 0;
+  virtual void Finish() = 0;
+  // The calling thread goes on with the call, and leaves it again.
+  virtual void Resume() = 0;
+  virtual void Suspend() = 0;
+
+ protected:
+  ~Deferral() = default;
+};
+
+class ServedCalls;
+// What the creation of an actor may ask for: to run the calls of a concurrency group on threads of its own. nullptr: no such group.
+class CallServer {
+ public:
+  virtual ServedCalls* Serve(std::string_view group) = 0;
+
+ protected:
+  ~CallServer() = default;
+};
+
 // Fills a manta_call, runs it and gathers the outcome. Used by one thread; reused from call to call without allocating in the
 // common case.
 class Execution {
@@ -52,7 +76,13 @@ class Execution {
     void* inline_result;  // kInlineResult bytes
   };
   // The outcome's bytes live in `inline_result` or in this object, until the next Run.
-  Outcome Run(const Input& input);
+  Outcome Run(const Input& input) {
+    Begin(input);
+    return End();
+  }
+  // The same in two steps, for a call that may go on in between. The input but for `inline_result` ends with Begin.
+  void Begin(const Input& input);
+  Outcome End() { return Gather(); }
 
   // The outcome has left: what its results contain is its receiver's business from here on.
   void Done() {
@@ -65,6 +95,9 @@ class Execution {
   // The actor that this process hosts.
   void* actor = nullptr;
   void (*destroy_actor)(void*) = nullptr;
+  // For the ops that concern event loops; nullptr where they have no place.
+  Deferral* deferral = nullptr;
+  CallServer* server = nullptr;
 
  private:
   struct Call : manta_call {
@@ -81,12 +114,11 @@ class Execution {
   static const manta_call_ops kOps;
   bool ReadDependencies(const Input& input);
   bool ReadReferences(const Input& input);
-  Outcome Gather(const Input& input, const Call& call);
+  Outcome Gather();
   Outcome Failure(const Error& error);
-  void WriteResults(const Input& input, const Call& call,
-                    const std::vector<std::vector<shm::WireReference>>& references);
+  void WriteResults(const std::vector<std::vector<shm::WireReference>>& references);
   std::vector<std::vector<shm::WireReference>> OwnReferences();
-  void FinishReferences(const Input& input, Outcome* outcome, const Call& call);
+  void FinishReferences(Outcome* outcome);
   // `passed_stack`: of the failure that this one passes on.
   void Fail(const manta_failure& failure, std::string_view passed_stack);
   void* AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested);
@@ -96,6 +128,7 @@ class Execution {
   References* const references_;
   SharedObjects* const shared_;
   manta_runtime* const runtime_;
+  Call call_{};
   std::vector<manta_bytes> dependencies_;
   std::vector<shm::DependencyHeader> dependency_headers_;
   std::vector<shm::SharedHandle> handles_;  // of shared dependencies

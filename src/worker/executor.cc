@@ -158,7 +158,10 @@ uint32_t Executor::TakeTasks() {
 void Executor::TakeTasksWhile(Phase phase) {
   while (phase_.load(std::memory_order_relaxed) == phase) {
     // From here on other threads are about, and what is shared with them is guarded.
-    if (coming_threads_ != nullptr) threads_ = std::move(coming_threads_);
+    if (coming_threads_ != nullptr) {
+      threads_ = std::move(coming_threads_);
+      served_.store(threads_.get(), std::memory_order_release);
+    }
     uint32_t ran;
     if (threads_ == nullptr) {
       ran = TakeTasks();
@@ -179,8 +182,7 @@ void Executor::TakeTasksWhile(Phase phase) {
 void Executor::Run() {
   TakeTasksWhile(Phase::kRunning);
   if (threads_ != nullptr) {
-    threads_->calls.Stop();
-    for (Threads::Group& group : threads_->groups) group.calls.Stop();
+    threads_->Stop();
     const int64_t until = NowNs() + kLateAtTheEndNs;
     while (late_.load() > 0 && NowNs() < until) {
       {
@@ -287,10 +289,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
   if (__builtin_expect(phase_.load(std::memory_order_relaxed) == Phase::kRefusing, 0)) return Refuse(channel, task, Ended());
   if ((task.flags & shm::kExitWorker) != 0) {
-    if (threads_ != nullptr) {
-      threads_->calls.Drain();
-      for (Threads::Group& group : threads_->groups) group.calls.Drain();
-    }
+    if (threads_ != nullptr) threads_->Drain();
     EndActor("no handle to the actor is left");
     Complete(channel, task, Outcome{}, NowTicks());
     return;
@@ -348,6 +347,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   input.args_size -= setup_bytes;
   shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
   recorder_->Begins(facts, task_began_);
+  execution.server = is_method ? nullptr : this;
   const Outcome outcome = execution.Run(input);
   interrupts_.Remove(context.task);
   facts.outcome = EventOutcomeOf(outcome, execution);

@@ -19,6 +19,7 @@
 #include "worker/function_registry.h"
 #include "worker/interrupts.h"
 #include "worker/owner.h"
+#include "worker/served_calls.h"
 #include "worker/task_recorder.h"
 #include "worker/visible_gpus.h"
 #include "worker/waiting.h"
@@ -26,7 +27,7 @@
 namespace manta::worker {
 
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
-class Executor {
+class Executor final : private CallServer {
  public:
   Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, TaskRecorder* recorder,
            bool node_has_gpus, manta_runtime* runtime);
@@ -56,8 +57,9 @@ class Executor {
   // The GPUs that this worker has; bit i stands for GPU i. Any thread.
   uint64_t gpus() const { return gpus_.gpus(); }
 
-  // Tasks that were cancelled: one that runs here learns of it when it waits or asks.
-  Interrupts& interrupts() { return interrupts_; }
+  // A task that was cancelled learns of it when it waits or asks, an event loop at once. Any thread.
+  void Interrupt(const ObjectId& task);
+  bool IsInterrupted(const ObjectId& task) const { return interrupts_.Contains(task); }
 
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
@@ -98,16 +100,20 @@ class Executor {
   // An actor whose calls run on threads. The main thread takes descriptors and copies what it hands to them.
   struct Threads {
     struct Group {
-      explicit Group(const ActorSetup::Group& given) : number(GroupNumber(given.name)), calls(given.threads) {}
+      explicit Group(const ActorSetup::Group& given)
+          : name(given.name), number(GroupNumber(given.name)), most(given.threads), calls(given.threads) {}
+      std::string name;
       uint16_t number;
+      uint32_t most;  // calls at once
       CallPool calls;
+      std::unique_ptr<ServedCalls> served;  // instead, if the front-end has asked for that
     };
     explicit Threads(const ActorSetup& setup);
-    CallPool* PoolOf(uint16_t group);
+    Group* Find(uint16_t number);
+    void Drain();
+    void Stop();
 
-    ActorSetup setup;
-    CallPool calls;  // of the default group
-    std::deque<Group> groups;
+    std::deque<Group> groups;  // the default group first
     std::mutex channels;  // over the executor's channels: the main thread, unless it waits, and who leads the waiting threads
   };
 
@@ -131,6 +137,15 @@ class Executor {
   void Refuse(Incoming& channel, const shm::TaskBody& task, const Error& error);
   void HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                 const unsigned char* payload, std::string_view name);
+  class Served;
+  ServedCalls* Serve(std::string_view group) override;
+  void HandOverServed(ServedCalls* queue, const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task,
+                      const FunctionRegistry::Code& code, const unsigned char* payload, std::string_view name);
+  // On a thread that is not the main one: whether the call is to begin; if not, its caller has been told.
+  bool MayBegin(Incoming& channel, const shm::TaskBody& task);
+  void EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code, const ExecutionContext& context,
+                   Execution& execution, const Outcome& outcome, uint64_t began);
+  static void UseThreadState();
   void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                    const unsigned char* payload, std::string_view name);
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
@@ -156,6 +171,7 @@ class Executor {
   ThreadState main_;
   std::unique_ptr<Threads> threads_;  // set by the creation of an actor that has them
   std::unique_ptr<Threads> coming_threads_;
+  std::atomic<Threads*> served_{nullptr};  // threads_, once it is there
   uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
   Interrupts interrupts_;

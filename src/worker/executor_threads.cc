@@ -12,26 +12,43 @@
 namespace manta::worker {
 thread_local Executor::ThreadState* Executor::pool_state_ = nullptr;
 
-Executor::Threads::Threads(const ActorSetup& given) : setup(given), calls(given.max_concurrency) {
+Executor::Threads::Threads(const ActorSetup& setup) {
+  groups.emplace_back(ActorSetup::Group{"", setup.max_concurrency});
   for (const ActorSetup::Group& group : setup.groups) groups.emplace_back(group);
 }
 
-CallPool* Executor::Threads::PoolOf(uint16_t group) {
-  if (group == 0) return &calls;
-  for (Group& candidate : groups) {
-    if (candidate.number == group) return &candidate.calls;
+Executor::Threads::Group* Executor::Threads::Find(uint16_t number) {
+  for (Group& group : groups) {
+    if (group.number == number) return &group;
   }
   return nullptr;
+}
+
+void Executor::Threads::Drain() {
+  for (Group& group : groups) {
+    if (group.served != nullptr) {
+      group.served->Drain();
+    } else {
+      group.calls.Drain();
+    }
+  }
+}
+
+void Executor::Threads::Stop() {
+  for (Group& group : groups) {
+    group.calls.Stop();
+    if (group.served != nullptr) group.served->Stop();
+  }
 }
 
 // The descriptor's slot is given back at once, so that a call that takes long does not hold up the ring.
 void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task,
                         const FunctionRegistry::Code& code, const unsigned char* payload, std::string_view name) {
-  CallPool* pool = threads_ == nullptr ? nullptr : threads_->PoolOf(task.shape);
-  if (pool == nullptr) {
+  Threads::Group* const group = threads_ == nullptr ? nullptr : threads_->Find(task.shape);
+  if (group == nullptr) {
     std::string known;
-    for (const ActorSetup::Group& group : threads_ == nullptr ? std::vector<ActorSetup::Group>() : threads_->setup.groups) {
-      known += (known.empty() ? "'" : ", '") + group.name + "'";
+    for (size_t i = 1; threads_ != nullptr && i < threads_->groups.size(); ++i) {
+      known += (known.empty() ? "'" : ", '") + threads_->groups[i].name + "'";
     }
     Refuse(*channel, task,
            MakeError(MANTA_ERROR_INVALID_ARGUMENT,
@@ -39,6 +56,7 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
                          (known.empty() ? "was created without groups (SetConcurrencyGroup)" : "has " + known)));
     return;
   }
+  if (group->served != nullptr) return HandOverServed(group->served.get(), channel, task, code, payload, name);
   struct Call {
     shm::TaskBody task;
     std::vector<uint64_t> payload;  // aligned as in the ring
@@ -49,7 +67,7 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
   call->payload.resize(Align8(task.payload_bytes) / 8);
   std::memcpy(call->payload.data(), payload, task.payload_bytes);
   call->name = name;
-  pool->Add([this, channel, code, call] {
+  group->calls.Add([this, channel, code, call] {
     RunOnThread(*channel, call->task, code, reinterpret_cast<const unsigned char*>(call->payload.data()),
                 call->name);
   });
@@ -57,24 +75,41 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
 
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            const unsigned char* payload, std::string_view name) {
-  if (phase_.load(std::memory_order_acquire) == Phase::kStopped) return;  // its owner learns of it from the end of this process
-  static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
-  pool_state_ = &state;
-  if (ends()) return Refuse(channel, task, Ended());
-  const ObjectId id{{channel.view.header->owner}, task.record, task.generation};
-  if (interrupts_.Remove(id)) {
-    Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
-    return;
-  }
-  ExecutionContext context{nullptr, id, name, &task.function, actor_shape_, true, false, task.attempt != 0};
+  if (!MayBegin(channel, task)) return;
+  ExecutionContext context{nullptr, {{channel.view.header->owner}, task.record, task.generation}, name, &task.function, actor_shape_, true,
+                           false, task.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;
   alignas(8) unsigned char inline_result[shm::kInlineResult];
   const uint64_t began = NowTicks();
   const Outcome outcome = execution.Run(InputOf(channel, task, code, payload, inline_result));
-  interrupts_.Remove(id);
-  shm::TaskFacts facts = FactsOf(id.owner, task, code.key);
+  EndOnThread(channel, task, code, context, execution, outcome, began);
+}
+
+void Executor::UseThreadState() {
+  static thread_local ThreadState state;  // one executor per process has threads, and they live as long as it does
+  pool_state_ = &state;
+}
+
+bool Executor::MayBegin(Incoming& channel, const shm::TaskBody& task) {
+  if (phase_.load(std::memory_order_acquire) == Phase::kStopped) return false;  // its owner learns of it from the end of this process
+  UseThreadState();
+  if (ends()) {
+    Refuse(channel, task, Ended());
+    return false;
+  }
+  if (interrupts_.Remove({{channel.view.header->owner}, task.record, task.generation})) {
+    Refuse(channel, task, MakeError(MANTA_ERROR_TASK_CANCELLED, "the call was cancelled before it started"));
+    return false;
+  }
+  return true;
+}
+
+void Executor::EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
+                           const ExecutionContext& context, Execution& execution, const Outcome& outcome, uint64_t began) {
+  interrupts_.Remove(context.task);
+  shm::TaskFacts facts = FactsOf(context.task.owner, task, code.key);
   facts.outcome = EventOutcomeOf(outcome, execution);
   recorder_->EndsOnAnyThread(shm::EventKind::kActorCall, facts, began, NowTicks());
   // First: once its caller knows that the actor ends, no further call starts.

@@ -146,7 +146,7 @@ class Runtime::Peers final : public CancelListener {
     if (kill) runtime_->KillWorkers({kill}, "the task that it ran was cancelled by force");
   }
   void Interrupt(const ObjectId& task, bool recursive) override {
-    if (runtime_->executor_ != nullptr) runtime_->executor_->interrupts().Add(task);
+    if (runtime_->executor_ != nullptr) runtime_->executor_->Interrupt(task);
     if (!recursive) return;
     std::vector<ProcessId> kill;
     runtime_->dispatcher_->CancelChildren(task, &kill);
@@ -213,6 +213,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   hooks.flush = [this] { Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
+  ready_watch_ = std::make_unique<ReadyWatch>(waiting_.get());
   if (!is_driver_) {
     executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), recorder_.get(),
                                            NodeHasGpus(welcome_), reinterpret_cast<manta_runtime*>(this));
@@ -243,6 +244,7 @@ void Runtime::Close() {
     // What its workers printed last comes before the daemon closes the connection.
     if (is_driver_) control_->AwaitEnd(kGoodbyeLimit);
   }
+  ready_watch_->Stop();
   control_->Stop();
   owner_->set_freed_hook([] {});
   std::lock_guard guard(owner_->lock());
@@ -280,7 +282,9 @@ bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
   });
 }
 
-bool Runtime::has_handles() const { return owner_->objects_in_use() > 0 || actors_->in_use() > 0 || calls_ > 0; }
+bool Runtime::has_handles() const {
+  return owner_->objects_in_use() > 0 || actors_->in_use() > 0 || calls_ > 0 || ready_watch_->queues() > 0;
+}
 
 // ---- Tasks
 
@@ -400,7 +404,6 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   dispatcher_->Submit(index, task, target);
   references_->Flush();
   owner_->lock().unlock();
-  api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   Flush();
   control_->WakeTicker();
   return {};
@@ -632,7 +635,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
     return true;
   };
   if (!done()) {
-    api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    waits_.store(waits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const int64_t deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
     if (executor_ != nullptr && children_in_place_ && Executor::current() != nullptr) {
       while (!done() && Executor::MayRunInPlace()) {
@@ -673,6 +676,11 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
   return {};
 }
 
+void Runtime::AwaitReady(ReadyQueue* queue, ObjectRecord* object, uint64_t tag) {
+  FetchPending(&object, 1);
+  queue->Add(object, tag);
+}
+
 Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_returns,
                        int64_t timeout_ns, uint8_t* ready) {
   if (num_returns == 0 || num_returns > count) {
@@ -705,7 +713,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
     return found >= num_returns;
   };
   if (!done()) {
-    api_calls_.store(api_calls_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    waits_.store(waits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     FetchPending(objects, count);
     auto blocked = [this] { Blocked(); };
     auto resumed = [this] { Resumed(); };
@@ -761,7 +769,7 @@ Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
 
 bool Runtime::IsCancelled() {
   const ExecutionContext* context = Executor::current();
-  return context != nullptr && executor_ != nullptr && executor_->interrupts().Contains(context->task);
+  return context != nullptr && executor_ != nullptr && executor_->IsInterrupted(context->task);
 }
 
 void Runtime::KillWorkers(const std::vector<ProcessId>& workers, const char* reason) {

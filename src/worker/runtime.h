@@ -21,6 +21,7 @@
 #include "worker/key_values.h"
 #include "worker/node_memory.h"
 #include "worker/owner.h"
+#include "worker/ready_queue.h"
 #include "worker/shared_objects.h"
 #include "worker/steward.h"
 #include "worker/task_recorder.h"
@@ -81,6 +82,8 @@ class Runtime {
   Result<> Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns, manta_bytes* values);
   Result<> Wait(ObjectRecord* const* objects, size_t count, size_t num_returns, int64_t timeout_ns,
                 uint8_t* ready);
+  Result<std::unique_ptr<ReadyQueue>> MakeReadyQueue() { return ReadyQueue::Create(owner_.get(), ready_watch_.get()); }
+  void AwaitReady(ReadyQueue* queue, ObjectRecord* object, uint64_t tag);
 
   // ---- Actors
   // A detached actor gets this process's steward for its creator.
@@ -166,12 +169,14 @@ class Runtime {
   std::unique_ptr<ClusterQuestions> questions_;
   std::unique_ptr<KeyValues> key_values_;
   std::unique_ptr<Waiting> waiting_;
+  std::unique_ptr<ReadyWatch> ready_watch_;
   std::unique_ptr<Executor> executor_;
   // Guarded by the owner's lock:
   std::vector<std::unique_ptr<InternedOptions>> options_;  // by number; they never move
   std::unordered_map<std::string, uint32_t> option_numbers_;
-  std::atomic<uint32_t> api_calls_{0};  // whether user threads poll, so that the service thread need not
-  uint32_t api_calls_seen_ = 0;         // service thread
+  std::atomic<uint32_t> waits_{0};  // whether user threads poll, so that the service thread need not
+  uint32_t waits_seen_ = 0;         // service thread
+  int64_t results_at_ = 0;          // service thread: when it found the last, or nothing outstanding
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> outlives_actor_{false};  // ends when no other process holds its objects any more
   std::atomic<bool> closed_{false};

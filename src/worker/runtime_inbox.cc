@@ -166,6 +166,10 @@ void Runtime::OnClosed() {
 
 // Until leases of dead actors are given back.
 constexpr int64_t kActorsTickNs = 5'000'000;
+// While results may come and no thread of the program looks for them: how soon what depends on them goes on, at the latest.
+// Less often the longer none has come.
+constexpr int64_t kUnattendedTickNs = 1'000'000;
+constexpr int64_t kSlowestUnattendedTickNs = 10'000'000;
 
 void Runtime::StopIfUnused() {
   if (!outlives_actor_.load()) return;
@@ -178,25 +182,28 @@ void Runtime::StopIfUnused() {
 }
 
 int64_t Runtime::OnTick(int64_t now) {
-  const uint32_t calls = api_calls_.load(std::memory_order_relaxed);
-  const bool user_polls = calls != api_calls_seen_;
-  api_calls_seen_ = calls;
-  uint32_t polled;
+  const uint32_t waits = waits_.load(std::memory_order_relaxed);
+  const bool unattended = waits == std::exchange(waits_seen_, waits) && !waiting_->has_leader();
   int64_t next;
   std::vector<std::string> news;
   {
     std::lock_guard guard(owner_->lock());
     references_->Flush();
-    polled = user_polls ? 0 : dispatcher_->Poll();
+    dispatcher_->set_unattended(unattended);
+    if ((unattended && dispatcher_->Poll() > 0) || !dispatcher_->AwaitsResults()) results_at_ = now;
     const bool again = actors_->Tick();
     next = dispatcher_->Tick(now);
     if (again) next = next < 0 ? kActorsTickNs : std::min(next, kActorsTickNs);
+    if (unattended && dispatcher_->AwaitsResults()) {
+      const int64_t soon = std::clamp((now - results_at_) / 8, kUnattendedTickNs, kSlowestUnattendedTickNs);
+      next = next < 0 ? soon : std::min(next, soon);
+    }
     news = dispatcher_->TakeNews();
   }
   StopIfUnused();
   for (const std::string& line : news) fprintf(stderr, "manta: %s\n", line.c_str());
   Flush();
-  return polled > 0 ? std::min<int64_t>(next < 0 ? 1'000'000 : next, 1'000'000) : next;
+  return next;
 }
 
 }  // namespace manta::worker

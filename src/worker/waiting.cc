@@ -225,6 +225,12 @@ void Waiting::WakeAll() {
   for (Waiter* waiter : followers_) Signal(waiter);
 }
 
-void Waiting::WaiterReady(Waiter* waiter) { Signal(waiter); }
+void Waiting::WaiterReady(Waiter* waiter) {
+  if (waiter->notify != nullptr) {
+    waiter->notify(waiter);
+  } else {
+    Signal(waiter);
+  }
+}
 
 }  // namespace manta::worker

@@ -17,6 +17,7 @@ namespace manta::worker {
 
 struct Waiter {
   std::atomic<uint32_t> signalled{0};  // futex
+  void (*notify)(Waiter*) = nullptr;   // [lock] instead of waking a thread
 };
 
 // Thread-safe.
@@ -46,6 +47,12 @@ class Waiting {
   void WakeAll();
   // [lock] From the owner's listener.
   void WaiterReady(Waiter* waiter);
+
+  // Whether a thread sleeps that the next result wakes.
+  bool has_leader() {
+    std::lock_guard guard(mutex_);
+    return has_leader_;
+  }
 
   int64_t spin_ns() const { return spin_ns_; }
   // A poll of all rings under the lock; returns whether anything came.

@@ -241,12 +241,3 @@ def test_context():
     assert name == "ids"
     assert namespace == ray.get_runtime_context().namespace
     assert ray.get_runtime_context().get_actor_id() is None
-
-
-def test_async_methods_say_that_they_are_not_there_yet():
-    with pytest.raises(NotImplementedError, match="async"):
-
-        @ray.remote
-        class Asynchronous:
-            async def method(self):
-                pass

@@ -1,4 +1,5 @@
 // Tasks: values in, values out, and the order that dependencies make.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -132,6 +133,24 @@ TEST_F(Tasks, TakeAndReturnContainers) {
 }
 
 // ---- Orders
+
+int Touch(int, const std::string& path) {
+  const int file = open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  return file < 0 ? -1 : close(file);
+}
+
+// It asks for no value meanwhile: what is done goes on by itself.
+TEST_F(Tasks, GoOnWhileTheDriverOnlySubmitsOthers) {
+  const std::string done = root() + "/done";
+  auto last = manta::Task(Square).Remote(1);
+  for (int i = 0; i < 20; ++i) last = manta::Task(Increment).Remote(last);
+  const auto touched = manta::Task(Touch).Remote(last, done);
+  std::vector<manta::ObjectRef<int>> others;
+  EXPECT_TRUE(Eventually(10s, [&] {
+    others.push_back(manta::Task(Square).Remote(1));
+    return access(done.c_str(), F_OK) == 0;
+  }));
+}
 
 TEST_F(Tasks, AChainOfTenThousandIsFollowedToItsEnd) {
   auto value = manta::Task(Increment).Remote(0);

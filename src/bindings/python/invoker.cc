@@ -6,9 +6,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bindings/python/async_calls.h"
 #include "bindings/python/callers.h"
 #include "bindings/python/encoding.h"
 #include "bindings/python/errors.h"
+#include "bindings/python/results.h"
 
 namespace manta::python {
 namespace {
@@ -47,7 +49,8 @@ class Invocation {
 
   void Run() {
     Owned result(Call());
-    if (!result || !Return(result.get())) Fail();
+    if (result && IsAsync(result.get())) return BeginAsync(call_, result.get());
+    if (!result || !WriteResult(call_, result.get())) FailCall(call_);
   }
 
  private:
@@ -83,6 +86,7 @@ class Invocation {
     if (function == nullptr) return nullptr;
     PyObject* made = Vectorcall(function, decoded);
     if (made == nullptr || header_.kind == CallKind::kFunction) return made;
+    if (!ServeCalls(call_, made)) return Py_DECREF(made), nullptr;
     call_->ops->set_actor(call_, made, [](void* instance) {
       const WithInterpreter lock;
       Py_DECREF(static_cast<PyObject*>(instance));
@@ -112,59 +116,6 @@ class Invocation {
     return entry->second;
   }
 
-  bool Return(PyObject* result) {
-    if (call_->num_results == 0) return true;
-    if (call_->num_results == 1) return ReturnOne(0, result);
-    Owned items(PySequence_Fast(result, "a task with several results (num_returns) has to return a sequence of them"));
-    if (!items) return false;
-    if (static_cast<uint32_t>(PySequence_Fast_GET_SIZE(items.get())) != call_->num_results) {
-      PyErr_Format(PyExc_ValueError, "the task has returned %zd values, and num_returns is %u", PySequence_Fast_GET_SIZE(items.get()),
-                   call_->num_results);
-      return false;
-    }
-    for (uint32_t i = 0; i < call_->num_results; ++i) {
-      if (!ReturnOne(i, PySequence_Fast_GET_ITEM(items.get(), i))) return false;
-    }
-    return true;
-  }
-
-  bool ReturnOne(uint32_t index, PyObject* value) {
-    Encoder encoder;
-    if (!encoder.Encode(value)) return false;
-    if (call_->num_results == 1 && encoder.nested().empty() && encoder.size() <= call_->inline_capacity) {
-      encoder.WriteTo(call_->inline_result);
-      call_->inline_size = encoder.size();
-      return true;
-    }
-    void* space;
-    {
-      const WithoutInterpreter others;  // it may wait for room
-      space = call_->ops->allocate_result(call_, index, encoder.size(), encoder.nested().data(), encoder.nested().size());
-    }
-    if (space != nullptr) encoder.WriteTo(space);  // else the failure is on record
-    return true;
-  }
-
-  // Tells of the exception that is set.
-  void Fail() {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
-    const Owned owners[] = {Owned(type), Owned(value), Owned(traceback)};
-    Owned told(PyObject_CallOneArg(TheCallbacks().describe_error, value));
-    const char *name, *message, *stack, *payload;
-    Py_ssize_t payload_size;
-    int kind;
-    if (!told || !PyArg_ParseTuple(told.get(), "isssy#", &kind, &name, &message, &stack, &payload, &payload_size)) {
-      PyErr_Clear();
-      const manta_failure failure{MANTA_ERROR_TASK, Py_TYPE(value)->tp_name, "the exception cannot be described"};
-      return call_->ops->fail(call_, &failure);
-    }
-    const manta_failure failure{static_cast<manta_error_kind>(kind), name, message};
-    call_->ops->fail_with(call_, &failure, stack, {payload, static_cast<size_t>(payload_size)});
-  }
-
   manta_call* const call_;
   CallHeader header_{};
 };
@@ -185,6 +136,7 @@ void ShowGpus() {
 }
 
 void Invoke(manta_call* call) {
+  if (OnEventLoop()) return Invocation(call).Run();  // which has the interpreter lock
   const WithInterpreter lock;
   ShowGpus();
   Invocation(call).Run();

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "bindings/python/actor_handle.h"
+#include "bindings/python/async_calls.h"
 #include "bindings/python/callers.h"
 #include "bindings/python/encoding.h"
 #include "bindings/python/errors.h"
 #include "bindings/python/invoker.h"
 #include "bindings/python/object_ref.h"
+#include "bindings/python/ready_queue.h"
 
 namespace manta::python {
 namespace {
@@ -395,14 +397,16 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
 }
 
 PyObject* Connect(PyObject*, PyObject* arguments, PyObject* named) {
-  static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller", nullptr};
+  static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller",
+                                      "start_event_loops", nullptr};
   Callbacks& callbacks = TheCallbacks();
-  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
-                                   &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller)) {
+  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
+                                   &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller,
+                                   &callbacks.start_event_loops)) {
     return nullptr;
   }
   for (PyObject* callback : {callbacks.dumps, callbacks.loads, callbacks.make_error, callbacks.describe_error, callbacks.load_function,
-                             callbacks.export_caller}) {
+                             callbacks.export_caller, callbacks.start_event_loops}) {
     Py_INCREF(callback);
   }
   Py_RETURN_NONE;
@@ -441,7 +445,8 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_manta", "Manta's runtime.", -
 PyMODINIT_FUNC PyInit__manta() {
   using namespace manta::python;
   Owned module(PyModule_Create(&definition));
-  if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get())) {
+  if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get()) ||
+      !AddReadyQueue(module.get()) || !AddAsyncCalls(module.get())) {
     return nullptr;
   }
   return module.release();

@@ -56,6 +56,7 @@ struct Callbacks {
   PyObject* describe_error = nullptr;  // (exception, function name) -> (type, message, traceback, payload)
   PyObject* load_function = nullptr;  // (digest) -> callable
   PyObject* export_caller = nullptr;  // (caller): sets digest and options of this runtime
+  PyObject* start_event_loops = nullptr;  // ([Calls]): a thread with a loop for each
 };
 Callbacks& TheCallbacks();
 

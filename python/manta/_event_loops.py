@@ -1,0 +1,38 @@
+"""The event loops that the coroutines of an actor run on, a thread for each."""
+
+from __future__ import annotations
+
+import threading
+
+# Calls that begin before those under way get their turn.
+_BURST = 64
+
+
+def start(groups):
+    """One loop for each of `groups` (what the extension knows of a concurrency group's calls)."""
+    for calls in groups:
+        threading.Thread(target=_run, args=(calls,), daemon=True, name="manta-event-loop").start()
+
+
+def _run(calls):
+    import asyncio
+    import selectors
+
+    from manta import _futures
+
+    class Selector(selectors.DefaultSelector):
+        """Begins calls between two turns of the loop, and looks for more for as long as a thread spins before it sleeps."""
+
+        def select(self, timeout=None):
+            if calls.run(_BURST, loop.create_task) > 0:
+                timeout = 0
+            elif timeout is None or timeout > 0:
+                if calls.wait(_futures.queue_of(loop), timeout):
+                    calls.run(_BURST, loop.create_task)
+                    timeout = 0
+            return super().select(timeout)
+
+    loop = asyncio.SelectorEventLoop(Selector())
+    asyncio.set_event_loop(loop)
+    loop.add_reader(calls.fileno(), lambda: None)  # it wakes the loop, and the selector does the rest
+    loop.run_forever()

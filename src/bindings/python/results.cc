@@ -1,0 +1,62 @@
+#include "bindings/python/results.h"
+
+#include "bindings/python/encoding.h"
+
+namespace manta::python {
+namespace {
+
+bool WriteOne(manta_call* call, uint32_t index, PyObject* value) {
+  Encoder encoder;
+  if (!encoder.Encode(value)) return false;
+  if (call->num_results == 1 && encoder.nested().empty() && encoder.size() <= call->inline_capacity) {
+    encoder.WriteTo(call->inline_result);
+    call->inline_size = encoder.size();
+    return true;
+  }
+  void* space;
+  {
+    const WithoutInterpreter others;  // it may wait for room
+    space = call->ops->allocate_result(call, index, encoder.size(), encoder.nested().data(), encoder.nested().size());
+  }
+  if (space != nullptr) encoder.WriteTo(space);  // else the failure is on record
+  return true;
+}
+
+}  // namespace
+
+bool WriteResult(manta_call* call, PyObject* result) {
+  if (call->num_results == 0) return true;
+  if (call->num_results == 1) return WriteOne(call, 0, result);
+  Owned items(PySequence_Fast(result, "a task with several results (num_returns) has to return a sequence of them"));
+  if (!items) return false;
+  if (static_cast<uint32_t>(PySequence_Fast_GET_SIZE(items.get())) != call->num_results) {
+    PyErr_Format(PyExc_ValueError, "the task has returned %zd values, and num_returns is %u", PySequence_Fast_GET_SIZE(items.get()),
+                 call->num_results);
+    return false;
+  }
+  for (uint32_t i = 0; i < call->num_results; ++i) {
+    if (!WriteOne(call, i, PySequence_Fast_GET_ITEM(items.get(), i))) return false;
+  }
+  return true;
+}
+
+void FailCall(manta_call* call) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  const Owned owners[] = {Owned(type), Owned(value), Owned(traceback)};
+  Owned told(PyObject_CallOneArg(TheCallbacks().describe_error, value));
+  const char *name, *message, *stack, *payload;
+  Py_ssize_t payload_size;
+  int kind;
+  if (!told || !PyArg_ParseTuple(told.get(), "isssy#", &kind, &name, &message, &stack, &payload, &payload_size)) {
+    PyErr_Clear();
+    const manta_failure failure{MANTA_ERROR_TASK, Py_TYPE(value)->tp_name, "the exception cannot be described"};
+    return call->ops->fail(call, &failure);
+  }
+  const manta_failure failure{static_cast<manta_error_kind>(kind), name, message};
+  call->ops->fail_with(call, &failure, stack, {payload, static_cast<size_t>(payload_size)});
+}
+
+}  // namespace manta::python
