@@ -46,7 +46,7 @@ const CLI::Validator kNotNegative(
 void AddNodeOptions(CLI::App* verb, NodeOptions* node) {
   verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)")
       ->check(kNotNegative);
-  verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: 0)")
+  verb->add_option("--num-gpus", node->num_gpus, "GPUs to offer (default: those of this machine)")
       ->check(kNotNegative);
   verb->add_option("--memory", node->memory,
                    "memory to offer to tasks and actors, in bytes (default: what the object store leaves)")

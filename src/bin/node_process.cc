@@ -167,6 +167,7 @@ Result<> CheckStack() {
 // Returns how many files the zygotes may open: as many as this process might before.
 uint64_t PrepareProcess(bool embedded) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // the system says EFBIG instead, and what was written is named
   // Signals of the driver's terminal are the driver's business.
   if (embedded) setpgid(0, 0);
   // A socket per process, several while one starts.

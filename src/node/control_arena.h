@@ -16,7 +16,7 @@ namespace manta::node {
 
 struct ControlArenaOptions {
   // Of address space, which costs nothing: memory is used as channels are. A channel of tasks spans 8 MiB.
-  uint64_t bytes = uint64_t{16} << 30;
+  uint64_t bytes = uint64_t{64} << 30;
   uint32_t process_pages = 1280;
   uint32_t node_index = 1;
   uint32_t cores = 1;

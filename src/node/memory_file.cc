@@ -14,7 +14,8 @@ Result<MemoryFile> MemoryFile::Create(const char* label, uint64_t bytes) {
   file.fd_ = UniqueFd(memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file.fd_) return ErrnoError(std::string("memfd_create of ") + label, errno);
   if (ftruncate(file.fd_.get(), static_cast<off_t>(bytes)) != 0) {
-    return ErrnoError(std::string("sizing ") + label + " to " + std::to_string(bytes) + " bytes",
+    return ErrnoError(std::string("sizing ") + label + " to " + std::to_string(bytes) + " bytes" +
+                          (errno == EFBIG ? " (is the size of files limited by ulimit -f?)" : ""),
                       errno);
   }
   if (fcntl(file.fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {

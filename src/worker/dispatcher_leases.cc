@@ -235,11 +235,15 @@ void Dispatcher::LookForBlockedActor(TaskTarget* target, int64_t now) {
 
 void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   if (target->ordered) return;
-  const int64_t outstanding = target->outstanding();
+  int64_t outstanding = target->outstanding();
   if (outstanding == 0) return;  // leases stay for a while, see Tick
   MarkBusy(target);
-  uint32_t usable = 0;
-  for (const OwnerChannel* channel : target->channels) usable += !channel->blocked;
+  uint32_t blocked = 0;
+  for (const OwnerChannel* channel : target->channels) {
+    if (!channel->blocked) continue;
+    ++blocked;
+    if (channel->in_flight() > 0) --outstanding;  // the task that waits there needs no other worker
+  }
   if (target->progressed) {
     target->progressed = false;
     target->progress_at = now;
@@ -250,8 +254,7 @@ void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   const int64_t feedable = 1 + each / kOwnerNsPerTask;
   const int64_t useful = std::min({outstanding * each / kWorkPerLeaseNs, outstanding, feedable,
                                    int64_t{4} * cores_});
-  const uint32_t blocked = static_cast<uint32_t>(target->channels.size()) - usable;
-  const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, 1)) + blocked;
+  const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, outstanding > 0 ? 1 : 0)) + blocked;
   if (wanted >= target->wanted) {
     target->surplus_since = 0;
     if (wanted == target->wanted) return;

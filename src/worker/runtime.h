@@ -176,6 +176,7 @@ class Runtime {
   std::unordered_map<std::string, uint32_t> option_numbers_;
   std::atomic<uint32_t> waits_{0};  // whether user threads poll, so that the service thread need not
   uint32_t waits_seen_ = 0;         // service thread
+  int64_t refused_at_ = 0;          // service thread: when it last said that a demand cannot be met
   int64_t results_at_ = 0;          // service thread: when it found the last, or nothing outstanding
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> outlives_actor_{false};  // ends when no other process holds its objects any more

@@ -19,6 +19,8 @@ namespace {
 using contracts::Text;
 
 constexpr size_t kMostListed = 10'000;
+// A demand that was refused may be again every few milliseconds.
+constexpr int64_t kRefusedAgainNs = 5'000'000'000;
 
 // One paragraph: how the process ended, then its last words.
 std::string Describe(const wire::Cause* cause) {
@@ -99,6 +101,11 @@ void Runtime::OnFrame(const wire::Frame& frame) {
         std::lock_guard guard(owner_->lock());
         is_news = dispatcher_->IsStuck(unmet->key(), NowNs());
         waiters = dispatcher_->WaitersOf(unmet->key());
+      }
+      // One that has not waited at all was refused.
+      if (unmet->waited_ms() == 0) {
+        is_news = is_news && NowNs() - refused_at_ >= kRefusedAgainNs;
+        if (is_news) refused_at_ = NowNs();
       }
       if (is_news) fprintf(stderr, "manta: %s waited for %u s: %s\n", waiters.c_str(), unmet->waited_ms() / 1000,
               Text(unmet->reason()).c_str());

@@ -31,6 +31,16 @@ TEST_F(Nested, RecursionDeeperThanRunsInPlace) {
   EXPECT_EQ(*manta::Get(manta::Task(Descend).Remote(600), 25s), 601);
 }
 
+int64_t DescendInProcessesOfTheirOwn(int depth) {
+  if (depth == 0) return 1;
+  return *manta::Get(manta::Task(DescendInProcessesOfTheirOwn).SetMaxRetries(0).Remote(depth - 1)) + 1;
+}
+
+// A parent that waits for its only child wants no second worker: the processes would all get to know each other.
+TEST_F(Nested, RecursionInProcessesOfTheirOwn) {
+  EXPECT_EQ(*manta::Get(manta::Task(DescendInProcessesOfTheirOwn).Remote(120), 60s), 121);
+}
+
 TEST_F(Nested, SeveralRecursionsAtOnce) {
   std::vector<manta::ObjectRef<int64_t>> all;
   for (int i = 0; i < 20; ++i) all.push_back(manta::Task(Descend).Remote(100 + i));
