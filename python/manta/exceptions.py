@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 import traceback
+import warnings
 
 __all__ = [
     "RayError", "RayTaskError", "CrossLanguageError", "TaskCancelledError", "RayActorError", "ActorDiedError",
@@ -30,11 +31,31 @@ class CrossLanguageError(RayError):
 
 
 class UserCodeException(RayError):
-    pass
+    """The user's code has raised where the runtime called it."""
+
+
+class _Told(RayError):
+    """One that is made of its message."""
+
+    _BASE = ""
+
+    def __init__(self, error_message=None):
+        super().__init__(error_message if error_message is not None else self._BASE)
+        self.error_message = self.args[0]
 
 
 class TaskCancelledError(RayError):
     """The task was cancelled."""
+
+    def __init__(self, task_id=None, error_message=None):
+        super().__init__(task_id, error_message)
+        self.task_id = task_id
+        self.error_message = error_message
+
+    def __str__(self):
+        if self.error_message is not None:
+            return self.error_message
+        return "The task was cancelled." if self.task_id is None else f"The task {_hex(self.task_id)} was cancelled."
 
 
 class RayTaskError(RayError):
@@ -61,6 +82,8 @@ class RayTaskError(RayError):
             return self
         double = _double_type(type(cause))
         if double is None:
+            warnings.warn(f"{type(cause).__name__} cannot be derived from, so that the error of {self.function_name} is a RayTaskError only: "
+                          "its `cause` is what was raised.", stacklevel=2)
             return self
         return double(self)
 
@@ -111,65 +134,134 @@ def _rebuild_double(error):
     return error.as_instanceof_cause()
 
 
-class WorkerCrashedError(RayError):
+def _hex(id):
+    return id.hex() if hasattr(id, "hex") else str(id)
+
+
+class WorkerCrashedError(_Told):
     """The worker that ran the task has died."""
+
+    _BASE = "The worker died while it ran the task."
 
 
 class RayActorError(RayError):
-    """The actor could not run the call."""
+    """The actor could not run the call. `actor_init_failed`: its constructor has raised; `preempted`: its node was taken away."""
 
-    def __init__(self, cause=None, actor_id=None, error_msg="The actor died unexpectedly before finishing this task.",
-                 actor_init_failed=False, preempted=False):
-        message = cause if isinstance(cause, str) else error_msg
-        super().__init__(message)
+    _BASE = "The actor died before it finished the call."
+
+    def __init__(self, actor_id=None, error_msg=None, actor_init_failed=False, preempted=False):
+        message = self._BASE if error_msg is None else error_msg
+        super().__init__(actor_id, message, actor_init_failed, preempted)
         self.actor_id = actor_id
         self.error_msg = message
         self.actor_init_failed = actor_init_failed
         self.preempted = preempted
 
+    def __str__(self):
+        return self.error_msg
+
+    def __reduce__(self):
+        return _rebuild_actor_error, (type(self), self.args, {"cause": self.__dict__.get("cause")})
+
 
 class ActorDiedError(RayActorError):
-    """The actor is dead for good."""
+    """The actor is dead for good. `cause`: what its constructor has raised, as a RayTaskError; or a message."""
+
+    def __init__(self, cause=None, *, actor_id=None, error_msg=None, actor_init_failed=False, preempted=False):
+        self.cause = cause
+        if isinstance(cause, RayTaskError):
+            actor_init_failed = True
+            actor_id = cause.actor_id if actor_id is None else actor_id
+            error_msg = f"The actor died because of an error raised in its creation task, {cause}"
+        elif isinstance(cause, str):
+            error_msg = cause
+        super().__init__(actor_id, error_msg, actor_init_failed, preempted)
 
 
 class ActorUnavailableError(RayActorError):
     """The actor cannot be reached, or starts again; it may have run the call."""
 
+    _BASE = "The actor is unavailable: it is restarting, or cannot be reached. The call may have run."
+
+    def __init__(self, error_message=None, actor_id=None):
+        super().__init__(actor_id, error_message)
+
+
+def _rebuild_actor_error(kind, arguments, state):
+    error = kind.__new__(kind)
+    RayActorError.__init__(error, *arguments)
+    error.__dict__.update({key: value for key, value in state.items() if kind is ActorDiedError})
+    return error
+
 
 class AsyncioActorExit(RayError):
-    pass
+    """Leaves the method of an asyncio actor in which exit_actor was called."""
 
 
 class RaySystemError(RayError):
     """Something below the user's code went wrong."""
 
+    def __init__(self, client_exc="", traceback_str=None):
+        super().__init__(client_exc, traceback_str)
+        self.client_exc = client_exc
+        self.traceback_str = traceback_str
 
-class NodeDiedError(RayError):
-    pass
+    def __str__(self):
+        return f"{self.client_exc}" + (f"\ntraceback: {self.traceback_str}" if self.traceback_str else "")
+
+
+class NodeDiedError(_Told):
+    """The node is gone."""
+
+    _BASE = "The node died."
+
+    def __init__(self, message=None):
+        super().__init__(message)
+        self.message = self.error_message
 
 
 class LocalRayletDiedError(NodeDiedError):
     """The daemon of this node, and with it the cluster of a local driver, is gone."""
 
+    _BASE = "The daemon of this node died."
 
-class AuthenticationError(RayError):
-    pass
+
+class AuthenticationError(_Told):
+    """The secret is not that of the cluster."""
+
+    def __init__(self, message=None):
+        super().__init__(message)
+        self.message = self.error_message
 
 
 class UnserializableException(RayError):
     """A task has raised an exception that cannot travel; its traceback is here."""
 
-
-class ObjectStoreFullError(RayError):
-    pass
-
-
-class OutOfDiskError(RayError):
-    pass
+    def __init__(self, original_stack_trace=""):
+        super().__init__(original_stack_trace)
+        self.original_stack_trace = original_stack_trace
 
 
-class OutOfMemoryError(RayError):
-    pass
+class ObjectStoreFullError(_Told):
+    """There is no room for the object, and none can be made."""
+
+    _BASE = "The object store is full."
+
+
+class OutOfDiskError(_Told):
+    """There is no room on the disk that objects would go to."""
+
+    _BASE = "The local disk is full."
+
+
+class OutOfMemoryError(_Told):
+    """The worker was ended because the node had too little memory."""
+
+    _BASE = "The node ran out of memory."
+
+    def __init__(self, message=None):
+        super().__init__(message)
+        self.message = self.error_message
 
 
 class ActorAlreadyExistsError(ValueError, RayError):
@@ -177,35 +269,70 @@ class ActorAlreadyExistsError(ValueError, RayError):
 
 
 class ObjectLostError(RayError):
-    pass
+    """All copies of the object are gone."""
+
+    _WHY = "all its copies are gone"
+
+    def __init__(self, object_ref_hex=None, owner_address="", call_site=""):
+        super().__init__(object_ref_hex, owner_address, call_site)
+        self.object_ref_hex = object_ref_hex
+        self.owner_address = owner_address
+        self.call_site = call_site
+        self.error_message = None
+
+    @classmethod
+    def _of(cls, message):
+        error = cls()
+        error.error_message = message
+        return error
+
+    def __str__(self):
+        if self.error_message is not None:
+            return self.error_message
+        made = f" It was made at {self.call_site}." if self.call_site else ""
+        return f"The object {self.object_ref_hex} is lost: {self._WHY}.{made}"
 
 
 class ObjectFetchTimedOutError(ObjectLostError):
-    pass
+    """The object was not there in time, though its owner knows of a copy."""
+
+    _WHY = "it could not be fetched in time"
 
 
 class ReferenceCountingAssertionError(ObjectLostError, AssertionError):
-    pass
+    """The object was deleted while there was a reference."""
+
+    _WHY = "it was deleted while there was a reference to it"
 
 
 class ObjectFreedError(ObjectLostError):
-    pass
+    """The object was freed by hand."""
+
+    _WHY = "it was freed by hand"
 
 
 class OwnerDiedError(ObjectLostError):
     """The process that owned the object has died."""
 
+    _WHY = "the process that owned it has died"
+
 
 class ObjectReconstructionFailedError(ObjectLostError):
-    pass
+    """The object is lost, and cannot be made again."""
+
+    _WHY = "it cannot be made again"
 
 
 class ObjectReconstructionFailedMaxAttemptsExceededError(ObjectReconstructionFailedError):
-    pass
+    """The task that makes the object has been tried as often as it may."""
+
+    _WHY = "its task has been tried as often as max_retries allows"
 
 
 class ObjectReconstructionFailedLineageEvictedError(ObjectReconstructionFailedError):
-    pass
+    """How the object was made is not known any more."""
+
+    _WHY = "how it was made is not known any more"
 
 
 class GetTimeoutError(RayError, TimeoutError):
@@ -213,47 +340,53 @@ class GetTimeoutError(RayError, TimeoutError):
 
 
 class PlasmaObjectNotAvailable(RayError):
-    pass
+    """The object is not in the store."""
 
 
-class PendingCallsLimitExceeded(RayError):
+class PendingCallsLimitExceeded(_Told):
     """As many calls to the actor are pending as its max_pending_calls allows."""
 
 
-class TaskUnschedulableError(RayError):
-    pass
+class TaskUnschedulableError(_Told):
+    """The task can run nowhere."""
 
 
-class ActorUnschedulableError(RayError):
-    pass
+class ActorUnschedulableError(_Told):
+    """The actor can run nowhere."""
 
 
-class TaskPlacementGroupRemoved(RayError):
-    pass
+class TaskPlacementGroupRemoved(_Told):
+    """The placement group that the task was to run in is gone."""
+
+    _BASE = "The placement group that the task was to run in was removed."
 
 
-class ActorPlacementGroupRemoved(RayError):
-    pass
+class ActorPlacementGroupRemoved(_Told):
+    """The placement group that the actor ran in is gone."""
+
+    _BASE = "The placement group that the actor ran in was removed."
 
 
-class RuntimeEnvSetupError(RayError):
-    pass
+class RuntimeEnvSetupError(_Told):
+    """The runtime environment of the task or the actor could not be made."""
+
+    _BASE = "The runtime environment could not be set up."
 
 
 class RayChannelError(RaySystemError):
-    pass
+    """A channel of a compiled graph failed."""
 
 
 class RayChannelTimeoutError(RayChannelError, TimeoutError):
-    pass
+    """A channel of a compiled graph was not ready in time."""
 
 
 class RayCgraphCapacityExceeded(RaySystemError):
-    pass
+    """A compiled graph has as many executions under way as it may."""
 
 
 class ObjectRefStreamEndOfStreamError(RayError):
-    pass
+    """A generator has no more items."""
 
 
 # ---- Between the runtime and these classes
@@ -292,9 +425,11 @@ def _make(kind, message, type_name, stack, payload):
     """The exception for an error of the runtime."""
     if kind != _TASK:
         error = _OF_KIND.get(kind, RaySystemError)
-        if issubclass(error, RayActorError):
-            return error(error_msg=message, actor_init_failed="constructor failed" in message)
-        return error(message)
+        if error is ActorDiedError:
+            return _actor_died(message)
+        if issubclass(error, ObjectLostError):
+            return error._of(message)
+        return error(error_message=message) if error is TaskCancelledError else error(message)
     if not payload:
         return CrossLanguageError(f"{type_name}: {message}\n{stack}".rstrip())
     try:
@@ -302,6 +437,14 @@ def _make(kind, message, type_name, stack, payload):
         return told.as_instanceof_cause() if isinstance(told, RayTaskError) else told
     except Exception as why:  # its class is not here, or does not accept what it was pickled with
         return UnserializableException(f"{type_name}: {message}\n{stack}\n(The exception itself could not be unpickled here: {why!r})")
+
+
+def _actor_died(message):
+    """With the words that programs for Ray look for."""
+    failed = "an error raised in its creation task" in message
+    if message.endswith("killed by Kill"):
+        message = message[:-len("Kill")] + "`ray.kill`"
+    return ActorDiedError(error_msg=message, actor_init_failed=failed)
 
 
 class _ActorExit(SystemExit):

@@ -1,0 +1,143 @@
+"""The exceptions: their hierarchy, how user code makes them, and that they travel (the contract's section 1.8)."""
+
+import pickle
+
+import pytest
+
+import manta as ray
+from manta import exceptions as e
+
+OBJECT_LOST = dict(object_ref_hex="ab" * 16, owner_address="owner", call_site="file.py:3")
+
+
+def task_error(cause=None):
+    return e.RayTaskError("f", "Traceback: ...", cause or ValueError("bad"), pid=12, ip="10.0.0.1", actor_repr="A()", actor_id="aa")
+
+
+MADE = [
+    # exception, its bases, attributes
+    (e.RayError("x"), (Exception,), {}),
+    (task_error(), (e.RayError,), dict(function_name="f", traceback_str="Traceback: ...", pid=12, ip="10.0.0.1", actor_repr="A()",
+                                       actor_id="aa", proctitle=None)),
+    (e.CrossLanguageError("java said no"), (e.RayError,), {}),
+    (e.UserCodeException("x"), (e.RayError,), {}),
+    (e.TaskCancelledError(ray.TaskID(b"\x01" * 16)), (e.RayError,), dict(task_id=ray.TaskID(b"\x01" * 16))),
+    (e.TaskCancelledError(error_message="why"), (e.RayError,), dict(task_id=None, error_message="why")),
+    (e.RayActorError("aa", "why", True, True), (e.RayError,), dict(actor_id="aa", error_msg="why", actor_init_failed=True, preempted=True)),
+    (e.ActorDiedError(actor_id="aa", error_msg="why", preempted=True), (e.RayActorError,),
+     dict(actor_id="aa", error_msg="why", actor_init_failed=False, preempted=True)),
+    (e.ActorUnavailableError("The actor is restarting", b"aa"), (e.RayActorError,),
+     dict(actor_id=b"aa", error_msg="The actor is restarting", preempted=False)),
+    (e.AsyncioActorExit("x"), (e.RayError,), {}),
+    (e.WorkerCrashedError(), (e.RayError,), {}),
+    (e.NodeDiedError("gone"), (e.RayError,), dict(message="gone")),
+    (e.LocalRayletDiedError(), (e.RayError,), {}),
+    (e.RaySystemError("low", "Traceback"), (e.RayError,), dict(client_exc="low", traceback_str="Traceback")),
+    (e.AuthenticationError("wrong secret"), (e.RayError,), dict(message="wrong secret")),
+    (e.UnserializableException("Traceback"), (e.RayError,), dict(original_stack_trace="Traceback")),
+    (e.ObjectStoreFullError("full"), (e.RayError,), {}),
+    (e.OutOfDiskError("full"), (e.RayError,), {}),
+    (e.OutOfMemoryError("much"), (e.RayError,), dict(message="much")),
+    (e.ObjectLostError(**OBJECT_LOST), (e.RayError,), OBJECT_LOST),
+    (e.ObjectFetchTimedOutError(**OBJECT_LOST), (e.ObjectLostError,), OBJECT_LOST),
+    (e.ReferenceCountingAssertionError(**OBJECT_LOST), (e.ObjectLostError, AssertionError), OBJECT_LOST),
+    (e.ObjectFreedError(**OBJECT_LOST), (e.ObjectLostError,), OBJECT_LOST),
+    (e.OwnerDiedError(**OBJECT_LOST), (e.ObjectLostError,), OBJECT_LOST),
+    (e.ObjectReconstructionFailedError(**OBJECT_LOST), (e.ObjectLostError,), OBJECT_LOST),
+    (e.ObjectReconstructionFailedMaxAttemptsExceededError(**OBJECT_LOST), (e.ObjectReconstructionFailedError,), OBJECT_LOST),
+    (e.ObjectReconstructionFailedLineageEvictedError(**OBJECT_LOST), (e.ObjectReconstructionFailedError,), OBJECT_LOST),
+    (e.GetTimeoutError("late"), (e.RayError, TimeoutError), {}),
+    (e.PlasmaObjectNotAvailable("x"), (e.RayError,), {}),
+    (e.PendingCallsLimitExceeded("many"), (e.RayError,), dict(error_message="many")),
+    (e.TaskUnschedulableError("nowhere"), (e.RayError,), dict(error_message="nowhere")),
+    (e.ActorUnschedulableError("nowhere"), (e.RayError,), dict(error_message="nowhere")),
+    (e.TaskPlacementGroupRemoved(), (e.RayError,), {}),
+    (e.ActorPlacementGroupRemoved(), (e.RayError,), {}),
+    (e.RuntimeEnvSetupError("no such package"), (e.RayError,), dict(error_message="no such package")),
+    (e.RayChannelError("x"), (e.RaySystemError,), {}),
+    (e.RayChannelTimeoutError("x"), (e.RayChannelError, TimeoutError), {}),
+    (e.RayCgraphCapacityExceeded("x"), (e.RaySystemError,), {}),
+    (e.ObjectRefStreamEndOfStreamError("x"), (e.RayError,), {}),
+]
+
+
+@pytest.mark.parametrize("error, bases, attributes", MADE, ids=[type(error).__name__ for error, _, _ in MADE])
+def test_it_is_made_as_in_ray_and_travels(error, bases, attributes):
+    assert all(isinstance(error, base) for base in bases) and isinstance(error, e.RayError)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error) and str(copy) == str(error) and str(error)
+    for name, value in attributes.items():
+        assert getattr(error, name) == value and getattr(copy, name) == value
+
+
+def test_all_classes_are_among_them():
+    made = {type(error).__name__ for error, _, _ in MADE}
+    assert set(e.__all__) - made == {"ActorAlreadyExistsError"}
+    assert issubclass(e.ActorAlreadyExistsError, ValueError)
+
+
+def test_an_actor_died_of_its_constructor():
+    died = e.ActorDiedError(task_error())
+    assert died.actor_init_failed and died.actor_id == "aa" and "an error raised in its creation task" in str(died)
+    copy = pickle.loads(pickle.dumps(died))
+    assert copy.actor_init_failed and str(copy) == str(died)
+
+
+def test_an_error_is_of_its_causes_type_too():
+    class Mine(Exception):
+        def __init__(self, code):
+            super().__init__(code)
+            self.code = code
+
+    error = task_error(Mine(7)).as_instanceof_cause()
+    assert isinstance(error, Mine) and isinstance(error, e.RayTaskError)
+    assert error.code == 7 and "RayTaskError(Mine)" in repr(type(error)) and "Traceback: ..." in str(error)
+
+
+def test_a_cause_that_nothing_can_be_derived_from():
+    class Meta(type):
+        def __new__(mcs, name, bases, members):
+            if any(isinstance(base, Meta) for base in bases):
+                raise TypeError("final")
+            return super().__new__(mcs, name, bases, members)
+
+    class Final(Exception, metaclass=Meta):
+        pass
+
+    with pytest.warns(UserWarning, match="Final cannot be derived from"):
+        error = task_error(Final("x")).as_instanceof_cause()
+    assert type(error) is e.RayTaskError and isinstance(error.cause, Final)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_user_code_raises_and_catches_them():
+    @ray.remote(max_retries=0)
+    def fail(error):
+        raise error
+
+    for error in (e.OutOfMemoryError("much"), e.RayActorError("aa", "why"), e.ObjectLostError(**OBJECT_LOST), e.RaySystemError("low")):
+        with pytest.raises(type(error)) as caught:
+            ray.get(fail.remote(error))
+        assert isinstance(caught.value, e.RayTaskError)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_programs_look_for_in_the_texts():
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def __init__(self, fine):
+            if not fine:
+                raise ValueError("cannot be")
+
+        def ping(self):
+            return 1
+
+    with pytest.raises(e.ActorDiedError, match="an error raised in its creation task") as caught:
+        ray.get(Actor.remote(False).ping.remote())
+    assert caught.value.actor_init_failed and "cannot be" in str(caught.value)
+    killed = Actor.remote(True)
+    assert ray.get(killed.ping.remote()) == 1
+    ray.kill(killed, no_restart=True)
+    with pytest.raises(e.ActorDiedError, match="killed by `ray.kill`") as caught:
+        ray.get(killed.ping.remote())
+    assert not caught.value.actor_init_failed and not caught.value.preempted
