@@ -13,26 +13,50 @@ from manta._api import (
     remote,
     wait,
 )
-from manta._ids import ActorID, JobID, NodeID, TaskID, WorkerID
+from manta._generators import DynamicObjectRefGenerator, ObjectRefGenerator
+from manta._ids import (
+    ActorClassID,
+    ActorID,
+    FunctionID,
+    JobID,
+    NodeID,
+    PlacementGroupID,
+    TaskID,
+    UniqueID,
+    WorkerID,
+)
+from manta._introspection import nodes, show_in_dashboard, timeline
+from manta._language import LOCAL_MODE, SCRIPT_MODE, WORKER_MODE, Language
+from manta._logging import LoggingConfig
 from manta._native import ObjectRef
 from manta._session import init, is_initialized, shutdown
 from manta.actor import method
+from manta.client_builder import ClientBuilder, client
+from manta.cross_language import cpp_function, java_actor_class, java_function
 from manta.runtime_context import get_runtime_context
 
 __version__ = "0.1.0"
+__commit__ = "unknown"
+
+_LAZY = ("_private", "autoscaler", "cluster_utils", "cross_language", "dag", "experimental", "job_config", "runtime_env", "util")
 
 
 def __getattr__(name):
     """Sub-packages are loaded when they are first used."""
-    if name in ("experimental", "util"):
+    if name in _LAZY:
         import importlib
 
-        return importlib.import_module("manta." + name)
+        # Under the name that the program knows them by.
+        from manta import as_ray
+
+        return importlib.import_module(("ray." if as_ray.is_installed() else "manta.") + name)
     raise AttributeError(f"module 'manta' has no attribute '{name}'")
 
 
 __all__ = [
-    "ActorID", "JobID", "NodeID", "ObjectRef", "TaskID", "WorkerID", "actor", "available_resources", "cancel", "cluster_resources",
-    "exceptions", "get", "get_actor", "get_gpu_ids", "get_runtime_context", "init", "is_initialized", "kill", "method", "put", "remote",
-    "shutdown", "wait",
+    "ActorClassID", "ActorID", "ClientBuilder", "DynamicObjectRefGenerator", "FunctionID", "JobID", "LOCAL_MODE", "Language",
+    "LoggingConfig", "NodeID", "ObjectRef", "ObjectRefGenerator", "PlacementGroupID", "SCRIPT_MODE", "TaskID", "UniqueID", "WORKER_MODE",
+    "WorkerID", "actor", "available_resources", "cancel", "client", "cluster_resources", "cpp_function", "exceptions", "get", "get_actor",
+    "get_gpu_ids", "get_runtime_context", "init", "is_initialized", "java_actor_class", "java_function", "kill", "method", "nodes", "put",
+    "remote", "show_in_dashboard", "shutdown", "timeline", "wait",
 ]

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 
 class BaseID:
     __slots__ = ("_bytes",)
+    SIZE = 16
+
+    @classmethod
+    def from_hex(cls, text):
+        return cls(bytes.fromhex(text))
+
+    @classmethod
+    def from_binary(cls, value):
+        return cls(value)
+
+    @classmethod
+    def from_random(cls):
+        return cls(os.urandom(cls.SIZE))
+
+    @classmethod
+    def nil(cls):
+        return cls(bytes(cls.SIZE))
+
+    @classmethod
+    def size(cls):
+        return cls.SIZE
 
     def __init__(self, value):
         if isinstance(value, tuple):
@@ -35,6 +57,10 @@ class BaseID:
         return type(self), (self._bytes,)
 
 
+class UniqueID(BaseID):
+    __slots__ = ()
+
+
 class ActorID(BaseID):
     __slots__ = ()
 
@@ -45,11 +71,33 @@ class TaskID(BaseID):
 
 class JobID(BaseID):
     __slots__ = ()
+    SIZE = 4
+
+    @classmethod
+    def from_int(cls, value):
+        return cls(value.to_bytes(cls.SIZE, "big"))
+
+    def int(self):
+        return int.from_bytes(self._bytes, "big")
 
 
-class NodeID(BaseID):
+class NodeID(UniqueID):
     __slots__ = ()
 
 
-class WorkerID(BaseID):
+class WorkerID(UniqueID):
     __slots__ = ()
+    SIZE = 8
+
+
+class FunctionID(UniqueID):
+    __slots__ = ()
+
+
+class ActorClassID(UniqueID):
+    __slots__ = ()
+
+
+class PlacementGroupID(BaseID):
+    __slots__ = ()
+    SIZE = 18

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import collections.abc
 import os
+import signal
 import sys
+import threading
 
-from manta import _native
-
-_NOT_YET = ("runtime_env", "job_config", "labels", "logging_config")
+from manta import _address, _init_arguments, _job, _native
 
 
-class RayContext(dict):
-    """What init gives: where the cluster is. Leaving it as a context manager shuts down."""
-
-    @property
-    def address_info(self):
-        return dict(self)
-
-    @property
-    def dashboard_url(self):
-        return ""
+class BaseContext:
+    """What init gives. Leaving it as a context manager shuts down."""
 
     def disconnect(self):
         shutdown()
@@ -32,38 +25,48 @@ class RayContext(dict):
         shutdown()
 
 
-def _worker_arguments():
+class RayContext(BaseContext, collections.abc.Mapping):
+    """Where the cluster is: a mapping, and the same as address_info."""
+
+    dashboard_url = None  # there is no dashboard yet
+
+    def __init__(self, address_info):
+        import platform
+
+        import manta
+
+        self.address_info = address_info
+        self.python_version = platform.python_version()
+        self.ray_version = manta.__version__
+        self.ray_commit = manta.__commit__
+
+    def __getitem__(self, key):
+        return self.address_info[key]
+
+    def __iter__(self):
+        return iter(self.address_info)
+
+    def __len__(self):
+        return len(self.address_info)
+
+    def __repr__(self):
+        return f"RayContext({self.address_info!r})"
+
+
+def _worker_arguments(path, settings):
     """How workers start: this interpreter with this program's path of modules, in a process that they are forked from."""
-    path = [os.path.abspath(entry or ".") for entry in sys.path]
-    code = f"import sys; sys.path[:] = {path!r}; from manta import _worker; _worker.main()"
+    path = [os.path.abspath(entry or ".") for entry in [*path, *sys.path]]
+    code = f"import sys; sys.path[:] = {path!r}; from manta import _worker; _worker.main({settings!r})"
     return [sys.executable, "-c", code]
 
 
 def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=None, object_store_memory=None, local_mode=False,
          ignore_reinit_error=False, include_dashboard=None, dashboard_host="127.0.0.1", dashboard_port=None, job_config=None,
          configure_logging=True, logging_level="info", logging_format=None, logging_config=None, log_to_driver=None, namespace=None,
-         runtime_env=None, enable_resource_isolation=False, system_reserved_cpu=None, system_reserved_memory=None, **kwargs):
+         runtime_env=None, enable_resource_isolation=False, cgroup_path=None, system_reserved_cpu=None, system_reserved_memory=None,
+         proxy_server_url=None, **kwargs):
     """Connects this process to a cluster; starts one of this machine if `address` (or $MANTA_ADDRESS, $RAY_ADDRESS) names none."""
-    given = {"runtime_env": runtime_env, "job_config": job_config, "labels": labels, "logging_config": logging_config}
-    for name in _NOT_YET:
-        if given[name]:
-            raise NotImplementedError(f"init({name}=...) is not there yet in Manta.")
-    if local_mode:
-        raise NotImplementedError("local_mode is not there in Manta: tasks are fast enough, and a debugger attaches to workers.")
-    if include_dashboard:
-        raise NotImplementedError("The dashboard is not there yet in Manta: leave include_dashboard out.")
-    unknown = [name for name in kwargs if not name.startswith("_")]
-    if unknown:
-        raise TypeError(f"init() got an unexpected keyword argument '{unknown[0]}'")
-    for name, value in (("num_cpus", num_cpus), ("num_gpus", num_gpus), ("object_store_memory", object_store_memory)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise TypeError(f"{name} has to be a number, not {value!r}")
-        if value is not None and value < 0:
-            raise ValueError(f"{name} has to be 0 or more, not {value!r}")
-    if resources is not None and not isinstance(resources, dict):
-        raise TypeError(f"resources has to be a dict of names and amounts, not {resources!r}")
-    if namespace is not None and (not isinstance(namespace, str) or namespace == ""):
-        raise ValueError(f"namespace has to be a string that is not empty, not {namespace!r}")
+    arguments = _init_arguments.check({**locals(), **kwargs}, kwargs)
     if _native.is_initialized():
         if ignore_reinit_error:
             return _context()
@@ -72,18 +75,49 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
     if sys.executable == "":
         raise RuntimeError("Python does not know its own executable (sys.executable), with which workers start.")
     try:
-        _native.init(address, namespace, -1.0 if num_cpus is None else float(num_cpus), -1.0 if num_gpus is None else float(num_gpus),
-                     resources or {}, int(object_store_memory or 0), log_to_driver is not False, sys.executable, _worker_arguments())
+        with _sessions_in(arguments.temp_dir):
+            _native.init(arguments.address, arguments.namespace, arguments.num_cpus, arguments.num_gpus, arguments.resources,
+                         arguments.object_store_bytes, log_to_driver is not False, sys.executable,
+                         _worker_arguments(arguments.path, arguments.settings))
     except ConnectionError as error:
         raise error if address else RuntimeError(str(error)) from None
+    _job.begin(arguments.settings)
+    _end_in_order_when_terminated()
     return _context()
+
+
+class _sessions_in:
+    """The runtime makes its session below `directory` meanwhile; None: where it does anyway."""
+
+    def __init__(self, directory):
+        self._directory = directory
+
+    def __enter__(self):
+        self._former = os.environ.get("MANTA_TMPDIR")
+        if self._directory is not None:
+            os.makedirs(self._directory, exist_ok=True)
+            os.environ["MANTA_TMPDIR"] = os.path.abspath(self._directory)
+
+    def __exit__(self, *exception):
+        if self._directory is None:
+            return
+        if self._former is None:
+            del os.environ["MANTA_TMPDIR"]
+        else:
+            os.environ["MANTA_TMPDIR"] = self._former
+
+
+def _end_in_order_when_terminated():
+    """SIGTERM ends a driver as sys.exit does, so that what it has registered for its end runs. Only the main thread may say so."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
 
 
 def _context():
     context = _native.context()
     directory = context["session_directory"]
-    return RayContext(session_dir=directory, address=os.path.basename(directory), node_id=context["node_id"].hex(),
-                      node_ip_address="127.0.0.1")
+    return RayContext({"node_ip_address": "127.0.0.1", "node_id": context["node_id"].hex(), "session_dir": directory,
+                       "address": os.path.basename(directory), "gcs_address": _address.of_session(directory), "webui_url": None})
 
 
 def auto_init(what):

@@ -10,15 +10,17 @@ import sys
 _IN_PLACE = "MANTA_PYTHON_CHILDREN_IN_PLACE"
 
 
-def main():
+def main(settings):
+    """`settings`: of the job, as its driver gives them (_job)."""
     # What nearly every task needs, once for all workers.
     import pickle  # noqa: F401
 
     import cloudpickle  # noqa: F401
 
-    from manta import _native, as_ray
+    from manta import _job, _native, as_ray
 
     if as_ray.installed_in_driver():
         as_ray.install()
+    _job.begin_in_worker(settings)
     sys.argv = [""]
     _native.zygote_main(os.environ.get(_IN_PLACE) == "1")

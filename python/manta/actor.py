@@ -213,6 +213,11 @@ def find(name, namespace):
     return ActorHandle(native, _Description("", _AnyMethod()) if data is None else pickle.loads(data))
 
 
+def of_id(pair):
+    """A handle of the actor with this id, of whose methods nothing is known here: any is tried."""
+    return ActorHandle(_manta.import_actor(*pair), _Description("", _AnyMethod()))
+
+
 class _AnyMethod(dict):
     def get(self, name, default=None):
         return ({}, None) if not (name.startswith("__") and name.endswith("__")) else default

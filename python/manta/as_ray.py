@@ -26,7 +26,11 @@ class _Loader(importlib.abc.Loader):
         return importlib.import_module(self._name)
 
     def exec_module(self, module):
-        pass
+        # What is loaded below it already is known by both names, too: were it imported by the other one later, it would replace an attribute
+        # of the same name, such as the function ray.util.placement_group.
+        for name, loaded in list(sys.modules.items()):
+            if name.startswith(self._name + "."):
+                sys.modules.setdefault("ray" + name[len("manta"):], loaded)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -52,11 +56,16 @@ _VARIABLE = "MANTA_AS_RAY"
 def install():
     """From now on `import ray` gives Manta in this process, and in the workers of clusters that it connects to."""
     os.environ[_VARIABLE] = "1"
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if is_installed():
         return
     if "ray" in sys.modules and not sys.modules["ray"].__name__.startswith("manta"):
         raise RuntimeError("manta.as_ray comes too late: the package ray has been imported already")
     sys.meta_path.insert(0, _Finder())
+
+
+def is_installed():
+    """In this process."""
+    return any(isinstance(finder, _Finder) for finder in sys.meta_path)
 
 
 def installed_in_driver():

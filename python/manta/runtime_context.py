@@ -2,60 +2,153 @@
 
 from __future__ import annotations
 
-from manta import _native
+import functools
+import json
+
+from manta import _address, _job, _native
+from manta._ids import ActorID, JobID, NodeID, TaskID
+
+
+def _here():
+    """What the runtime says of the calling code."""
+    if not _native.is_initialized():
+        raise RuntimeError("there is no context: this process is connected to no cluster. Call ray.init() first.")
+    return _native.context()
 
 
 class RuntimeContext:
     """What get_runtime_context gives. Ids are hex strings."""
 
+    def get(self):
+        """Those of the ids that there are, as objects, in a dict."""
+        found = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
+        if self.get_task_id() is not None:
+            found["task_id"] = self.task_id
+        if self.get_actor_id() is not None:
+            found["actor_id"] = self.actor_id
+        return found
+
     def get_job_id(self):
-        return f"{_native.context()['job_id']:08x}"
+        return f"{_here()['job_id']:08x}"
 
     def get_node_id(self):
-        return _native.context()["node_id"].hex()
+        return _here()["node_id"].hex()
 
     def get_worker_id(self):
-        return f"{_native.context()['process_id']:016x}"
+        return f"{_here()['process_id']:016x}"
 
     def get_task_id(self):
-        task = _native.context()["task_id"]
+        task = _here()["task_id"]
         return task.hex() if any(task) else None
 
     def get_task_name(self):
-        return _native.context()["task_name"] or None
+        return _here()["task_name"] or None
 
     get_task_function_name = get_task_name
 
     def get_actor_id(self):
-        from manta._ids import ActorID
-
-        pair = _native.context()["actor_id"]
+        pair = _here()["actor_id"]
         return None if pair == (0, 0) else ActorID(pair).hex()
 
+    def get_actor_name(self):
+        """Empty for an actor without a name; None outside of actors."""
+        actor_id = self.get_actor_id()
+        return None if actor_id is None else _name_of_actor(actor_id)
+
+    def get_placement_group_id(self):
+        """None: there are no placement groups yet."""
+        _here()
+        return None
+
     def get_assigned_resources(self):
+        _here()
         return _native.resources(2)
 
     def get_accelerator_ids(self):
-        gpus = _native.context()["gpus"]
+        gpus = _here()["gpus"]
         return {"GPU": [str(i) for i in range(64) if gpus >> i & 1]}
 
+    get_resource_ids = get_accelerator_ids
+
+    def get_runtime_env_string(self):
+        """The job's runtime_env as JSON."""
+        return json.dumps(self.runtime_env, sort_keys=True)
+
+    def get_node_labels(self):
+        return {"ray.io/node-id": self.get_node_id()}
+
     def get_session_name(self):
-        return _native.context()["session_directory"].rsplit("/", 1)[-1]
+        return _here()["session_directory"].rsplit("/", 1)[-1]
 
     def is_canceled(self):
-        context = _native.context()
+        context = _here()
         if context["is_driver"]:
             raise RuntimeError("is_canceled is for tasks: this is a driver.")
         return context["is_cancelled"]
 
     @property
     def namespace(self):
-        return _native.context()["namespace"]
+        return _here()["namespace"]
+
+    @property
+    def gcs_address(self):
+        """Where other nodes join the cluster; the session's name when none can."""
+        return _address.of_session(_here()["session_directory"])
+
+    @property
+    def current_actor(self):
+        """A handle of the actor that this is called in."""
+        pair = _here()["actor_id"]
+        if pair == (0, 0):
+            raise RuntimeError("current_actor is for methods of actors: this is none.")
+        from manta import actor
+
+        return actor.of_id(pair)
 
     @property
     def was_current_actor_reconstructed(self):
-        return _native.context()["actor_was_restarted"]
+        return _here()["actor_was_restarted"]
+
+    @property
+    def should_capture_child_tasks_in_placement_group(self):
+        _here()
+        return False
+
+    @property
+    def runtime_env(self):
+        """Of the job."""
+        _here()
+        return dict(_job.settings.get("runtime_env") or {})
+
+    # Ray's older names: the ids as objects.
+    @property
+    def job_id(self):
+        return JobID.from_hex(self.get_job_id())
+
+    @property
+    def node_id(self):
+        return NodeID.from_hex(self.get_node_id())
+
+    @property
+    def task_id(self):
+        return TaskID(_here()["task_id"])
+
+    @property
+    def actor_id(self):
+        return ActorID(_here()["actor_id"])
+
+
+@functools.lru_cache(maxsize=1)
+def _name_of_actor(actor_id):
+    from manta.util import state
+
+    found = state.get_actor(actor_id)
+    return found.name if found is not None else ""
 
 
 def get_runtime_context():
+    """Connects this process if it is not, as the first use of tasks does."""
+    from manta import _session
+
+    _session.auto_init("get_runtime_context")
     return RuntimeContext()

@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import manta
+from manta.util import accelerators, annotations, client, debug, iter, rpdb as pdb
 from manta.util.actor_pool import ActorPool
+from manta.util.client_connect import connect, disconnect
+from manta.util.debug import disable_log_once_globally, enable_periodic_logging, log_once
+from manta.util.named_actors import list_named_actors
+from manta.util.placement_group import (
+    get_current_placement_group,
+    get_placement_group,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
+from manta.util.serialization import deregister_serializer, register_serializer
 
-__all__ = ["ActorPool", "as_completed", "get_node_ip_address", "inspect_serializability", "map_unordered"]
+__all__ = [
+    "ActorPool", "accelerators", "annotations", "as_completed", "client", "connect", "debug", "deregister_serializer",
+    "disable_log_once_globally", "disconnect", "enable_periodic_logging", "get_current_placement_group", "get_node_ip_address",
+    "get_placement_group", "inspect_serializability", "iter", "list_named_actors", "log_once", "map_unordered", "pdb", "placement_group",
+    "placement_group_table", "register_serializer", "remove_placement_group",
+]
+
+_LAZY = ("collective", "dask", "joblib", "metrics", "multiprocessing", "queue", "scheduling_strategies", "spark", "state", "tracing")
+
+
+def __getattr__(name):
+    """Modules are loaded when they are first used."""
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module("manta.util." + name)
+    raise AttributeError(f"module 'manta.util' has no attribute '{name}'")
 
 
 def as_completed(refs, *, chunk_size=10, yield_obj_refs=False):
@@ -40,7 +68,11 @@ def map_unordered(fn, items, *, backpressure_size=100, chunk_size=10, yield_obj_
 
 
 def get_node_ip_address():
-    return "127.0.0.1"
+    """Of the node that this process belongs to."""
+    if not manta.is_initialized():
+        return "127.0.0.1"
+    here = manta.get_runtime_context().get_node_id()
+    return next((node["NodeManagerAddress"] for node in manta.nodes() if node["NodeID"] == here), "127.0.0.1")
 
 
 def inspect_serializability(base_obj, name=None, depth=3, print_file=None):

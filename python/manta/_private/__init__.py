@@ -1,0 +1,1 @@
+"""What packages for Ray take from ray._private, though it is not for them."""

@@ -1,0 +1,8 @@
+"""ray._private.ray_constants: limits and names."""
+
+DEFAULT_MAX_RETRIES = 3
+RESOURCES_ENVIRONMENT_VARIABLE = "RAY_OVERRIDE_RESOURCES"
+NODE_ID_PREFIX = "node:"
+HEAD_NODE_RESOURCE_NAME = "node:__internal_head__"
+DEFAULT_DASHBOARD_PORT = 8265
+DEFAULT_PORT = 6379

@@ -1,0 +1,3 @@
+"""ray._private.ray_logging."""
+
+from manta._logging import LoggingConfig  # noqa: F401

@@ -1,0 +1,19 @@
+"""ray._private.state: nodes and their resources."""
+
+from manta._api import available_resources, cluster_resources  # noqa: F401
+from manta._introspection import nodes, timeline  # noqa: F401
+
+
+def available_resources_per_node():
+    """What is available, by node id."""
+    return {node["NodeID"]: node["AvailableResources"] for node in nodes() if node["Alive"]}
+
+
+def total_resources_per_node():
+    """What there is, by node id."""
+    return {node["NodeID"]: node["Resources"] for node in nodes() if node["Alive"]}
+
+
+def node_ids():
+    """The resources node:ADDRESS of all nodes."""
+    return [name for node in nodes() for name in node["Resources"] if name.startswith("node:")]

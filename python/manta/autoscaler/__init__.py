@@ -1,0 +1,5 @@
+"""Clusters that grow and shrink (ray.autoscaler): not there yet."""
+
+from manta.autoscaler import sdk
+
+__all__ = ["sdk"]

@@ -1,0 +1,5 @@
+"""Communicators without GPUs: not there yet."""
+
+from manta import _not_yet
+
+__all__ = _not_yet.declare(globals(), classes=["CPUCommunicator"])

@@ -1,0 +1,5 @@
+"""Results of compiled graphs: not there yet."""
+
+from manta import _not_yet
+
+__all__ = _not_yet.declare(globals(), classes=["CompiledDAGRef", "CompiledDAGFuture"])

@@ -1,0 +1,1 @@
+"""OpenTelemetry around calls (ray.util.tracing)."""
