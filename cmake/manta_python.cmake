@@ -31,6 +31,7 @@ function(manta_python)
   add_custom_target(manta_python_modules ALL DEPENDS ${copies})
   add_dependencies(manta_python manta_python_modules)
 
+  set(environment "PYTHONPATH=${PROJECT_BINARY_DIR}/python;MANTA_EXECUTABLE=$<TARGET_FILE:manta_exe>;PYTHONDONTWRITEBYTECODE=1")
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/python/test_*.py)
   foreach(test IN LISTS tests)
     get_filename_component(name ${test} NAME_WE)
@@ -38,9 +39,14 @@ function(manta_python)
     add_test(NAME python.${name}
       COMMAND ${Python3_EXECUTABLE} -m pytest -q -x --no-header -p no:cacheprovider ${test}
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/python)
-    set_tests_properties(python.${name} PROPERTIES
-      LABELS python
-      TIMEOUT 180
-      ENVIRONMENT "PYTHONPATH=${PROJECT_BINARY_DIR}/python;MANTA_EXECUTABLE=$<TARGET_FILE:manta_exe>;PYTHONDONTWRITEBYTECODE=1")
+    set_tests_properties(python.${name} PROPERTIES LABELS python TIMEOUT 180 ENVIRONMENT "${environment}")
+  endforeach()
+
+  # Programs that say `import ray` and use other packages; each checks its own results.
+  file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/ecosystem/*.py)
+  foreach(program IN LISTS programs)
+    get_filename_component(name ${program} NAME_WE)
+    add_test(NAME ecosystem.${name} COMMAND ${Python3_EXECUTABLE} -m manta.as_ray ${program})
+    set_tests_properties(ecosystem.${name} PROPERTIES LABELS python TIMEOUT 180 ENVIRONMENT "${environment}")
   endforeach()
 endfunction()
