@@ -8,6 +8,7 @@ import pathlib
 from manta import _not_yet
 
 _CLIENT = "ray://"
+CLIENT_INSTEAD = "run the program on a machine of the cluster, with the address 'auto'"
 _THIS_MACHINE = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1"}
 
 
@@ -19,7 +20,7 @@ def resolve(address):
     if address is None:
         return None
     if address.startswith(_CLIENT):
-        raise _not_yet.error(f"Ray Client (the address '{address}')", "run the program on a machine of the cluster, with the address 'auto'")
+        raise _not_yet.error(f"Ray Client (the address '{address}')", CLIENT_INSTEAD)
     if ":" in address and "/" not in address:
         return _session_at(address)
     return address
@@ -39,8 +40,9 @@ def _session_at(address):
         if trunk:
             listening.append(trunk)
     there_are = f" (there are: {', '.join(listening)})" if listening else ""
-    raise ConnectionError(f"no cluster of yours listens at {address} on this machine{there_are}: start one with `manta start --head --port={port}`, "
-                          f"or join one with `manta start --address={address} --secret-file=FILE`, and use the address 'auto'")
+    raise ConnectionError(f"no cluster of yours listens at {address} on this machine{there_are}: start one with "
+                          f"`manta start --head --port={port}`, or join one with `manta start --address={address} --secret-file=FILE`, "
+                          "and use the address 'auto'")
 
 
 def root():

@@ -26,8 +26,8 @@ class _Loader(importlib.abc.Loader):
         return importlib.import_module(self._name)
 
     def exec_module(self, module):
-        # What is loaded below it already is known by both names, too: were it imported by the other one later, it would replace an attribute
-        # of the same name, such as the function ray.util.placement_group.
+        # What is loaded below it already is known by both names, too: were it imported by the other one later, it would replace
+        # an attribute of the same name, such as the function ray.util.placement_group.
         for name, loaded in list(sys.modules.items()):
             if name.startswith(self._name + "."):
                 sys.modules.setdefault("ray" + name[len("manta"):], loaded)

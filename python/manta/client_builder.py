@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manta import _not_yet, _session
+from manta import _address, _not_yet, _session
 
 
 class ClientBuilder:
@@ -22,7 +22,7 @@ class ClientBuilder:
 
     def connect(self):
         if self.address not in (None, "local", "auto"):
-            raise _not_yet.error(f"Ray Client (client({self.address!r}))", "run the program on a machine of the cluster, with the address 'auto'")
+            raise _not_yet.error(f"Ray Client (client({self.address!r}))", _address.CLIENT_INSTEAD)
         return _session.init(self.address, **self._given)
 
 

@@ -82,8 +82,8 @@ class RayTaskError(RayError):
             return self
         double = _double_type(type(cause))
         if double is None:
-            warnings.warn(f"{type(cause).__name__} cannot be derived from, so that the error of {self.function_name} is a RayTaskError only: "
-                          "its `cause` is what was raised.", stacklevel=2)
+            warnings.warn(f"{type(cause).__name__} cannot be derived from, so that the error of {self.function_name} is a "
+                          "RayTaskError only: its `cause` is what was raised.", stacklevel=2)
             return self
         return double(self)
 

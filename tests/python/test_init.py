@@ -21,8 +21,8 @@ def disconnected():
     ray.shutdown()
 
 
-def run(program, **options):
-    return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, **options)
+def run(program, arguments=()):
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(program), *arguments], capture_output=True, text=True, timeout=60)
 
 
 def test_what_it_gives_is_a_mapping_and_a_context():
@@ -162,13 +162,14 @@ def test_a_job_config(tmp_path):
 
 LOGS = """
     import logging
+    import sys
     import manta as ray
 
-    ray.init(num_cpus=1, {})
+    ray.init(num_cpus=1, **eval(sys.argv[1], {"LoggingConfig": ray.LoggingConfig}))
 
     @ray.remote
     def work():
-        logging.getLogger("mine").info("from a task", extra={{"step": 3}})
+        logging.getLogger("mine").info("from a task", extra={"step": 3})
         logging.getLogger("mine").debug("not shown")
         logging.getLogger("ray.library").warning("from a library")
 
@@ -177,24 +178,35 @@ LOGS = """
     """
 
 
+def logs(**arguments):
+    """What the program writes on stderr when it gives these arguments to init."""
+    result = run(LOGS, arguments=[repr(arguments)])
+    assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
 def test_logging_of_driver_and_workers():
-    shown = run(LOGS.format('logging_config=ray.LoggingConfig(encoding="JSON", log_level="INFO", additional_log_standard_attrs=["name"])'))
+    shown = logs(logging_config=ray.LoggingConfig(encoding="JSON", log_level="INFO", additional_log_standard_attrs=["name"]))
     rows = {}
-    for line in shown.stderr.splitlines():
+    for line in shown.splitlines():
         if "{" in line and "message" in line:
             row = json.loads(line[line.index("{"):line.rindex("}") + 1])
             rows[row["message"]] = row
-    assert rows["from the driver"]["name"] == "mine", shown.stderr
+    assert rows["from the driver"]["name"] == "mine", shown
     assert "not shown" not in rows
     assert rows["from a task"]["step"] == 3 and rows["from a task"]["task_name"].endswith("work")
     assert rows["from a task"]["task_id"] and rows["from a task"]["job_id"] == rows["from the driver"]["job_id"]
 
-    text = run(LOGS.format('logging_config=ray.LoggingConfig(encoding="TEXT")')).stderr
+    text = logs(logging_config=ray.LoggingConfig(encoding="TEXT"))
     assert "INFO" in text and "from a task" in text and "step=3" in text
 
-    plain = run(LOGS.format('configure_logging=True, logging_level="warning", logging_format="<%(message)s>", log_to_driver=True')).stderr
+    # The logger "ray", and what reaches the driver.
+    plain = logs(configure_logging=True, logging_level="warning", logging_format="<%(message)s>", log_to_driver=True)
     assert "<from a library>" in plain and "from a task" not in plain
-    assert "<from a library>" not in run(LOGS.format("configure_logging=False, log_to_driver=False")).stderr
+    assert "<from a library>" not in logs(configure_logging=False, log_to_driver=False)
+
+
+def test_wrong_logging_is_told():
     for wrong in (dict(encoding="XML"), dict(log_level="LOUD"), dict(additional_log_standard_attrs=["nonsense"])):
         with pytest.raises(ValueError):
             ray.LoggingConfig(**wrong)

@@ -1,5 +1,5 @@
-"""Metrics of the user's own (ray.util.metrics). They are kept in the process that declares them, and can be read there; export to Prometheus
-is not there yet."""
+"""Metrics of the user's own (ray.util.metrics). They are kept in the process that declares them, and can be read there; export to
+Prometheus is not there yet."""
 
 from __future__ import annotations
 

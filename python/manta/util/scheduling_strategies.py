@@ -1,4 +1,5 @@
-"""Where a task or an actor is to run (ray.util.scheduling_strategies). These can be made; as an option all but "DEFAULT" are refused yet."""
+"""Where a task or an actor is to run (ray.util.scheduling_strategies). These can be made; as an option all but "DEFAULT" are
+refused yet."""
 
 from __future__ import annotations
 

@@ -2,4 +2,5 @@
 
 from manta import _not_yet
 
-__all__ = _not_yet.declare(globals(), classes=["ClientObjectRef", "ClientActorHandle", "ClientActorClass", "ClientRemoteFunc", "ClientActorRef"])
+__all__ = _not_yet.declare(
+    globals(), classes=["ClientObjectRef", "ClientActorHandle", "ClientActorClass", "ClientRemoteFunc", "ClientActorRef"])
