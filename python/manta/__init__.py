@@ -45,11 +45,11 @@ def __getattr__(name):
     """Sub-packages are loaded when they are first used."""
     if name in _LAZY:
         import importlib
+        import sys
 
-        # Under the name that the program knows them by.
-        from manta import as_ray
-
-        return importlib.import_module(("ray." if as_ray.is_installed() else "manta.") + name)
+        # Under the name that the program knows them by. (manta.as_ray is asked, and not imported: that alone has effects under pytest.)
+        as_ray = sys.modules.get("manta.as_ray")
+        return importlib.import_module(("ray." if as_ray is not None and as_ray.is_installed() else "manta.") + name)
     raise AttributeError(f"module 'manta' has no attribute '{name}'")
 
 

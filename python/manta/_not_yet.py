@@ -12,11 +12,11 @@ def error(what, instead=""):
 
 def function(name, instead="", module=None):
     """A function that raises."""
+    module = module or _caller()
 
     def refuse(*args, **kwargs):
-        raise error(f"{module or _caller()}.{name}", instead)
+        raise error(f"{module}.{name}", instead)
 
-    module = module or _caller()
     refuse.__name__ = refuse.__qualname__ = name
     refuse.__module__ = module
     refuse.__doc__ = "Not there yet."
@@ -24,14 +24,14 @@ def function(name, instead="", module=None):
     return refuse
 
 
-def kind(name, instead="", module=None, base=object):
+def kind(name, instead="", module=None):
     """A class for annotations and isinstance, of which nothing can be made."""
     module = module or _caller()
 
     def refuse(cls, *args, **kwargs):
         raise error(f"{module}.{name}", instead)
 
-    return type(name, (base,), {"__new__": refuse, "__module__": module, "__doc__": "Not there yet.", "__manta_not_there_yet__": True})
+    return type(name, (), {"__new__": refuse, "__module__": module, "__doc__": "Not there yet.", "__manta_not_there_yet__": True})
 
 
 def _caller():

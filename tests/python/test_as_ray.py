@@ -36,6 +36,8 @@ if __name__ == "__main__":
         ray.get(fail.remote())
     except ray.exceptions.RayTaskError as error:
         print(type(error).__name__, isinstance(error, Mine))
+    assert "ray.autoscaler" not in sys.modules
+    assert ray.autoscaler is sys.modules["ray.autoscaler"]
     try:
         import ray.data
     except ImportError as error:
@@ -55,6 +57,14 @@ def test_a_program_runs_unmodified(tmp_path):
                                           "ray.data is not there yet in Manta (python -m manta.as_ray)"]
     as_module = run("manta.as_ray", "-m", "program", "c", cwd=tmp_path)
     assert as_module.stdout.startswith("['c'] ('manta', 3)"), as_module.stderr
+
+
+def test_manta_under_its_own_name_does_not_take_ray(tmp_path):
+    (tmp_path / "test_it.py").write_text("import manta, sys\n\ndef test():\n    manta.util.ActorPool\n"
+                                         "    assert not any(name == 'ray' or name.startswith('ray.') for name in sys.modules)\n"
+                                         "    assert 'manta.as_ray' not in sys.modules\n")
+    result = run("pytest", "-q", "-p", "no:cacheprovider", str(tmp_path), cwd=tmp_path)
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
 def test_wrong_arguments_are_told(tmp_path):

@@ -90,7 +90,7 @@ def _summary(rows, key, columns):
     return {name: {**columns(name), "state_counts": dict(states)} for name, states in groups.items()}
 
 
-def _of_cluster(summary, rows, **totals):
+def _of_cluster(summary, **totals):
     return {"cluster": {"summary": summary, "summary_by": "func_name", **totals}}
 
 
@@ -99,7 +99,7 @@ def summarize_tasks(address=None, timeout=common.DEFAULT_RPC_TIMEOUT, raise_on_m
     rows = list_tasks(address, limit=None, timeout=timeout)
     types = {row.name: row.type for row in rows}
     kinds = collections.Counter(row.type for row in rows)
-    return _of_cluster(_summary(rows, "name", lambda name: {"func_or_class_name": name, "type": types[name]}), rows,
+    return _of_cluster(_summary(rows, "name", lambda name: {"func_or_class_name": name, "type": types[name]}),
                        total_tasks=kinds["NORMAL_TASK"], total_actor_tasks=kinds["ACTOR_TASK"],
                        total_actor_scheduled=kinds["ACTOR_CREATION_TASK"])
 
@@ -107,7 +107,7 @@ def summarize_tasks(address=None, timeout=common.DEFAULT_RPC_TIMEOUT, raise_on_m
 def summarize_actors(address=None, timeout=common.DEFAULT_RPC_TIMEOUT, raise_on_missing_output=True, _explain=False):
     """How many actors there are of each class, by state."""
     rows = list_actors(address, limit=None, timeout=timeout)
-    return _of_cluster(_summary(rows, "class_name", lambda name: {"class_name": name}), rows, total_actors=len(rows))
+    return _of_cluster(_summary(rows, "class_name", lambda name: {"class_name": name}), total_actors=len(rows))
 
 
 def summarize_objects(address=None, timeout=common.DEFAULT_RPC_TIMEOUT, raise_on_missing_output=True, _explain=False):
@@ -121,7 +121,7 @@ def summarize_objects(address=None, timeout=common.DEFAULT_RPC_TIMEOUT, raise_on
         one["task_state_counts"][row.task_status] += 1
     for one in summary.values():
         one["task_state_counts"] = dict(one["task_state_counts"])
-    return _of_cluster(summary, rows, total_objects=len(rows), total_size_mb=sum(one["total_size_mb"] for one in summary.values()))
+    return _of_cluster(summary, total_objects=len(rows), total_size_mb=sum(one["total_size_mb"] for one in summary.values()))
 
 
 def list_logs(address=None, node_id=None, node_ip=None, glob_filter=None, timeout=common.DEFAULT_RPC_TIMEOUT):
