@@ -99,8 +99,9 @@ def test_objects_workers_and_jobs():
     me = state.get_worker(context.get_worker_id())
     assert me.worker_type == "DRIVER" and me.pid == os.getpid() and me in state.list_workers()
     [job] = state.list_jobs()
-    assert job == state.get_job(context.get_job_id()) and job.status == "RUNNING"
-    assert job.driver_info["pid"] == str(os.getpid())
+    assert job.job_id == state.get_job(context.get_job_id()).job_id == context.get_job_id()
+    assert job.status == "RUNNING" and job.driver_info["pid"] == str(os.getpid())
+    assert 0 <= time.time() - job.start_time / 1000 < 600
 
 
 def test_logs():
