@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +12,7 @@
 
 #include "bin/command_line.h"
 #include "bin/node_process.h"
+#include "contracts/session_files.h"
 
 namespace manta::bin {
 namespace {
@@ -47,6 +50,11 @@ void Announce(const StartOptions& options, const NodeReady& ready) {
         "  look at it               %smanta status\n"
         "  end it                   %smanta stop\n",
         ready.session_directory.c_str(), where.c_str(), where.c_str(), where.c_str());
+    for (const contracts::SessionAddress& other : contracts::FindSessions(contracts::SessionRoot())) {
+      if (other.directory == ready.session_directory) continue;
+      std::printf("  it is not alone          %s runs on this machine, too, and offers the same CPUs: say which one you mean (--session)\n",
+                  other.name().c_str());
+    }
     if (!ready.trunk_address.empty()) {
       std::printf("  add another node         manta start --address=%s --secret-file=SECRET\n"
                   "                           with a copy of %s/secret\n",
@@ -73,6 +81,9 @@ int StartInBackground(const StartOptions& options) {
   if (child == 0) {
     close(ends[0]);
     setsid();  // nothing of the terminal's reaches it from now on
+    // Nor does it keep what others wait for to be closed: locks, pipes.
+    if (ends[1] > 3) (void)close_range(3, static_cast<unsigned>(ends[1] - 1), 0);
+    (void)close_range(static_cast<unsigned>(std::max(ends[1] + 1, 3)), UINT_MAX, 0);
     if (fork() != 0) _exit(0);
     const auto tell = [&](const std::string& outcome) {
       if (write(ends[1], outcome.data(), outcome.size()) < 0) return;

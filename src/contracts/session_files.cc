@@ -211,8 +211,12 @@ std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& ses
 void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
   const std::string suffix = "_" + std::to_string(daemon);
   for (const std::string& directory : SessionsBelow(root)) {
-    if (directory.ends_with(suffix) && !DaemonLives(directory)) RemoveFiles(directory);
+    if (directory.ends_with(suffix)) RemoveFilesOfDeadDaemon(directory);
   }
+}
+
+void RemoveFilesOfDeadDaemon(const std::string& directory) {
+  if (!DaemonLives(directory)) RemoveFiles(directory);
 }
 
 Result<std::string> ReadSecret(const std::string& session_directory) {

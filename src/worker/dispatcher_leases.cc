@@ -30,6 +30,7 @@ constexpr int64_t kSurplusNs = 20'000'000;
 constexpr int64_t kStuckAfterNs = 5'000'000'000;
 constexpr int64_t kStuckAgainNs = 30'000'000'000;
 constexpr int64_t kBusyTickNs = 1'000'000;
+constexpr int64_t kSlowestBusyTickNs = 20'000'000;
 constexpr int64_t kQuietTickNs = 10'000'000;
 
 }  // namespace
@@ -318,7 +319,9 @@ int64_t Dispatcher::Tick(int64_t now) {
       TakeBackFromSlow(target, now);
       Dispatch(target);  // room can appear without a completion, where tasks were taken back
       UpdateDemand(target, now);
-      within(target->wanted > target->channels.size() || !target->queue.empty() ? kBusyTickNs
+      // The longer nothing has ended, the rarer: what many wait for comes later the more of them look every millisecond.
+      const int64_t quiet = now - std::max(target->progress_at, target->backlog_since);
+      within(target->wanted > target->channels.size() || !target->queue.empty() ? std::clamp(quiet / 8, kBusyTickNs, kSlowestBusyTickNs)
                                                                                : kQuietTickNs);
       continue;
     }

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "contracts/fields.h"
+#include "contracts/session_files.h"
+#include "contracts/session_lock.h"
 #include "worker/clock.h"
 #include "worker/runtime.h"
 #include "worker/task_listing.h"
@@ -19,6 +21,7 @@ namespace {
 using contracts::Text;
 
 constexpr size_t kMostListed = 10'000;
+constexpr int kMostLooksForItsEnd = 100;  // 10 ms apart
 // A demand that was refused may be again every few milliseconds.
 constexpr int64_t kRefusedAgainNs = 5'000'000'000;
 
@@ -169,6 +172,9 @@ void Runtime::OnClosed() {
                                 "is in " + welcome_.session_directory + "/logs");
   closed_.store(true);
   FailAll(error);
+  // It holds its session until its memory has been taken apart.
+  for (int i = 0; i < kMostLooksForItsEnd && contracts::DaemonLives(welcome_.session_directory); ++i) usleep(10'000);
+  contracts::RemoveFilesOfDeadDaemon(welcome_.session_directory);
 }
 
 // Until leases of dead actors are given back.

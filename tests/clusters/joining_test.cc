@@ -74,6 +74,14 @@ TEST_F(JoiningTest, SaysThatNobodyIsThere) {
   EXPECT_LT(watch.seconds(), 5);
 }
 
+// A lock that the starter holds is free when that has ended, whatever it leaves in the background.
+TEST_F(JoiningTest, ANodeKeepsNothingOpenOfItsStarter) {
+  const std::string lock = root() + "/lock";
+  const StartedNode node("--address=" + head_->node_address() + kSmall, "flock " + lock + " ");
+  ASSERT_TRUE(node.started());
+  EXPECT_EQ(RunProgram({"/usr/bin/flock", "--nonblock", lock, "/bin/true"}).status, 0);
+}
+
 TEST_F(JoiningTest, SaysThatThePortIsTaken) {
   const std::string port = head_->node_address().substr(head_->node_address().find(':') + 1);
   ExpectIn(RefusalOf("--head --port=" + port + kSmall), "in use");

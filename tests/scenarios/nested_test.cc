@@ -303,6 +303,11 @@ int PassOnTheCrashOf(const std::vector<manta::ObjectRef<int>>& child) {
   return *manta::Get(child.front());
 }
 
+TEST_F(Nested, ACrashingChildThatIsNotTriedAgainTakesNoParentAlong) {
+  const std::string message = *manta::Get(manta::Task(SurviveAChild).SetMaxRetries(0).Remote(), 20s);
+  EXPECT_NE(message.find("SIGABRT"), std::string::npos) << message;
+}
+
 TEST_F(Nested, TheErrorThatATaskLetsPassIsStillWhatItWas) {
   const auto crashed = manta::Task(CrashAtOnce).SetMaxRetries(0).Remote();
   const auto parent = manta::Task(PassOnTheCrashOf).Remote(std::vector{crashed});

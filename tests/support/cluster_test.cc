@@ -33,6 +33,7 @@ void OnTimeUp(int) {
   std::fprintf(stderr, "THE TIME OF THE TEST IS UP. Processes:\n%s\nDaemon:\n%s\n",
                Describe(running_test->Processes()).c_str(), running_test->DaemonLog().c_str());
   std::fflush(nullptr);
+  for (const Process& process : running_test->Processes()) kill(process.pid, SIGKILL);  // or daemons would outlive the test
   std::abort();
 }
 
