@@ -153,6 +153,10 @@ typedef struct manta_call_ops {
   /* From resume to suspend the calling thread runs the deferred call: what it submits or asks belongs to it. May nest, with others inside. */
   void (*resume)(manta_call* call);
   void (*suspend)(manta_call* call);
+
+  /* From on (1) to off (0) manta_zygote_hooks.stop_task may be called for the task, at once if it was cancelled before. No effect on
+   * calls of actors, and on threads other than the worker's main one. */
+  void (*set_stoppable)(manta_call* call, int on);
 } manta_call_ops;
 
 /* One execution. The runtime fills it; the invoker reads its inputs and writes `inline_size` or uses `ops`.
@@ -222,6 +226,9 @@ typedef struct manta_zygote_hooks {
   /* Whether a task that waits may run its own children on its thread, in its process: no worker is needed for them, and what the two of
    * them have in the process (locks, thread-local state) they share. */
   int children_in_place;
+  /* Called on some thread when the task that runs on the worker's main thread is to stop, and is stoppable (manta_call_ops), which does
+   * not end before this has returned. NULL: tasks are stopped where they wait only, see manta_cancel. */
+  void (*stop_task)(void);
 } manta_zygote_hooks;
 
 /* The life of the process that a front-end's workers are forked from, in a program that the daemon has started as worker_program. Returns

@@ -64,8 +64,8 @@ const manta_call_ops Execution::kOps = {
           if (payload.size <= kMostMessage) execution.error_.payload.assign(static_cast<const char*>(payload.data), payload.size);
         },
     .serve = [](manta_call* call, const char* group) -> manta_calls* {
-      CallServer* const server = static_cast<Call*>(call)->execution->server;
-      return server == nullptr ? nullptr : reinterpret_cast<manta_calls*>(server->Serve(group == nullptr ? "" : group));
+      MainThread* const main_thread = static_cast<Call*>(call)->execution->main_thread;
+      return main_thread == nullptr ? nullptr : reinterpret_cast<manta_calls*>(main_thread->Serve(group == nullptr ? "" : group));
     },
     .defer = [](manta_call* call, void* data) -> int {
       Deferral* const deferral = static_cast<Call*>(call)->execution->deferral;
@@ -74,6 +74,10 @@ const manta_call_ops Execution::kOps = {
     .finish = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Finish(); },
     .resume = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Resume(); },
     .suspend = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Suspend(); },
+    .set_stoppable = [](manta_call* call, int on) {
+      MainThread* const main_thread = static_cast<Call*>(call)->execution->main_thread;
+      if (main_thread != nullptr) main_thread->SetStoppable(on != 0);
+    },
 };
 
 Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)

@@ -47,13 +47,16 @@ class Deferral {
 };
 
 class ServedCalls;
-// What the creation of an actor may ask for: to run the calls of a concurrency group on threads of its own. nullptr: no such group.
-class CallServer {
+// What a call on the main thread may ask for.
+class MainThread {
  public:
+  // In the creation of an actor: to run the calls of a concurrency group on threads of its own. nullptr: no such group, or no creation.
   virtual ServedCalls* Serve(std::string_view group) = 0;
+  // From true to false the front-end's stop_task may be called for it.
+  virtual void SetStoppable(bool on) = 0;
 
  protected:
-  ~CallServer() = default;
+  ~MainThread() = default;
 };
 
 // Fills a manta_call, runs it and gathers the outcome. Used by one thread; reused from call to call without allocating in the
@@ -97,7 +100,7 @@ class Execution {
   void (*destroy_actor)(void*) = nullptr;
   // For the ops that concern event loops; nullptr where they have no place.
   Deferral* deferral = nullptr;
-  CallServer* server = nullptr;
+  MainThread* main_thread = nullptr;
 
  private:
   struct Call : manta_call {

@@ -347,8 +347,10 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   input.args_size -= setup_bytes;
   shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
   recorder_->Begins(facts, task_began_);
-  execution.server = is_method ? nullptr : this;
+  execution.main_thread = this;
+  creating_ = (task.flags & shm::kActorCreation) != 0;
   const Outcome outcome = execution.Run(input);
+  creating_ = false;
   interrupts_.Remove(context.task);
   facts.outcome = EventOutcomeOf(outcome, execution);
   const uint64_t ended = NowTicks();

@@ -19,6 +19,7 @@
 #include "worker/function_registry.h"
 #include "worker/interrupts.h"
 #include "worker/owner.h"
+#include "worker/running_task.h"
 #include "worker/served_calls.h"
 #include "worker/task_recorder.h"
 #include "worker/visible_gpus.h"
@@ -27,7 +28,7 @@
 namespace manta::worker {
 
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
-class Executor final : private CallServer {
+class Executor final : private MainThread {
  public:
   Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, TaskRecorder* recorder,
            bool node_has_gpus, manta_runtime* runtime);
@@ -53,6 +54,9 @@ class Executor final : private CallServer {
   void DoneInPlace();
   // Whether the calling thread's stack has room for one more.
   static bool MayRunInPlace();
+
+  // How the front-end stops a task in the middle (manta_zygote_hooks.stop_task). Before anything runs.
+  void set_stop_task(void (*stop)()) { running_.set_stop(stop); }
 
   // The GPUs that this worker has; bit i stands for GPU i. Any thread.
   uint64_t gpus() const { return gpus_.gpus(); }
@@ -139,6 +143,7 @@ class Executor final : private CallServer {
                 const unsigned char* payload, std::string_view name);
   class Served;
   ServedCalls* Serve(std::string_view group) override;
+  void SetStoppable(bool on) override;
   void HandOverServed(ServedCalls* queue, const std::shared_ptr<Incoming>& channel, const shm::TaskBody& task,
                       const FunctionRegistry::Code& code, const unsigned char* payload, std::string_view name);
   // On a thread that is not the main one: whether the call is to begin; if not, its caller has been told.
@@ -170,11 +175,13 @@ class Executor final : private CallServer {
   uint32_t version_ = 0;
   ThreadState main_;
   std::unique_ptr<Threads> threads_;  // set by the creation of an actor that has them
+  bool creating_ = false;  // the running task makes an actor
   std::unique_ptr<Threads> coming_threads_;
   std::atomic<Threads*> served_{nullptr};  // threads_, once it is there
   uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
   Interrupts interrupts_;
+  RunningTask running_;
   std::atomic<uint32_t> late_{0};           // completions in `late`, of all channels
   std::atomic<bool> late_is_news_{false};   // the main thread has not looked since one was added
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended

@@ -71,7 +71,16 @@ class Executor::Served final : public ServedCall {
   uint64_t began_ = 0;
 };
 
+void Executor::SetStoppable(bool on) {
+  if (!on) return running_.Ends();
+  const ExecutionContext& context = *current();
+  if (context.of_actor) return;
+  running_.Begins(context.task);
+  if (interrupts_.Contains(context.task)) running_.Interrupt(context.task);
+}
+
 ServedCalls* Executor::Serve(std::string_view group) {
+  if (!creating_) return nullptr;
   if (coming_threads_ == nullptr) coming_threads_ = std::make_unique<Threads>(ActorSetup());
   Threads::Group* const found = coming_threads_->Find(GroupNumber(group));
   if (found == nullptr) return nullptr;
@@ -89,6 +98,7 @@ void Executor::HandOverServed(ServedCalls* queue, const std::shared_ptr<Incoming
 
 void Executor::Interrupt(const ObjectId& task) {
   interrupts_.Add(task);
+  running_.Interrupt(task);
   if (Threads* const threads = served_.load(std::memory_order_acquire)) {
     for (Threads::Group& group : threads->groups) {
       if (group.served != nullptr) group.served->LookForInterrupts();

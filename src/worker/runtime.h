@@ -108,6 +108,7 @@ class Runtime {
   uint64_t serial() const { return serial_; }
   // Of a worker, before it executes anything. Default: they may.
   void set_children_in_place(bool may) { children_in_place_ = may; }
+  void set_stop_task(void (*stop)()) { executor_->set_stop_task(stop); }
   bool is_driver() const { return is_driver_; }
   bool actor_was_restarted() const { return executor_ != nullptr && executor_->actor_was_restarted(); }
   Owner& owner() { return *owner_; }

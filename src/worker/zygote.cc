@@ -23,7 +23,7 @@
 namespace manta::worker {
 namespace {
 
-int WorkerMain(int socket, bool children_in_place) {
+int WorkerMain(int socket, const manta_zygote_hooks& hooks) {
   setvbuf(stdout, nullptr, _IOLBF, 0);
   wire::HelloT hello;
   hello.role = wire::Role::Worker;
@@ -39,7 +39,8 @@ int WorkerMain(int socket, bool children_in_place) {
     std::fflush(nullptr);
     _exit(1);  // what the program's static objects do at the end is for workers that have served
   }
-  runtime.value()->set_children_in_place(children_in_place);
+  runtime.value()->set_children_in_place(hooks.children_in_place != 0);
+  runtime.value()->set_stop_task(hooks.stop_task);
   Runtime::SetCurrent(runtime.value().get());
   runtime.value()->ExecuteTasks();
   Runtime::SetCurrent(nullptr);
@@ -162,7 +163,7 @@ class Zygote {
     close(err);
     if (!forks_) Execute(socket);
     if (hooks_.after_fork_in_worker != nullptr) hooks_.after_fork_in_worker();
-    return WorkerMain(socket, hooks_.children_in_place != 0);
+    return WorkerMain(socket, hooks_);
   }
 
   // In a child of a process with threads: system calls only.
@@ -208,7 +209,9 @@ int ExecutedWorkerMain(int fd) {
   std::fprintf(stderr,
                "manta: static objects of this program start threads before main, so its workers start by exec, as slowly as the program "
                "does, and not by fork: start the threads at their first use\n");
-  return WorkerMain(fd, true);
+  manta_zygote_hooks hooks{};
+  hooks.children_in_place = 1;
+  return WorkerMain(fd, hooks);
 }
 
 }  // namespace manta::worker

@@ -257,6 +257,44 @@ def test_wait():
     ray.cancel(slow, force=True)
 
 
+def test_cancelling_a_task_in_the_middle(tmp_path):
+    @ray.remote
+    def work(began, ended):
+        began.touch()
+        try:
+            while True:
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            ended.touch()
+            raise
+
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    ref = work.remote(began, ended)
+    while not began.exists():
+        time.sleep(0.01)
+    ray.cancel(ref)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(ref, timeout=10)
+    assert ended.exists()
+
+
+def test_cancelling_tasks_at_any_moment_hits_no_other():
+    @ray.remote
+    def short(number):
+        return number
+
+    cancelled = 0
+    for round in range(300):
+        first, second = short.remote(1), short.remote(2)
+        ray.cancel(first)
+        assert ray.get(second) == 2
+        try:
+            assert ray.get(first) == 1
+        except ray.exceptions.TaskCancelledError:
+            cancelled += 1
+    assert cancelled > 0
+
+
 def test_cancelling_a_task_that_waits():
     blockers = [sleep.remote(3) for _ in range(2)]
     waiting = square.remote(2)

@@ -1,5 +1,10 @@
 #include "bindings/python/invoker.h"
 
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -42,13 +47,28 @@ manta_ref* KeepDependency(void* context) {
   return call->ops->retain_dependency(call, index);
 }
 
+std::atomic<bool> stopped{false};  // a signal was sent to the main thread
+
+// The signal that stops a task may find it ended: the next one has nothing to do with it.
+void ForgetSignals() {
+  if (!stopped.exchange(false)) return;
+  syscall(SYS_getppid);  // what was sent comes at the latest when a system call returns
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  while (PyErr_CheckSignals() != 0) PyErr_Clear();
+  PyErr_Restore(type, value, traceback);
+}
+
 // What a task is in Python's terms, while it runs.
 class Invocation {
  public:
   explicit Invocation(manta_call* call) : call_(call) {}
 
   void Run() {
+    call_->ops->set_stoppable(call_, 1);
     Owned result(Call());
+    call_->ops->set_stoppable(call_, 0);
+    if (__builtin_expect(stopped.load(std::memory_order_relaxed), 0)) ForgetSignals();
     if (result && IsAsync(result.get())) return BeginAsync(call_, result.get());
     if (!result || !WriteResult(call_, result.get())) FailCall(call_);
   }
@@ -169,5 +189,11 @@ void BeginServing() {
 }
 
 bool IsServing() { return serving; }
+
+void StopTask() {
+  stopped.store(true);
+  // A signal ends sleeps and reads, too. Python's handler for it raises KeyboardInterrupt where the main thread is.
+  syscall(SYS_tgkill, getpid(), getpid(), SIGINT);
+}
 
 }  // namespace manta::python

@@ -390,6 +390,7 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
     PyOS_AfterFork_Child();
     BeginServing();
   };
+  hooks.stop_task = StopTask;
   const int status = manta_zygote_main(&hooks);
   // In a worker the lock was given away. What Python would still do at its end (atexit, threads) is for programs.
   std::fflush(nullptr);
