@@ -17,21 +17,14 @@ whether all patches still apply to the tree. Logs: build/planted/NAME.log.
 import argparse
 import datetime
 import os
-import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-WORK = ROOT / 'build' / 'planted'
-TREE = WORK / 'tree'
+from tree_copy import ROOT, Failure, TreeCopy
+
 ROTATE = 3
-
-
-class Failure(Exception):
-    pass
 
 
 class Bug:
@@ -49,49 +42,18 @@ class Bug:
         self.preset = header.get('preset', 'release')
 
 
-def sync_tree():
-    """Makes TREE a copy of the tree, touching only files whose content differs."""
-    listed = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-                            cwd=ROOT, check=True, capture_output=True).stdout
-    names = {n for n in listed.decode().split('\0') if n and (ROOT / n).is_file()}
-    for directory, folders, files in os.walk(TREE):
-        relative = pathlib.Path(directory).relative_to(TREE)
-        if relative == pathlib.Path('.') and 'build' in folders:
-            folders.remove('build')
-        for file in files:
-            if str(relative / file) not in names:
-                (TREE / relative / file).unlink()
-    for name in names:
-        source, copy = ROOT / name, TREE / name
-        content = source.read_bytes()
-        if not copy.exists() or copy.read_bytes() != content:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(content)
-        shutil.copymode(source, copy)
-
-
-def run(log, *command):
-    """Runs a command in TREE with its output in the log, and returns its exit status."""
-    # git must not take the copy for a part of the repository around it.
-    environment = dict(os.environ, GIT_CEILING_DIRECTORIES=str(WORK))
-    log.write(f'+ {" ".join(command)}\n')
-    log.flush()
-    return subprocess.run(command, cwd=TREE, stdout=log, stderr=subprocess.STDOUT,
-                          env=environment).returncode
-
-
-def build(log, bug, jobs):
-    if not (TREE / 'build' / bug.preset / 'build.ninja').exists():
-        if run(log, 'cmake', '--preset', bug.preset) != 0:
+def build(log, copy, bug, jobs):
+    if not (copy.tree / 'build' / bug.preset / 'build.ninja').exists():
+        if copy.run(log, 'cmake', '--preset', bug.preset) != 0:
             raise Failure('the configure step fails')
-    if run(log, 'cmake', '--build', '--preset', bug.preset, '-j', str(jobs),
-           '--target', *bug.targets) != 0:
+    if copy.run(log, 'cmake', '--build', '--preset', bug.preset, '-j', str(jobs),
+                '--target', *bug.targets) != 0:
         raise Failure('the build fails')
 
 
-def run_tests(log, bug):
+def run_tests(log, copy, bug):
     """True when all matching tests pass. No matching test at all is a Failure."""
-    listing = subprocess.run(['ctest', '--preset', bug.preset, '-N', '-R', bug.caught_by], cwd=TREE,
+    listing = subprocess.run(['ctest', '--preset', bug.preset, '-N', '-R', bug.caught_by], cwd=copy.tree,
                              capture_output=True, text=True).stdout
     log.write(listing)
     tests = re.findall(r'^\s*Test\s+#\d+: (\S+)', listing, re.MULTILINE)
@@ -99,7 +61,7 @@ def run_tests(log, bug):
     if not tests or missing:
         raise Failure(f'no test matches {bug.caught_by}' if not tests else
                       f'{missing[0]}: name its target in the "# target:" line')
-    return run(log, 'ctest', '--preset', bug.preset, '-R', bug.caught_by, '--timeout', '60') == 0
+    return copy.run(log, 'ctest', '--preset', bug.preset, '-R', bug.caught_by, '--timeout', '60') == 0
 
 
 def check(bugs):
@@ -116,18 +78,18 @@ def tail(path, count=25):
     return '\n'.join('    ' + line for line in path.read_text(errors='replace').splitlines()[-count:])
 
 
-def prove(bug, jobs):
+def prove(copy, bug, jobs):
     """Raises Failure unless the bug's tests pass without it and fail with it."""
-    with open(WORK / f'{bug.name}.log', 'w') as log:
+    with open(copy.work / f'{bug.name}.log', 'w') as log:
         try:
-            sync_tree()
-            build(log, bug, jobs)
-            if not run_tests(log, bug):
+            copy.sync()
+            build(log, copy, bug, jobs)
+            if not run_tests(log, copy, bug):
                 raise Failure(f'{bug.caught_by} fails without the bug already')
-            if run(log, 'git', 'apply', '-p1', str(bug.path)) != 0:
+            if copy.run(log, 'git', 'apply', '-p1', str(bug.path)) != 0:
                 raise Failure('the patch does not apply any more')
-            build(log, bug, jobs)
-            if run_tests(log, bug):
+            build(log, copy, bug, jobs)
+            if run_tests(log, copy, bug):
                 raise Failure(f'NOT CAUGHT: {bug.caught_by} passes with the bug')
         finally:
             log.flush()
@@ -166,17 +128,17 @@ def main():
         return check(bugs)
     chosen = choose(bugs, [name.removesuffix('.patch') for name in arguments.names])
     print(f'planted: {len(chosen)} of {len(bugs)} bugs')
-    TREE.mkdir(parents=True, exist_ok=True)
+    copy = TreeCopy('planted')
     failed = 0
     for bug in chosen:
         start = time.monotonic()
         print(f'  {bug.name}: {bug.what}', flush=True)
         try:
-            prove(bug, arguments.jobs)
+            prove(copy, bug, arguments.jobs)
             print(f'    caught by {bug.caught_by} ({time.monotonic() - start:.1f} s)', flush=True)
         except Failure as failure:
             failed += 1
-            log = WORK / f'{bug.name}.log'
+            log = copy.work / f'{bug.name}.log'
             print(f'    FAILED: {failure}; the end of {log.relative_to(ROOT)}:\n{tail(log)}',
                   flush=True)
     print(f'planted: {len(chosen) - failed} caught, {failed} failed')
