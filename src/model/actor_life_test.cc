@@ -32,6 +32,7 @@ TEST(ActorLife, ACrashDuringCreationUsesUpARestart) {
   ActorLife life(1);
   EXPECT_TRUE(life.HostEnded(HostEnd::kCrash));
   EXPECT_FALSE(life.HostEnded(HostEnd::kCrash));
+  EXPECT_EQ(life.Account(), "it had been restarted 1 time (max_restarts = 1)");
 }
 
 TEST(ActorLife, AProcessThatNeverBeganCostsNothing) {
@@ -45,6 +46,7 @@ TEST(ActorLife, MinusOneRestartsWithoutEnd) {
   ActorLife life(-1);
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(life.HostEnded(HostEnd::kCrash));
   EXPECT_TRUE(life.may_restart());
+  EXPECT_EQ(life.Account(), "it had been restarted 1000 times");
 }
 
 TEST(ActorLife, AnEndForGoodIsFinalWhateverIsLeft) {

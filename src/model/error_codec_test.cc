@@ -30,6 +30,8 @@ bool SaysDamaged(const Error& error) {
 TEST(ErrorCodec, AllPartsTravel) {
   EXPECT_EQ(Decode(EncodeError(Some())), Some());
   EXPECT_EQ(Decode(EncodeError(Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}})), (Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}}));
+  const Error first{MANTA_ERROR_INVALID_ARGUMENT, "no", {}, {}, {}};
+  EXPECT_EQ(Decode(EncodeError(first)), first);
 }
 
 TEST(ErrorCodec, EveryTruncationIsToldAsSuch) {

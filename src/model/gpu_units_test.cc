@@ -60,11 +60,26 @@ TEST(GpuUnits, RefusesWhatCannotBeHad) {
   EXPECT_TRUE(GpuUnits::CheckRequest(kOne / 3));
   EXPECT_TRUE(GpuUnits::CheckRequest(3 * kOne));
   EXPECT_FALSE(GpuUnits::CheckRequest(kOne * 3 / 2));
+  EXPECT_TRUE(GpuUnits::CheckRequest(kOne));
+  EXPECT_TRUE(GpuUnits::CheckTotal(0));
+  EXPECT_FALSE(GpuUnits::CheckTotal(-kOne));
   EXPECT_TRUE(GpuUnits::CheckTotal(64 * kOne));
   EXPECT_FALSE(GpuUnits::CheckTotal(65 * kOne));
   EXPECT_FALSE(GpuUnits::CheckTotal(kOne / 2));
   EXPECT_NE(GpuUnits::CheckRequest(kOne * 3 / 2).error().message.find("{GPU: 1.5}"),
             std::string::npos);
+}
+
+TEST(GpuUnits, NothingFitsAsOftenAsOneLikes) {
+  GpuUnits gpus(kOne);
+  const GpuShares all = gpus.Take(kOne);
+  EXPECT_TRUE(gpus.CanTake(0));
+  EXPECT_FALSE(gpus.CanTake(1));
+  EXPECT_EQ(gpus.Times(0, 9), 9u);
+  EXPECT_TRUE(gpus.Take(0).empty());
+  gpus.Give(all);
+  EXPECT_EQ(gpus.Times(kOne / 2, 9), 2u);
+  EXPECT_EQ(gpus.Times(kOne / 2, 1), 1u);
 }
 
 TEST(GpuUnits, MaskHasABitForEach) {

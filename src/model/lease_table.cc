@@ -815,8 +815,10 @@ void LeaseTable::CheckLeases() const {
 
 void LeaseTable::CheckDemands() const {
   size_t waiting = 0, earmarked = 0, timed = 0, held = 0;
+  std::map<const WaitingLine*, uint32_t> declared;
   for (const auto& [id, owner] : owners_) {
     for (const auto& [key, demand] : owner.demands) {
+      ++declared[demand.line];
       const uint32_t wanted = demand.wanted;
       held += demand.held;
       Require(demand.missing == (wanted > demand.held ? wanted - demand.held : 0),
@@ -838,6 +840,9 @@ void LeaseTable::CheckDemands() const {
   Require(held == leases_.size(), "demands and leases disagree");
   Require(earmarked == earmarked_.size(), "the list of earmarks is wrong");
   Require(timed == due_.size() + parked_.size(), "the list of quanta is wrong");
+  for (const auto& [shape, line] : lines_) {
+    Require(line->demands > 0 && line->demands == declared[line.get()], "a line miscounts its demands");
+  }
   for (const WaitingLine* line : active_lines_) {
     Require(line->waiting > 0, "an empty line counts as active");
     const auto serves_others = [this](ProcessId worker) {

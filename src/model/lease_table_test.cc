@@ -224,14 +224,17 @@ TEST_F(LeaseTableTest, TwoGreatDemandsDoNotHoldWhatTheOtherNeeds) {
 TEST_F(LeaseTableTest, AnActorWithoutResourcesNeedsAPlace) {
   Restart({.total = Cpus(1), .quantum = kQuantum});
   table().AddOwner(Owner(1), JobId{1});
-  Idle(3);
+  Idle(4);
   WantActor(Owner(1), 1);
   WantActor(Owner(1), 2);
   EXPECT_EQ(Grantees().size(), 2u) << "each of them had a CPU to be placed on";
   Want(Owner(1), 1, Cpus(1), 3);
-  EXPECT_EQ(Grantees().size(), 1u);
+  const LeaseId task = OneGrant().lease;
   WantActor(Owner(1), 4);
-  EXPECT_TRUE(Grantees().empty());
+  EXPECT_TRUE(Grantees().empty()) << "a worker idles, but no CPU is free";
+  Want(Owner(1), 0, Cpus(1), 3);
+  Return(task);
+  EXPECT_EQ(OneGrant().key, 4u);
 }
 
 // ---- Fairness
@@ -440,6 +443,43 @@ TEST_F(LeaseTableTest, AnOwnersKeysTakeTurns) {
   Taken<GrantLease>();
   Return(revoked[0].lease);
   EXPECT_EQ(OneGrant().key, 2u);
+}
+
+TEST_F(LeaseTableTest, EqualSharesOfAnOwnersKeysAreNotTraded) {
+  table().AddOwner(Owner(1), JobId{1});
+  Want(Owner(1), 1, Cpus(1), 1);
+  Want(Owner(1), 1, Cpus(1), 2);
+  Idle(2);
+  Want(Owner(1), 9, Cpus(1), 1);
+  Want(Owner(1), 9, Cpus(1), 2);
+  for (int i = 0; i < 10; ++i) Wait(kQuantum);
+  EXPECT_TRUE(Taken<RevokeLease>().empty());
+}
+
+TEST_F(LeaseTableTest, AWorkerStartsWhileTheRevokedLeaseEnds) {
+  for (const bool idles : {false, true}) {
+    Restart({.total = Cpus(2), .quantum = kQuantum});
+    for (uint32_t owner : {1, 2}) table().AddOwner(Owner(owner), JobId{owner});
+    Idle(2);
+    if (idles) Idle(1, kNative);
+    Want(Owner(1), 2);
+    Want(Owner(2), 1, Cpus(1), 0, kNative);
+    EXPECT_TRUE(Taken<StartWorkers>().empty()) << "there is no room for it";
+    Wait(kQuantum);
+    EXPECT_EQ(Taken<RevokeLease>().size(), 1u);
+    EXPECT_EQ(Taken<StartWorkers>(), idles ? std::vector<StartWorkers>() : std::vector({StartWorkers{kNative, 1}}));
+  }
+}
+
+TEST_F(LeaseTableTest, OneWorkerStartsAheadAtATime) {
+  Restart({.total = Cpus(4), .quantum = kQuantum});
+  for (uint32_t owner : {1, 2}) table().AddOwner(Owner(owner), JobId{owner});
+  Idle(4);
+  Want(Owner(1), 4);
+  Want(Owner(2), 2, Cpus(1), 0, kNative);
+  for (int i = 0; i < 2; ++i) Wait(kQuantum);
+  EXPECT_EQ(Taken<RevokeLease>().size(), 2u);
+  EXPECT_EQ(Taken<StartWorkers>(), std::vector({StartWorkers{kNative, 1}}));
 }
 
 // ---- Blocking
@@ -660,7 +700,9 @@ TEST_F(LeaseTableTest, IdleWorkersBeyondTheKeptOnesAreStopped) {
   Wait(50 * kMs);
   Idle(1);
   EXPECT_EQ(table().NextDeadline(), 100 * kMs);
-  Wait(50 * kMs);
+  Wait(50 * kMs - 1);
+  EXPECT_TRUE(Taken<StopWorker>().empty()) << "their time is not over";
+  Wait(1);
   EXPECT_EQ(Taken<StopWorker>(),
             std::vector({StopWorker{Worker(1), false, true}, StopWorker{Worker(2), false, true}}));
   EXPECT_EQ(table().NextDeadline(), kNever);
@@ -769,6 +811,56 @@ TEST_F(LeaseTableTest, UnmetDemandsNameWhatIsFree) {
   ASSERT_EQ(table().Unmet().size(), 1u);
   EXPECT_EQ(table().ReasonOf(table().Unmet()[0]),
             "needs {CPU: 1} but {CPU: 0} of {CPU: 2} is free; 2 leases hold the rest");
+}
+
+TEST_F(LeaseTableTest, UnmetDemandsNameWhatTheNodeHasNotAtAll) {
+  table().AddOwner(Owner(1), JobId{1});
+  ResourceSet disk = Cpus(1);
+  disk.Set("disk", 1);
+  Want(Owner(1), 1, disk);
+  ASSERT_EQ(table().Unmet().size(), 1u);
+  EXPECT_EQ(table().ReasonOf(table().Unmet()[0]),
+            "needs {CPU: 1, disk: 0.0001} but the node has {CPU: 2, GPU: 1} in total; this node has no 'disk'");
+}
+
+TEST_F(LeaseTableTest, UnmetDemandsSayThatPartsOfGpusAreNoWhole) {
+  Restart({.total = CpusAndGpus(4, 2)});
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(3);
+  Want(Owner(1), 2, CpusAndGpus(1, 0.6), 1);
+  Want(Owner(1), 1, CpusAndGpus(1, 0.5), 2);
+  EXPECT_EQ(Grantees().size(), 2u);
+  ASSERT_EQ(table().Unmet().size(), 1u);
+  EXPECT_EQ(table().ReasonOf(table().Unmet()[0]), "needs {CPU: 1, GPU: 0.5} but the {GPU: 0.8} that are free are parts of several GPUs");
+}
+
+TEST_F(LeaseTableTest, UnmetDemandsSayThatWorkersAreMissing) {
+  Restart({.total = Cpus(4), .max_starting = 1, .max_workers = 2});
+  table().AddOwner(Owner(1), JobId{1});
+  Want(Owner(1), 1);
+  Want(Owner(1), 1, Cpus(1), 1, kNative);
+  ASSERT_EQ(table().Unmet().size(), 2u);
+  EXPECT_EQ(table().ReasonOf(table().Unmet()[1]), "needs {CPU: 1} and a worker; 1 others are starting, more may not start at a time");
+  Want(Owner(1), 0, Cpus(1), 1, kNative);
+  Want(Owner(1), 3);
+  Idle(2);
+  ASSERT_EQ(table().Unmet().size(), 1u);
+  EXPECT_EQ(table().ReasonOf(table().Unmet()[0]), "needs {CPU: 1} and a worker, but the limit of 2 workers is reached");
+}
+
+TEST_F(LeaseTableTest, UnmetDemandsSayThatOthersWaitLonger) {
+  table().AddOwner(Owner(1), JobId{1});
+  table().AddOwner(Owner(2), JobId{2});
+  Idle(3);
+  Want(Owner(1), 9);
+  const std::vector<GrantLease> held = Taken<GrantLease>();
+  Want(Owner(2), 1, Cpus(2));
+  Wait(kQuantum);
+  Return(held[0].lease);
+  const std::vector<UnmetDemand> unmet = table().Unmet();
+  ASSERT_EQ(unmet.size(), 2u);
+  ASSERT_EQ(unmet[0].owner, Owner(1));
+  EXPECT_EQ(table().ReasonOf(unmet[0]), "needs {CPU: 1}; what is free is kept for demands that wait longer");
 }
 
 // ---- All of it

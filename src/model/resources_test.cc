@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "model/free_resources.h"
+
 namespace manta::model {
 namespace {
 
@@ -76,6 +78,42 @@ TEST(ResourceSet, PrintsAsPeopleWrite) {
   EXPECT_EQ(ResourceSet().ToString(), "{}");
   EXPECT_EQ(Make({{kCpu, 1}, {kGpu, 0.5}}).ToString(), "{CPU: 1, GPU: 0.5}");
   EXPECT_EQ(Make({{kMemory, 1e9}, {"x", 0.0001}}).ToString(), "{memory: 1000000000, x: 0.0001}");
+}
+
+TEST(ResourceSet, PrintsTheAmountsOfOthersNamesZerosIncluded) {
+  EXPECT_EQ(Make({{kCpu, 2}, {"disk", 1}}).ToString(Make({{kCpu, 1}, {kGpu, 1}})), "{CPU: 2, GPU: 0}");
+  ResourceSet debt;
+  debt.Set(kCpu, -kResourceUnit / 2);
+  EXPECT_EQ(debt.ToString(), "{CPU: -0.5}");
+}
+
+TEST(FreeResources, OfADebtThereIsNothing) {
+  ResourceSet there = Make({{kGpu, 1}});
+  there.Set(kCpu, -kResourceUnit);
+  EXPECT_EQ(AtMost(Make({{kCpu, 1}, {kGpu, 2}, {"disk", 1}}), there), Make({{kGpu, 1}}));
+}
+
+TEST(FreeResources, CountHowOftenARequestFits) {
+  FreeResources free{Make({{kCpu, 3}, {"disk", 1}, {kGpu, 2}}), GpuUnits(2 * kResourceUnit)};
+  EXPECT_EQ(free.Times(Make({{kCpu, 1}, {"disk", 0.5}}), 9), 2u);
+  EXPECT_EQ(free.Times(Make({{kCpu, 1}}), 9), 3u);
+  EXPECT_EQ(free.Times(Make({{kCpu, 1}}), 1), 1u);
+  EXPECT_EQ(free.Times(Make({{kGpu, 0.6}}), 9), 2u) << "three in sum, but no GPU has room for two";
+  EXPECT_EQ(free.Times({}, 9), 9u);
+  free.amounts.Subtract(Make({{kCpu, 4}}));
+  EXPECT_EQ(free.Times(Make({{kCpu, 0.0001}}), 9), 0u) << "a debt";
+}
+
+TEST(FreeResources, KeepWhatIsThere) {
+  FreeResources free{Make({{kCpu, 1}, {kGpu, 2}}), GpuUnits(2 * kResourceUnit)};
+  free.Keep(Make({{kCpu, 3}, {kGpu, 0.5}}));
+  EXPECT_EQ(free.amounts, Make({{kGpu, 1.5}}));
+  EXPECT_EQ(free.gpus.free(), kResourceUnit * 3 / 2);
+  EXPECT_TRUE(free.Contains(Make({{kGpu, 1}})));
+  free.Take(Make({{kGpu, 1}}));
+  EXPECT_FALSE(free.Contains(Make({{kGpu, 1}})));
+  EXPECT_TRUE(free.Contains(Make({{kGpu, 0.5}})));
+  EXPECT_FALSE(free.Contains(Make({{kCpu, 1}})));
 }
 
 TEST(ToFixedPoint, TakesMultiplesOfTheGranularity) {

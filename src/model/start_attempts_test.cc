@@ -59,6 +59,8 @@ TEST(StartAttempts, BeginAnewAfterGivingUp) {
   attempts.GiveUp(kNow);
   EXPECT_EQ(attempts.failures(), 0u);
   EXPECT_EQ(attempts.not_before(), kNow + StartAttempts::kLongestDelay);
+  attempts.Failed(kNow, attempts.round());
+  EXPECT_EQ(attempts.failures(), 1u);
 }
 
 }  // namespace

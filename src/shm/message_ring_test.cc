@@ -45,6 +45,7 @@ TEST(MessageRingTest, HoldsAsManyAsItsSize) {
   std::vector<TestMessage> entries(4);
   Producer producer(entries.data(), 2);
   Consumer consumer(entries.data(), 2);
+  EXPECT_EQ(producer.size(), 4u);
   for (uint32_t i = 0; i < 4; ++i) {
     producer.Next()->value = i;
     producer.Publish();

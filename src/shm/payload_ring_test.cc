@@ -17,6 +17,15 @@ TEST(PayloadRingTest, GivesSpaceInOrderAndTakesItBackInOrder) {
   EXPECT_EQ(ring.Allocate(65, 3), std::nullopt);
 }
 
+TEST(PayloadRingTest, SpaceIsInOnePiece) {
+  PayloadRing ring(256);
+  EXPECT_EQ(ring.Allocate(128, 0), 0u);
+  EXPECT_EQ(ring.Allocate(64, 1), 128u);
+  ring.Reclaim(Before{1});
+  EXPECT_EQ(ring.Allocate(128, 2), 0u) << "64 bytes at the end are left out";
+  EXPECT_EQ(ring.Allocate(1, 3), std::nullopt);
+}
+
 TEST(PayloadRingTest, StartsOverWhenItIsEmpty) {
   PayloadRing ring(256);
   EXPECT_EQ(ring.Allocate(64, 0), 0u);

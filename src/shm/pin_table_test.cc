@@ -40,6 +40,41 @@ TEST(PinTableTest, RefusesWhatIsGone) {
   }
 }
 
+TEST(PinTableTest, KeepsWhatIsHadByOtherMeans) {
+  auto table = std::make_unique<Table>();
+  table->Keep(2, 3, 7);
+  EXPECT_EQ(table->entries[2].load(), PinWord(3, 7));
+  EXPECT_TRUE(table->Holds(3));
+  EXPECT_FALSE(table->Holds(2));
+  table->Unpin(2);
+  EXPECT_FALSE(table->Holds(3));
+}
+
+TEST(PinTableTest, AScanGoesNoFurtherThanTheLastEntryThatWasUsed) {
+  auto table = std::make_unique<Table>();
+  ObjectSlot<RealAtomics> object{};
+  object.word.store(ObjectWord(7, ObjectState::kSealed));
+  EXPECT_TRUE(table->Pin(1, 3, 7, object));
+  EXPECT_EQ(table->used.load(), 2u);
+  table->Keep(4, 3, 7);
+  EXPECT_EQ(table->used.load(), 5u);
+  EXPECT_TRUE(table->Pin(0, 3, 7, object));
+  table->Keep(2, 3, 7);
+  EXPECT_EQ(table->used.load(), 5u) << "the entries above may still be in use";
+}
+
+TEST(PinTableTest, SealsWhatIsWrittenAndNothingElse) {
+  ObjectSlot<RealAtomics> object{};
+  for (const uint64_t word : {ObjectWord(7, ObjectState::kDying), ObjectWord(8, ObjectState::kWriting)}) {
+    object.word.store(word);
+    Seal(object, 7);
+    EXPECT_EQ(object.word.load(), word) << "it was taken back meanwhile";
+  }
+  object.word.store(ObjectWord(7, ObjectState::kWriting));
+  Seal(object, 7);
+  EXPECT_EQ(object.word.load(), ObjectWord(7, ObjectState::kSealed));
+}
+
 TEST(PinTableTest, TheFirstSlotAndTheLastGenerationAreNotFree) {
   auto table = std::make_unique<Table>();
   ObjectSlot<RealAtomics> object{};

@@ -80,6 +80,28 @@ TEST(SlotRingTest, SkipsWhatWasTakenBack) {
   EXPECT_NE(producer.Reserve(), nullptr);
 }
 
+TEST(SlotRingTest, KnowsWhatWasBegun) {
+  std::vector<TestSlot> slots(2);
+  Producer producer(slots.data(), 1);
+  Consumer consumer(slots.data(), 1);
+  EXPECT_EQ(producer.size(), 2u);
+  for (int i = 0; i < 2; ++i) {
+    producer.Reserve();
+    producer.Publish();
+  }
+  EXPECT_EQ(producer.position(), 2u);
+  EXPECT_FALSE(producer.IsClaimed(0));
+  uint32_t position = 0;
+  ASSERT_NE(consumer.Claim(&position), nullptr);
+  EXPECT_EQ(consumer.position(), 1u);
+  EXPECT_TRUE(producer.IsClaimed(0));
+  EXPECT_FALSE(producer.IsClaimed(1));
+  consumer.Release(0);
+  EXPECT_TRUE(producer.IsClaimed(0));
+  EXPECT_TRUE(producer.TakeBack(1));
+  EXPECT_FALSE(producer.IsClaimed(1)) << "it never was";
+}
+
 TEST(SlotRingTest, ReleasesInAnyOrder) {
   std::vector<TestSlot> slots(2);
   Producer producer(slots.data(), 1);
