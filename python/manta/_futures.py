@@ -16,6 +16,8 @@ def queue_of(loop):
     if queue is None or not queue.is_current():
         if queue is not None:
             loop.remove_reader(queue.fileno())
+        for closed in [other for other in _queues if other.is_closed()]:
+            del _queues[closed]  # what it still waited for refers to it
         queue = _queues[loop] = _manta.ReadyQueue()
         loop.add_reader(queue.fileno(), _settle_ready, queue)
     return queue

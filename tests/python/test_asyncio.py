@@ -48,6 +48,29 @@ def test_an_event_loop_goes_on_while_it_waits():
     assert asyncio.run(main()) > 10
 
 
+def test_a_loop_that_has_ended_is_forgotten():
+    import gc
+    import weakref
+
+    async def give_up():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(_value(pending), 0.05)
+        return weakref.ref(asyncio.get_running_loop())
+
+    async def _value(ref):
+        return await ref
+
+    async def one():
+        return await after.remote(0.01, 1)
+
+    pending = after.remote(60)
+    loop = asyncio.run(give_up())
+    assert asyncio.run(one()) == 1
+    gc.collect()
+    assert loop() is None
+    ray.cancel(pending, force=True)
+
+
 def test_a_time_limit_of_asyncio():
     async def main():
         with pytest.raises(asyncio.TimeoutError):

@@ -194,6 +194,15 @@ TEST_F(Connection, UnderATightLimitOfProcessesWorksOrNamesTheLimit) {
   EXPECT_GE(named, 4) << "driver, its thread, daemon, zygote, worker, its thread";
 }
 
+TEST_F(Connection, UnderATightLimitOfFileSizesNamesTheLimit) {
+  const ProgramResult result = RunProgram({ExamplePath("hello")}, [] {
+    const rlimit size{10 << 10, 10 << 10};
+    setrlimit(RLIMIT_FSIZE, &size);
+  });
+  EXPECT_NE(result.status, 0);
+  EXPECT_NE(result.err.find("ulimit -f"), std::string::npos) << result.err;
+}
+
 TEST_F(Connection, UnderATightLimitOfTheStackNamesTheLimit) {
   const ProgramResult result = RunProgram({ExamplePath("hello")}, [] {
     const rlimit stack{64 << 10, 64 << 10};
