@@ -76,6 +76,14 @@ def rows(ray, cores):
             ray.get([small_value.remote() for _ in range(count)])
 
     @ray.remote(num_cpus=0)
+    class AsyncActor:
+        async def small_value(self):
+            return b"ok"
+
+        async def small_value_with_arg(self, x):
+            return b"ok"
+
+    @ray.remote(num_cpus=0)
     class Client:
         def __init__(self, servers):
             self.servers = servers if isinstance(servers, list) else [servers]
@@ -120,6 +128,14 @@ def rows(ray, cores):
     yield "n:n actor calls async", lambda: ray.get([call_all.remote(servers, 5000) for _ in range(4)]), 4 * 5000
     pairs = [Client.remote(server) for server in servers]
     yield "n:n actor calls with arg async", lambda: ray.get([pair.batch_arg.remote(1000) for pair in pairs]), 1000 * half
+    coroutines = AsyncActor.remote()
+    yield "1:1 async-actor calls sync", lambda: ray.get(coroutines.small_value.remote()), 1
+    yield "1:1 async-actor calls async", lambda: ray.get([coroutines.small_value.remote() for _ in range(1000)]), 1000
+    yield "1:1 async-actor calls with args async", lambda: ray.get([coroutines.small_value_with_arg.remote(i) for i in range(1000)]), 1000
+    async_servers = [AsyncActor.remote() for _ in range(half)]
+    async_client = Client.remote(async_servers)
+    yield "1:n async-actor calls async", lambda: ray.get(async_client.batch.remote(5000)), 5000 * half
+    yield "n:n async-actor calls async", lambda: ray.get([call_all.remote(async_servers, 5000) for _ in range(4)]), 4 * 5000
 
 
 def main(arguments=None):
