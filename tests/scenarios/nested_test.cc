@@ -232,31 +232,38 @@ TEST_F(Nested, ThreadsOfATaskSubmitTasks) {
   EXPECT_EQ(*manta::Get(manta::Task(Threads).Remote(4), 20s), 600);
 }
 
-// Until it is cancelled, or for `limit` seconds.
-bool SpinUntilCancelled(int limit) {
+void Note(const std::string& path) { close(creat(path.c_str(), 0600)); }
+
+// Until it is cancelled, which it notes, or for 20 seconds.
+bool SpinUntilCancelled(std::string cancelled) {
   Stopwatch watch;
-  while (watch.seconds() < limit) {
-    if (manta::GetRuntimeContext().IsCancelled()) return true;
+  while (watch.seconds() < 20) {
+    if (manta::GetRuntimeContext().IsCancelled()) {
+      Note(cancelled);
+      return true;
+    }
     usleep(1000);
   }
   return false;
 }
 
-bool ParentOfSpinner(std::string path) {
-  const auto child = manta::Task(SpinUntilCancelled).Remote(20);
-  close(creat(path.c_str(), 0600));
+bool ParentOfSpinner(std::string running, std::string cancelled) {
+  const auto child = manta::Task(SpinUntilCancelled).Remote(cancelled);
+  Note(running);
   return *manta::Get(child);
 }
 
-TEST_F(Nested, RecursiveCancellationReachesAChildThatRunsInPlace) {
-  const std::string path = root() + "/running";
-  const auto parent = manta::Task(ParentOfSpinner).Remote(path);
-  ASSERT_TRUE(Eventually(5s, [&] { return access(path.c_str(), F_OK) == 0; }));
+// In its parent's process, or in one of its own if another worker was quicker.
+TEST_F(Nested, RecursiveCancellationReachesAChild) {
+  const std::string running = root() + "/running", cancelled = root() + "/cancelled";
+  const auto parent = manta::Task(ParentOfSpinner).Remote(running, cancelled);
+  ASSERT_TRUE(Eventually(5s, [&] { return access(running.c_str(), F_OK) == 0; }));
   usleep(50'000);
   Stopwatch watch;
   manta::Cancel(parent);
   EXPECT_THROW(manta::Get(parent, 10s), manta::TaskCancelledError);
   EXPECT_LT(watch.seconds(), 5.0);
+  EXPECT_TRUE(Eventually(5s, [&] { return access(cancelled.c_str(), F_OK) == 0; }));
 }
 
 int SleepSeconds(int seconds) {
