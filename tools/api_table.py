@@ -18,7 +18,9 @@ import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import surface_table
+from surface_table import ROOT
+
 TABLE = ROOT / 'docs' / 'api-surface.md'
 STATES = ['covered', 'header only', 'not there', 'uncovered']
 HIDDEN = {'detail', 'internal', 'std', 'boost'}
@@ -283,30 +285,16 @@ def table():
         counts[state] += 1
         shown = f'{name.scope}::{name.name}' if name.scope else name.name
         rows.setdefault(name.header, []).append(f'| `{shown}` | {state} | {where} |')
-    lines = ['# The public surface', '',
-             'Made by `tools/api_table.py`; `./dev check` fails when it is stale. Names are found in the tests by',
-             'their form (a method is `.Name(`), not by their type: a row says which test to look at first.', '',
-             '| state | names |', '|---|---|']
-    lines += [f'| {state} | {counts[state]} |' for state in STATES]
-    for header, entries in rows.items():
-        lines += ['', f'## {header}', '', '| name | state | test |', '|---|---|---|', *entries]
-    return '\n'.join(lines) + '\n', counts
+    heading = ['# The public surface', '',
+               'Made by `tools/api_table.py`; `./dev check` fails when it is stale. Names are found in the tests by',
+               'their form (a method is `.Name(`), not by their type: a row says which test to look at first.']
+    return surface_table.render(heading, STATES, counts, rows, 'test'), counts
 
 
 def main():
-    arguments = sys.argv[1:]
-    if len(arguments) > 1 or arguments and arguments[0] not in ('--check', '--counts'):
-        sys.exit(__doc__)
+    surface_table.check_arguments(__doc__)
     text, counts = table()
-    print('api_table: ' + ', '.join(f'{counts[state]} {state}' for state in STATES))
-    if not arguments:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(text)
-    elif arguments[0] == '--check' and (not TABLE.exists() or TABLE.read_text() != text):
-        print(f'api_table: {TABLE.relative_to(ROOT)} is stale: run python3 tools/api_table.py',
-              file=sys.stderr)
-        return 1
-    return 0
+    return surface_table.run('api_table', TABLE, STATES, text, counts)
 
 
 if __name__ == '__main__':

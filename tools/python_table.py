@@ -18,7 +18,9 @@ import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import surface_table
+from surface_table import ROOT
+
 SURFACE = ROOT / 'tools/python_surface.txt'
 TABLE = ROOT / 'docs/python-surface.md'
 BUILD = ROOT / 'build/release/python'
@@ -210,20 +212,15 @@ def table():
         state, where = classify(entry, all_tests)
         counts[state] += 1
         rows.setdefault(entry.section, []).append(f'| `{entry.text}` | {state} | {where} |')
-    lines = ['# The public surface of the Python package', '',
-             'Made by `tools/python_table.py` of the names in `tools/python_surface.txt`; `./dev check` fails when it is stale.',
-             'What is not there yet can be imported, and raises a NotImplementedError that says so where it is used. Names are',
-             'found in the tests by their form: a row says which test to look at first.', '', '| state | names |', '|---|---|']
-    lines += [f'| {state} | {counts[state]} |' for state in STATES]
-    for section, found in rows.items():
-        lines += ['', f'## {section}', '', '| name | state | where |', '|---|---|---|', *found]
-    return '\n'.join(lines) + '\n', counts
+    heading = ['# The public surface of the Python package', '',
+               'Made by `tools/python_table.py` of the names in `tools/python_surface.txt`; `./dev check` fails when it is stale.',
+               'What is not there yet can be imported, and raises a NotImplementedError that says so where it is used. Names are',
+               'found in the tests by their form: a row says which test to look at first.']
+    return surface_table.render(heading, STATES, counts, rows, 'where'), counts
 
 
 def main():
-    arguments = sys.argv[1:]
-    if len(arguments) > 1 or arguments and arguments[0] not in ('--check', '--counts'):
-        sys.exit(__doc__)
+    surface_table.check_arguments(__doc__)
     if not (BUILD / 'manta/_manta.so').exists() or not INTERPRETER.exists():
         print('python_table: the Python package is not built, its names are not checked')
         return 0
@@ -232,13 +229,7 @@ def main():
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(BUILD))
     text, counts = table()
-    print('python_table: ' + ', '.join(f'{counts[state]} {state}' for state in STATES))
-    if not arguments:
-        TABLE.write_text(text)
-    elif arguments[0] == '--check' and (not TABLE.exists() or TABLE.read_text() != text):
-        print(f'python_table: {TABLE.relative_to(ROOT)} is stale: run python3 tools/python_table.py', file=sys.stderr)
-        return 1
-    return 0
+    return surface_table.run('python_table', TABLE, STATES, text, counts)
 
 
 if __name__ == '__main__':

@@ -44,6 +44,14 @@ class _Told(RayError):
         self.error_message = self.args[0]
 
 
+class _ToldAsMessage(_Told):
+    """One whose text is in `message`, too."""
+
+    def __init__(self, message=None):
+        super().__init__(message)
+        self.message = self.error_message
+
+
 class TaskCancelledError(RayError):
     """The task was cancelled."""
 
@@ -210,14 +218,10 @@ class RaySystemError(RayError):
         return f"{self.client_exc}" + (f"\ntraceback: {self.traceback_str}" if self.traceback_str else "")
 
 
-class NodeDiedError(_Told):
+class NodeDiedError(_ToldAsMessage):
     """The node is gone."""
 
     _BASE = "The node died."
-
-    def __init__(self, message=None):
-        super().__init__(message)
-        self.message = self.error_message
 
 
 class LocalRayletDiedError(NodeDiedError):
@@ -226,12 +230,8 @@ class LocalRayletDiedError(NodeDiedError):
     _BASE = "The daemon of this node died."
 
 
-class AuthenticationError(_Told):
+class AuthenticationError(_ToldAsMessage):
     """The secret is not that of the cluster."""
-
-    def __init__(self, message=None):
-        super().__init__(message)
-        self.message = self.error_message
 
 
 class UnserializableException(RayError):
@@ -254,14 +254,10 @@ class OutOfDiskError(_Told):
     _BASE = "The local disk is full."
 
 
-class OutOfMemoryError(_Told):
+class OutOfMemoryError(_ToldAsMessage):
     """The worker was ended because the node had too little memory."""
 
     _BASE = "The node ran out of memory."
-
-    def __init__(self, message=None):
-        super().__init__(message)
-        self.message = self.error_message
 
 
 class ActorAlreadyExistsError(ValueError, RayError):

@@ -1,11 +1,8 @@
 #include "bindings/python/async_calls.h"
 
 #include <cmath>
-#include <string>
-#include <vector>
 
 #include "bindings/python/errors.h"
-#include "bindings/python/object_ref.h"
 #include "bindings/python/ready_queue.h"
 #include "bindings/python/results.h"
 
@@ -52,14 +49,23 @@ PySendResult After(AsyncCall* self, PySendResult status, PyObject** result) {
   return PYGEN_RETURN;
 }
 
+// nullptr with an exception when it has ended.
+manta_call* CallThatGoesOn(AsyncCall* self) {
+  if (self->call == nullptr) PyErr_SetString(PyExc_RuntimeError, "the call has ended already");
+  return self->call;
+}
+
+// Nobody will take another step of it.
+void Abandon(AsyncCall* self) {
+  if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_RuntimeError, "the actor's event loop ended before the call did");
+  End(self, nullptr);
+}
+
 PySendResult SendTo(PyObject* object, PyObject* value, PyObject** result) {
   AsyncCall* const self = Of(object);
   *result = nullptr;
-  if (self->call == nullptr) {
-    PyErr_SetString(PyExc_RuntimeError, "the call has ended already");
-    return PYGEN_ERROR;
-  }
-  manta_call* const call = self->call;
+  manta_call* const call = CallThatGoesOn(self);
+  if (call == nullptr) return PYGEN_ERROR;
   call->ops->resume(call);
   const PySendResult status = PyIter_Send(self->coroutine, value, result);
   call->ops->suspend(call);
@@ -86,11 +92,8 @@ PyObject* Next(PyObject* self) { return Send(self, Py_None); }
 
 PyObject* Throw(PyObject* object, PyObject* arguments) {
   AsyncCall* const self = Of(object);
-  manta_call* const call = self->call;
-  if (call == nullptr) {
-    PyErr_SetString(PyExc_RuntimeError, "the call has ended already");
-    return nullptr;
-  }
+  manta_call* const call = CallThatGoesOn(self);
+  if (call == nullptr) return nullptr;
   Owned method(PyObject_GetAttrString(self->coroutine, "throw"));
   if (!method) return nullptr;
   call->ops->resume(call);
@@ -117,8 +120,7 @@ PyObject* Close(PyObject* object, PyObject*) {
   AsyncCall* const self = Of(object);
   if (self->call == nullptr) Py_RETURN_NONE;
   Owned closed(PyObject_CallMethod(self->coroutine, "close", nullptr));
-  if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_RuntimeError, "the actor's event loop ended before the call did");
-  End(self, nullptr);
+  Abandon(self);
   Py_RETURN_NONE;
 }
 
@@ -140,8 +142,10 @@ int Clear(PyObject* object) {
 void DeallocCall(PyObject* object) {
   PyObject_GC_UnTrack(object);
   if (Of(object)->call != nullptr) {
-    PyErr_SetString(PyExc_RuntimeError, "the actor's event loop ended before the call did");
-    End(Of(object), nullptr);
+    PyObject *type, *value, *traceback;  // of whoever lets go of it
+    PyErr_Fetch(&type, &value, &traceback);
+    Abandon(Of(object));
+    PyErr_Restore(type, value, traceback);
   }
   Clear(object);
   PyTypeObject* const type = Py_TYPE(object);

@@ -1,7 +1,5 @@
 #include "bindings/python/ready_queue.h"
 
-#include <vector>
-
 #include "bindings/python/errors.h"
 #include "bindings/python/object_ref.h"
 
@@ -14,7 +12,7 @@ struct ReadyQueue {
   PyObject_HEAD
   manta_ready_queue* queue;
   uint64_t runtime;     // its serial
-  PyObject* waiting;    // set of the entries that are outstanding, by their addresses as tags: {(ref, what)}
+  PyObject* waiting;    // dict: the entries (ref, what) that are outstanding, by their addresses, which are the tags
 };
 
 ReadyQueue* Of(PyObject* self) { return reinterpret_cast<ReadyQueue*>(self); }
