@@ -111,9 +111,7 @@ bool ObjectSpace::TryAllocate(const Waiting& request) {
 // Pieces that are freed need not lie side by side: it goes on until the request fits, or nothing is left to free.
 bool ObjectSpace::MakeRoomFor(const Waiting& request) {
   while (make_room_ && make_room_(request.size)) {
-    table_->MarkDoomed();
-    shm::RealAtomics::Fence();
-    if (table_->Reclaim(control_.AllPins()) && TryAllocate(request)) return true;
+    if (ReclaimUnpinned() && TryAllocate(request)) return true;
   }
   return false;
 }
@@ -210,11 +208,15 @@ void ObjectSpace::ReclaimSoon() {
   reclaim_.ExpireAfter(0);
 }
 
-void ObjectSpace::Reclaim() {
-  MANTA_KILL_POINT("daemon.object_freed");
+bool ObjectSpace::ReclaimUnpinned() {
   table_->MarkDoomed();
   shm::RealAtomics::Fence();
-  const bool freed = table_->Reclaim(control_.AllPins());
+  return table_->Reclaim(control_.AllPins());
+}
+
+void ObjectSpace::Reclaim() {
+  MANTA_KILL_POINT("daemon.object_freed");
+  const bool freed = ReclaimUnpinned();
   MANTA_KILL_POINT("daemon.space_reclaimed");
   if (freed) ServeWaiting();
   const bool waited = make_room_ && !waiting_.empty();

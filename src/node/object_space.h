@@ -84,6 +84,8 @@ class ObjectSpace {
   void Refuse(const Waiting& request, manta_error_kind kind, const std::string& message);
   std::string WhyFull(uint64_t size) const;
   void ReclaimSoon();
+  // Frees what is dying and not pinned; whether there was any.
+  bool ReclaimUnpinned();
   void Reclaim();
   void ServeWaiting();
   void ExpireWaiting();

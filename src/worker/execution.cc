@@ -204,7 +204,7 @@ void Execution::Begin(const Input& input) {
   stacks::CallNotingThrows(input.invoker, &call, &throw_stack_);
 }
 
-Outcome Execution::Gather() {
+Outcome Execution::End() {
   Outcome outcome;
   outcome.in_place = sender_ == owner_->process();
   if (failed_) {

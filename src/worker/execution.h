@@ -85,7 +85,7 @@ class Execution {
   }
   // The same in two steps, for a call that may go on in between. The input but for `inline_result` ends with Begin.
   void Begin(const Input& input);
-  Outcome End() { return Gather(); }
+  Outcome End();
 
   // The outcome has left: what its results contain is its receiver's business from here on.
   void Done() {
@@ -117,7 +117,6 @@ class Execution {
   static const manta_call_ops kOps;
   bool ReadDependencies(const Input& input);
   bool ReadReferences(const Input& input);
-  Outcome Gather();
   Outcome Failure(const Error& error);
   void WriteResults(const std::vector<std::vector<shm::WireReference>>& references);
   std::vector<std::vector<shm::WireReference>> OwnReferences();
