@@ -2,16 +2,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <climits>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "bin/attended_node.h"
 #include "bin/command_line.h"
 #include "bin/node_process.h"
+#include "bin/outcome_pipe.h"
 #include "contracts/session_files.h"
 
 namespace manta::bin {
@@ -64,57 +64,32 @@ void Announce(const StartOptions& options, const NodeReady& ready) {
   std::fflush(stdout);
 }
 
-// Runs the daemon in a child whose parent is gone; returns once that serves or has failed. The outcome comes through a pipe: "+",
-// or the reason why not.
-int StartInBackground(const StartOptions& options) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    std::perror("manta start: pipe");
-    return 1;
-  }
+// The standard streams lead nowhere: who reads the other end sees it closed.
+void LeaveTerminal() {
+  const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.get(), stream);
+}
+
+// Runs the daemon, and who attends it, in processes of a session of their own; returns once it serves or has failed.
+Result<NodeReady> StartInBackground(const NodeOptions& options) {
+  Result<OutcomePipe> pipe = OutcomePipe::Make();
+  if (!pipe) return pipe.error();
   std::fflush(nullptr);
   const pid_t child = fork();
-  if (child < 0) {
-    std::perror("manta start: fork");
-    return 1;
-  }
+  if (child < 0) return ErrnoError("starting a process", errno);
   if (child == 0) {
-    close(ends[0]);
     setsid();  // nothing of the terminal's reaches it from now on
-    // Nor does it keep what others wait for to be closed: locks, pipes.
-    if (ends[1] > 3) (void)close_range(3, static_cast<unsigned>(ends[1] - 1), 0);
-    (void)close_range(static_cast<unsigned>(std::max(ends[1] + 1, 3)), UINT_MAX, 0);
-    if (fork() != 0) _exit(0);
-    const auto tell = [&](const std::string& outcome) {
-      if (write(ends[1], outcome.data(), outcome.size()) < 0) return;
-      close(ends[1]);
-    };
-    const Result<> served = ServeNode(options.node, {}, [&](const NodeReady& ready) {
-      tell("+" + std::to_string(ready.pid) + " " + ready.session_directory + "\n" + ready.trunk_address);
+    KeepOnly(pipe->writer);
+    const Result<> served = ServeNodeAttended(options, {}, [&](const NodeReady& ready) {
+      Tell(&pipe->writer, ready);
+      LeaveTerminal();
+      if (chdir("/") != 0) return;  // keeps no file system busy
     });
-    if (!served) tell(served.error().message);
+    if (!served && pipe->writer) Tell(&pipe->writer, served.error());
     _exit(served ? 0 : 1);
   }
-  close(ends[1]);
-  std::string outcome;
-  char buffer[4096];
-  for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
-    outcome.append(buffer, static_cast<size_t>(size));
-  }
-  close(ends[0]);
-  if (outcome.empty()) outcome = "the daemon ended without a word";
-  if (outcome.front() != '+') {
-    std::fprintf(stderr, "manta start: %s\n", outcome.c_str());
-    return 1;
-  }
-  const size_t space = outcome.find(' ');
-  NodeReady ready;
-  ready.pid = std::stoi(outcome.substr(1, space - 1));
-  const size_t line = outcome.find('\n');
-  ready.session_directory = outcome.substr(space + 1, line - space - 1);
-  ready.trunk_address = outcome.substr(line + 1);
-  Announce(options, ready);
-  return 0;
+  pipe->writer.reset();
+  return Await(pipe->reader);
 }
 
 }  // namespace
@@ -145,9 +120,14 @@ int RunStart(const StartOptions& given) {
     }
     setenv("MANTA_TMPDIR", options.temp_directory.c_str(), 1);
   }
-  if (!options.block) return StartInBackground(options);
-  const Result<> served = ServeNode(
-      options.node, {}, [&](const NodeReady& ready) { Announce(options, ready); });
+  Result<> served;
+  if (options.block) {
+    served = ServeNodeAttended(options.node, {.daemon_follows = true}, [&](const NodeReady& ready) { Announce(options, ready); });
+  } else if (const Result<NodeReady> ready = StartInBackground(options.node); ready) {
+    Announce(options, ready.value());
+  } else {
+    served = ready.error();
+  }
   if (served) return 0;
   std::fprintf(stderr, "manta start: %s\n", served.error().message.c_str());
   return 1;

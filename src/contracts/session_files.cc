@@ -208,7 +208,7 @@ std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& ses
   return clusters;
 }
 
-void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon) {
+void RemoveFilesOfDeadDaemonBelow(const std::string& root, pid_t daemon) {
   const std::string suffix = "_" + std::to_string(daemon);
   for (const std::string& directory : SessionsBelow(root)) {
     if (directory.ends_with(suffix)) RemoveFilesOfDeadDaemon(directory);

@@ -58,7 +58,7 @@ std::string DescribeUnreachable(const std::vector<SessionAddress>& sessions);
 
 // Removes what led to a daemon that has ended, if it could not do so itself: the address and the secret of the sessions below `root`
 // that a process of that id has made, unless one of that id in another container lives. The caller knows that its own does not.
-void RemoveFilesOfDeadDaemon(const std::string& root, pid_t daemon);
+void RemoveFilesOfDeadDaemonBelow(const std::string& root, pid_t daemon);
 // The same for one session, unless a daemon lives there.
 void RemoveFilesOfDeadDaemon(const std::string& directory);
 

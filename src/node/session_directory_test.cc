@@ -139,7 +139,7 @@ TEST_F(SessionDirectoryTest, ALivingDaemonThatDoesNotAnswerKeepsItsFiles) {
   const std::string text = contracts::DescribeUnreachable(unreachable);
   EXPECT_NE(text.find("session_now_4711 lives, but cannot be reached"), std::string::npos) << text;
   EXPECT_NE(contracts::ConnectToSession(address).error().message.find("lives, but"), std::string::npos);
-  contracts::RemoveFilesOfDeadDaemon(root, 4711);  // of another container's process of that number
+  contracts::RemoveFilesOfDeadDaemonBelow(root, 4711);  // of another container's process of that number
   EXPECT_TRUE(fs::exists(root + "/session_now_4711/secret"));
   EXPECT_TRUE(fs::exists(root + "/session_now_4711/address"));
 
@@ -205,7 +205,7 @@ TEST(SessionFiles, OfADaemonThatHasEndedAreRemoved) {
     std::ofstream(root + session + "/secret") << "s";
     std::ofstream(root + session + "/address.new") << "half of it";
   }
-  contracts::RemoveFilesOfDeadDaemon(root, 711);
+  contracts::RemoveFilesOfDeadDaemonBelow(root, 711);
   EXPECT_FALSE(fs::exists(root + "/session_now_711/secret"));
   EXPECT_FALSE(fs::exists(root + "/session_now_711/address.new"));
   EXPECT_TRUE(fs::exists(root + "/session_now_711/logs"));

@@ -121,7 +121,7 @@ void AwaitLocalCluster(int pid) {
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
   }
-  contracts::RemoveFilesOfDeadDaemon(contracts::SessionRoot(), pid);
+  contracts::RemoveFilesOfDeadDaemonBelow(contracts::SessionRoot(), pid);
 }
 
 }  // namespace manta::worker

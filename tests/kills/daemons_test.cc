@@ -261,5 +261,44 @@ TEST_F(Daemons, OfAStandingCluster) {
   }
 }
 
+// No driver is there to clear away what the daemon leaves.
+TEST_F(Daemons, OfAStandingClusterThatNobodyUses) {
+  for (int round = 0; round < kKills; ++round) {
+    StartedCluster cluster("--num-cpus 2");
+    const pid_t daemon = ThePid(Role::kDaemon);
+    kill(daemon, SIGKILL);
+    cluster.Forget();
+    ExpectOnlyLogsLeft();
+    ASSERT_FALSE(HasFailure()) << "kill " << round;
+  }
+}
+
+// What runs in the foreground ends as a whole, whichever of its two processes is told to, and by whom.
+TEST_F(Daemons, InTheForeground) {
+  struct Ending {
+    const char* name;
+    bool daemon;
+    int signal;
+    int status;
+  };
+  for (const Ending& ending : {Ending{"the command is asked to end", false, SIGTERM, 0},
+                               Ending{"the command is interrupted", false, SIGINT, 0},
+                               Ending{"the command is killed", false, SIGKILL, 128 + SIGKILL},
+                               Ending{"the daemon is asked to end", true, SIGTERM, 0},
+                               Ending{"the daemon is killed", true, SIGKILL, 1}}) {
+    const char* manta = std::getenv("MANTA_EXECUTABLE");
+    Program command({manta, "start", "--head", "--block", "--num-cpus=1"});
+    ASSERT_TRUE(Eventually(10s, [&] { return RunProgram({manta, "status"}).status == 0; }));
+    if (ending.daemon) {
+      kill(ThePid(Role::kDaemon), ending.signal);
+    } else {
+      command.Signal(ending.signal);
+    }
+    EXPECT_EQ(command.Wait().status, ending.status) << ending.name;
+    ExpectOnlyLogsLeft();
+    ASSERT_FALSE(HasFailure()) << ending.name;
+  }
+}
+
 }  // namespace
 }  // namespace manta_test
