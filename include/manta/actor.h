@@ -159,6 +159,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
     spec.num_results = count;
     spec.options = this->options_.Number(runtime);
     spec.name = this->options_.Name();
+    spec.stream = nullptr;
     typename Refs::Handles results = Refs::Room(count);
     detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCall(
         runtime, spec, prefix,
@@ -488,6 +489,7 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     spec.num_results = 0;
     spec.options = this->options_.Number(runtime);
     spec.name = this->options_.Name();
+    spec.stream = nullptr;
     manta_actor* actor = nullptr;
     write(runtime, spec, [&](const manta_task_spec& filled) {
       detail::Check(manta_actor_create(runtime, &filled, &options, &actor));

@@ -207,6 +207,12 @@ class MANTA_API SystemError : public detail::ConcreteError<MANTA_ERROR_SYSTEM> {
   using ConcreteError::ConcreteError;
 };
 
+// In the place of what comes behind the last result of a task that gives them one by one.
+class MANTA_API EndOfStreamError : public detail::ConcreteError<MANTA_ERROR_END_OF_STREAM> {
+ public:
+  using ConcreteError::ConcreteError;
+};
+
 // User code in a task or an actor threw. What is thrown is always a TaskErrorOf<...>, see below.
 class MANTA_API TaskError : public virtual Error {
  public:
@@ -296,7 +302,8 @@ class MANTA_API TaskErrorOf : public TaskError, public Original {
   X(MANTA_ERROR_VERSION_MISMATCH, VersionMismatchError)              \
   X(MANTA_ERROR_START_FAILED, StartFailedError)                      \
   X(MANTA_ERROR_AUTHENTICATION, AuthenticationError)                 \
-  X(MANTA_ERROR_SYSTEM, SystemError)
+  X(MANTA_ERROR_SYSTEM, SystemError)                                 \
+  X(MANTA_ERROR_END_OF_STREAM, EndOfStreamError)
 
 namespace detail {
 

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 4
+#define MANTA_ABI_VERSION 5
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +30,7 @@ extern "C" {
 typedef struct manta_runtime manta_runtime; /* this process's connection to a cluster */
 typedef struct manta_ref manta_ref;         /* one counted reference to an object (a future value) */
 typedef struct manta_actor manta_actor;     /* one counted handle to an actor */
+typedef struct manta_stream manta_stream;   /* the results of a task that gives them one by one */
 typedef struct manta_error manta_error;
 
 typedef struct manta_bytes {
@@ -75,7 +76,8 @@ typedef enum manta_error_kind {
   MANTA_ERROR_VERSION_MISMATCH = 20,
   MANTA_ERROR_START_FAILED = 21, /* a cluster or a worker could not be started */
   MANTA_ERROR_AUTHENTICATION = 22,
-  MANTA_ERROR_SYSTEM = 23 /* an operating system call failed; message names it */
+  MANTA_ERROR_SYSTEM = 23, /* an operating system call failed; message names it */
+  MANTA_ERROR_END_OF_STREAM = 24 /* stands for what comes behind the last item of a stream */
 } manta_error_kind;
 
 MANTA_API manta_error_kind manta_error_get_kind(const manta_error* error);
@@ -153,6 +155,14 @@ typedef struct manta_call_ops {
   /* From resume to suspend the calling thread runs the deferred call: what it submits or asks belongs to it. May nest, with others inside. */
   void (*resume)(manta_call* call);
   void (*suspend)(manta_call* call);
+
+  /* ---- For streams (manta_task_spec.stream) */
+  /* Sends result 0, as it was written or allocated, as the next item of the caller's stream; it can be filled anew then. Waits until the
+   * caller has room and, if `most_ahead` is not 0, until fewer items than that are not taken yet. What a call that is not for a stream
+   * sends gets lost. Returns 1; 0 when the call is to stop, since it was cancelled or nobody is there any more (or has failed already, or
+   * has more results than one); 2, in a deferred call, where other calls would have to wait: ask again later, with nothing written
+   * meanwhile. */
+  int (*emit)(manta_call* call, uint32_t most_ahead);
 
   /* From on (1) to off (0) manta_zygote_hooks.stop_task may be called for the task, at once if it was cancelled before. No effect on
    * calls of actors, and on threads other than the worker's main one. */
@@ -324,6 +334,7 @@ typedef struct manta_task_spec {
   uint32_t num_results; /* 0 is allowed: nothing can be awaited, errors are reported on the driver */
   uint32_t options;
   const char* name; /* shown to people instead of the function's, copied by the call; NULL: none */
+  manta_stream* stream; /* NULL: none. Else what the task emits comes here, its one result at its end. A stream is for one call */
 } manta_task_spec;
 
 /* A by-value argument whose encoding is larger belongs into an object of its own (manta_put_begin). */
@@ -338,6 +349,20 @@ MANTA_API manta_error* manta_submit(manta_runtime* runtime, const manta_task_spe
  * TASK_CANCELLED there) or asks (manta_context.is_cancelled); with `force` its worker is killed. It is never tried again.
  * recursive: the tasks that it submitted too. A finished task: no effect. Errors: INVALID_ARGUMENT for `force` on an actor's call. */
 MANTA_API manta_error* manta_cancel(manta_ref* ref, int force, int recursive);
+
+/* ---- Streams ------------------------------------------------------------------------------------------- */
+
+/* The items that a task sends while it runs, in their order. If the task fails, its error is the last item; if it is tried again, the
+ * items that have come stay as they are. `most_ahead`: for the task's owner to tell the task what was taken, if that is to know
+ * (manta_call_ops.emit); 0: it is not. Error: NOT_INITIALIZED. */
+MANTA_API manta_error* manta_stream_new(manta_runtime* runtime, uint32_t most_ahead, manta_stream** out);
+/* A new counted reference to the next item, never NULL: without a value while it has not come, with the error END_OF_STREAM when there are
+ * no more. The same one until manta_stream_advance. */
+MANTA_API manta_ref* manta_stream_peek(manta_stream* stream);
+/* Goes on to the item after it. Returns 0 when that item has not come, or there are no more. */
+MANTA_API int manta_stream_advance(manta_stream* stream);
+/* The items that were not taken are freed, and those that still come. The task goes on. NULL is allowed. */
+MANTA_API void manta_stream_free(manta_stream* stream);
 
 /* ---- Actors -------------------------------------------------------------------------------------------- */
 

@@ -251,6 +251,7 @@ class TaskCaller : public detail::TaskSetters<TaskCaller<F>> {
       spec.num_results = count;
       spec.options = this->options_.Number(runtime);
       spec.name = this->options_.Name();
+      spec.stream = nullptr;
       typename Refs::Handles results = Refs::Room(count);
       detail::ArgumentWriter<Parameters, typename Call::GivenTypes>::SubmitCallOf(
           function_, runtime, spec,

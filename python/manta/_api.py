@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 
-from manta import _native, _options, actor, remote_function
-from manta._native import ObjectRef
+from manta import _generators, _native, _options, actor, remote_function
+from manta._native import ObjectRef, ObjectRefGenerator
 
 
 def remote(*args, **options):
@@ -31,8 +31,9 @@ def _make(target, options):
         if inspect.iscoroutinefunction(target):
             raise ValueError(f"{target.__qualname__} is a coroutine: a task is a plain function, which may run one (asyncio.run); methods of "
                              "actors may be coroutines.")
-        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-            raise NotImplementedError(f"Generators as tasks ('{target.__qualname__}') are not there yet in Manta.")
+        if inspect.isasyncgenfunction(target):
+            raise ValueError(f"{target.__qualname__} is an asynchronous generator: a task may be a plain one; methods of actors may be "
+                             "asynchronous.")
         return remote_function.RemoteFunction(target, options)
     raise TypeError(f"remote makes a task of a function or an actor of a class; {target!r} is neither.")
 
@@ -43,6 +44,9 @@ def get(object_refs, *, timeout=None):
         raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
     if type(object_refs) is ObjectRef:
         return _native.get([object_refs], timeout)[0]
+    if type(object_refs) is ObjectRefGenerator:
+        raise ValueError("get takes an ObjectRef or a list of them, and this is an ObjectRefGenerator: get the references that it gives, "
+                         "such as get(next(generator)).")
     if not isinstance(object_refs, list):
         raise ValueError(f"get takes an ObjectRef or a list of them, not {type(object_refs).__name__}: {object_refs!r}")
     for ref in object_refs:
@@ -62,15 +66,18 @@ def put(value, *, _owner=None, _tensor_transport="object_store"):
 
 def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
     """(ready, not ready), each in the order given; ready has at most `num_returns`."""
-    if type(ray_waitables) is ObjectRef:
+    if type(ray_waitables) in (ObjectRef, ObjectRefGenerator):
         raise TypeError("wait takes a list of ObjectRefs, not a single one: wait([ref])")
     if not isinstance(ray_waitables, list):
         raise TypeError(f"wait takes a list of ObjectRefs, not {type(ray_waitables).__name__}: {ray_waitables!r}")
     if timeout is not None and timeout < 0:
         raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
+    generators = False
     for ref in ray_waitables:
         if type(ref) is not ObjectRef:
-            raise TypeError(f"wait takes a list of ObjectRefs; {ref!r} in it is none.")
+            if type(ref) is not ObjectRefGenerator:
+                raise TypeError(f"wait takes a list of ObjectRefs; {ref!r} in it is none.")
+            generators = True
     if not ray_waitables:
         return [], []
     if len(set(ray_waitables)) != len(ray_waitables):
@@ -79,7 +86,12 @@ def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
         raise ValueError(f"num_returns has to be 1 or more, not {num_returns!r}")
     if num_returns > len(ray_waitables):
         raise ValueError(f"num_returns is {num_returns}, and there are only {len(ray_waitables)} references")
-    return _native.wait(ray_waitables, num_returns, timeout)
+    if not generators:
+        return _native.wait(ray_waitables, num_returns, timeout)
+    looked_at = [_generators.waitable_of(item) for item in ray_waitables]
+    ready = set(_native.wait(looked_at, num_returns, timeout)[0])
+    return ([item for item, ref in zip(ray_waitables, looked_at) if ref in ready],
+            [item for item, ref in zip(ray_waitables, looked_at) if ref not in ready])
 
 
 def kill(actor_handle, *, no_restart=True):
@@ -91,6 +103,8 @@ def kill(actor_handle, *, no_restart=True):
 
 def cancel(ray_waitable, *, force=False, recursive=True):
     """Cancels the task that makes the object. Its value is a TaskCancelledError then, unless it is there already."""
+    if type(ray_waitable) is ObjectRefGenerator:
+        ray_waitable = ray_waitable.completed()
     if type(ray_waitable) is not ObjectRef:
         raise TypeError(f"cancel takes the reference of a task, not {ray_waitable!r}; actors are ended by kill.")
     _native.cancel(ray_waitable, force, recursive)

@@ -14,6 +14,31 @@ def start(groups):
         threading.Thread(target=_run, args=(calls,), daemon=True, name="manta-event-loop").start()
 
 
+# Between two looks whether more items are wanted.
+_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
+
+
+async def run_stream(call, items, most_ahead):
+    """Sends what `items` gives as the items of a call's stream; other calls run while it waits."""
+    if hasattr(items, "__aiter__"):
+        async for item in items:
+            await _send(call, item, most_ahead)
+    else:
+        for item in items:
+            await _send(call, item, most_ahead)
+
+
+async def _send(call, item, most_ahead):
+    import asyncio
+
+    pause = _PAUSE
+    sent = call.emit(most_ahead, item)
+    while not sent:
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        sent = call.emit(most_ahead)
+
+
 def _run(calls):
     import asyncio
     import selectors

@@ -36,6 +36,25 @@ def await_ref(ref):
     return future.__await__()
 
 
+async def ready(ref):
+    """Until `ref` has a value or has failed, whatever it is."""
+    import asyncio
+
+    if _native.wait([ref], 1, 0)[0]:
+        return
+    loop = asyncio.get_running_loop()
+    notice = _Notice(loop.create_future())
+    queue_of(loop).add(ref, notice)
+    await notice.future
+
+
+class _Notice:
+    """In the place of a future that gets the value."""
+
+    def __init__(self, future):
+        self.future = future
+
+
 def future_of(ref):
     """A concurrent.futures.Future of the value."""
     import concurrent.futures
@@ -51,6 +70,10 @@ def _settle_ready(queue):
 
 
 def _settle(ref, future):
+    if type(future) is _Notice:
+        if not future.future.done():
+            future.future.set_result(None)
+        return
     if future.done():  # cancelled
         return
     try:

@@ -2,7 +2,15 @@
 
 from manta import _event_loops, _export, _references, _serialization, exceptions
 from manta._manta import *  # noqa: F401,F403
-from manta._manta import Caller, Dependency, NativeActor, ObjectRef, connect  # noqa: F401
+from manta._manta import Caller, Dependency, NativeActor, ObjectRef, ObjectRefGenerator, connect  # noqa: F401
+
+
+
+def _collect_items(items):
+    from manta import _generators
+
+    return _generators.collect_items(items)
+
 
 connect(
     dumps=_serialization.dumps,
@@ -12,5 +20,7 @@ connect(
     load_function=_export.load_function,
     export_caller=_export.export_caller,
     start_event_loops=_event_loops.start,
+    run_stream=_event_loops.run_stream,
+    collect_items=_collect_items,
 )
 _references.complete(ObjectRef)

@@ -57,6 +57,12 @@ def _num_returns(name, value):
     _integer(0)(name, value)
 
 
+def _backpressure(name, value):
+    _integer(-1)(name, value)
+    if value == 0:
+        raise ValueError(f"{name} has to be 1 or more, or -1 for none, not 0")
+
+
 def _retry_exceptions(name, value):
     if value is None or isinstance(value, bool):
         return
@@ -96,7 +102,7 @@ TABLE = {
     "max_retries": (_integer(-1), True, False, False),
     "num_returns": (_num_returns, True, False, True),
     "retry_exceptions": (_retry_exceptions, True, False, True),
-    "_generator_backpressure_num_objects": (_integer(-1), True, False, True),
+    "_generator_backpressure_num_objects": (_backpressure, True, False, True),
     "concurrency_groups": (_of(dict, list), False, True, False),
     "concurrency_group": (_of(str), False, False, True),
     "enable_tensor_transport": (_of(bool), False, True, False),
@@ -122,7 +128,6 @@ NOT_YET = {
     "placement_group_bundle_index": (None, -1),
     "placement_group_capture_child_tasks": (None, False),
     "max_calls": (None, 0),
-    "_generator_backpressure_num_objects": (None, -1),
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
     "allow_out_of_order_execution": (None, False),
@@ -148,8 +153,6 @@ def check(kind, options, in_options=False):
         raise ValueError("concurrency_groups belong to the class: they cannot be given in .options()")
     if kind == "task" and options.get("object_store_memory") is not None:
         raise ValueError("object_store_memory is no option of tasks")
-    if isinstance(options.get("num_returns"), str):
-        raise NotImplementedError(f"Generators (num_returns={options['num_returns']!r}) are not there yet in Manta.")
     if options.get("get_if_exists") and not options.get("name"):
         raise ValueError("get_if_exists needs the actor's name")
 

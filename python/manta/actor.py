@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 
-from manta import _manta, _native, _options, exceptions
+from manta import _generators, _manta, _native, _options, exceptions
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -57,7 +57,7 @@ class _Description:
                 continue
             given = inspect.getattr_static(cls, name)
             bound = isinstance(given, (staticmethod, classmethod))
-            methods[name] = getattr(member, _OF_METHODS, {}), shape_of(member, skip_first=not bound)
+            methods[name] = _method_options(name, member), shape_of(member, skip_first=not bound)
         return _Description(cls.__name__, methods)
 
     def __reduce__(self):
@@ -150,6 +150,12 @@ class ActorClass(_options.WithOptions):
         return f"ActorClass({self._class.__name__})"
 
 
+def _method_options(name, member):
+    options = getattr(member, _OF_METHODS, {})
+    _generators.returns_of(member, options, name)  # raises for those that do not fit
+    return {"num_returns": "streaming", **options} if _generators.is_generator(member) else options
+
+
 def _takes_nothing(cls):
     def check(args, kwargs):
         if args or kwargs:
@@ -233,8 +239,8 @@ class ActorMethod(_options.WithOptions):
         self._name = name
         self._given = options
         self._shape = shape
-        returns = options.get("num_returns")
-        self.remote = _manta.Caller(_METHOD, 1 if returns is None else returns, name, _MethodOptions(options), native, check_of(shape))
+        returns, most_ahead = _generators.returns_of(None, options, name)
+        self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check_of(shape), most_ahead)
 
     def options(self, **options):
         _options.check("method", options)

@@ -414,6 +414,7 @@ _OF_KIND = {
     21: ConnectionError,
     22: AuthenticationError,
     23: RaySystemError,
+    24: ObjectRefStreamEndOfStreamError,
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from manta import _native, _options
+import types
+
+from manta import _generators, _native, _options
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -15,16 +17,16 @@ class RemoteFunction(_options.WithOptions):
     def __init__(self, function, options, exported=None):
         self._function = function
         self._options = options
-        types = options.get("retry_exceptions")
-        if exported is None and isinstance(types, (list, tuple)):
-            exported = Exported(Retrying(function, tuple(types)))
+        retried = options.get("retry_exceptions")
+        if exported is None and isinstance(retried, (list, tuple)):
+            exported = Exported(Retrying(function, tuple(retried)))
         self._exported_function = exported or Exported(function)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self.__module__ = function.__module__
-        returns = options.get("num_returns")
-        self.remote = _native.Caller(_FUNCTION, 1 if returns is None else returns, options.get("name") or _name_of(function), self, None,
-                                     check_of(shape_of(function, skip_first=False)))
+        returns, most_ahead = _generators.returns_of(function, options, _name_of(function))
+        self.remote = _native.Caller(_FUNCTION, returns, options.get("name") or _name_of(function), self, None,
+                                     check_of(shape_of(function, skip_first=False)), most_ahead)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{_name_of(self._function)} is a remote function and cannot be called here: "
@@ -61,7 +63,15 @@ class Retrying:
 
     def __call__(self, *args, **kwargs):
         try:
-            return self.function(*args, **kwargs)
+            result = self.function(*args, **kwargs)
+            return self._each(result) if isinstance(result, types.GeneratorType) else result
+        except self.types as error:
+            error.__manta_retriable__ = True
+            raise
+
+    def _each(self, generator):
+        try:
+            yield from generator
         except self.types as error:
             error.__manta_retriable__ = True
             raise

@@ -182,6 +182,7 @@ class FarChannels {
   void WriteHeld(const trunk::ChannelName& name);
   void WriteAllHeld();
   bool Write(AtOwner& channel, const std::shared_ptr<Held>& held);
+  static void Fail(shm::CompletionBody* body);
   // Replaces the handle at `offset` of the item's payload by that of a local copy.
   template <class Item>
   void AwaitCopy(const std::shared_ptr<Item>& item, uint32_t offset, ProcessId move_to,

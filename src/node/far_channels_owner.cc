@@ -73,7 +73,7 @@ bool FarChannels::OnCompletion(std::span<const uint8_t> body) {
   }
   held->body.flags &= static_cast<uint8_t>(~shm::kResultsShared);
   found->second.held.push_back(held);
-  if (has_list && frame.body.status == shm::TaskStatus::kOk) {
+  if (has_list && shm::HasValues(frame.body.status)) {
     const auto handles = trunk::HandlesInResults(held->payload, frame.results);
     if (!handles) return false;  // its sender has looked at it
     held->awaited = static_cast<uint32_t>(handles->size());
@@ -110,14 +110,20 @@ void FarChannels::WriteAllHeld() {
   for (const trunk::ChannelName& name : names) WriteHeld(name);
 }
 
+// Its values are lost, and its list says why.
+void FarChannels::Fail(shm::CompletionBody* body) {
+  // The task of an item goes on.
+  if (body->status != shm::TaskStatus::kItem) body->status = shm::TaskStatus::kNotRunnable;
+  body->flags = shm::kResultsInRing;
+}
+
 // False: it waits for room, in the ring or in the object arena.
 bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
   if (held->failed) {
     held->payload = trunk::ErrorList(*std::exchange(held->failed, std::nullopt));
     // Of the other results, which nobody will ask for.
     for (const shm::SharedHandle& copy : std::exchange(held->copies, {})) copies_.Free(copy);
-    held->body.status = shm::TaskStatus::kNotRunnable;
-    held->body.flags = shm::kResultsInRing;
+    Fail(&held->body);
   }
   // An owner may have more calls of an actor with threads under way than its ring has entries: then it has to read first.
   const uint32_t unread = channel.completions.position() -

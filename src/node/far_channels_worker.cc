@@ -123,9 +123,12 @@ uint32_t FarChannels::SendCompletions(AtWorker& channel, bool all) {
     std::memcpy(&body, front, sizeof body);
     const auto begun = channel.in_ring.find(body.record);
     if (begun != channel.in_ring.end() && begun->second.generation == body.generation) {
-      const uint32_t results = std::max(begun->second.results, 1u);
-      FreePayload(begun->second.payload);
-      channel.in_ring.erase(begun);
+      const bool goes_on = body.status == shm::TaskStatus::kItem;
+      const uint32_t results = goes_on ? 1 : std::max(begun->second.results, 1u);
+      if (!goes_on) {
+        FreePayload(begun->second.payload);
+        channel.in_ring.erase(begun);
+      }
       const uint32_t ring = channel.view.header->result_payload_bytes;
       std::span<const uint8_t> payload;
       Result<std::vector<uint8_t>> list = std::vector<uint8_t>();
@@ -134,7 +137,7 @@ uint32_t FarChannels::SendCompletions(AtWorker& channel, bool all) {
         std::memcpy(&handle, body.inline_result, sizeof handle);
         list = copies_.Consume(handle, "results");
         if (!list) {
-          body.status = shm::TaskStatus::kNotRunnable;
+          Fail(&body);
           list = trunk::ErrorList(list.error());
         }
         payload = *list;
@@ -164,7 +167,7 @@ void FarChannels::SendCompletion(const trunk::ChannelName& name, const shm::Comp
   frame.body = body;
   frame.body.payload_bytes = static_cast<uint32_t>(payload.size());
   frame.body.payload_offset = 0;
-  if (body.status == shm::TaskStatus::kOk && !payload.empty()) {
+  if (shm::HasValues(body.status) && !payload.empty()) {
     if (const auto handles = trunk::HandlesInResults(payload, results)) {
       for (uint32_t offset : *handles) {
         shm::SharedHandle handle;
@@ -174,8 +177,7 @@ void FarChannels::SendCompletion(const trunk::ChannelName& name, const shm::Comp
     } else {  // what a worker wrote is not to be trusted
       const std::vector<uint8_t> damaged = trunk::ErrorList(
           MakeError(MANTA_ERROR_SYSTEM, "the results arrived damaged at the worker's node daemon"));
-      frame.body.status = shm::TaskStatus::kNotRunnable;
-      frame.body.flags = shm::kResultsInRing;
+      Fail(&frame.body);
       frame.body.payload_bytes = static_cast<uint32_t>(damaged.size());
       return link_->Send(trunk::FrameKind::kCompletion, trunk::BytesOf(frame), damaged);
     }

@@ -136,6 +136,7 @@ enum class TaskStatus : uint8_t {
   kCancelled = 2,    // never ran
   kNotRunnable = 3,  // the descriptor names no code of this executable, or is damaged; the payload is one kError value
   kReturned = 4,     // not begun: a worker of another node gives it back to its owner (the far form of a slot that is taken back)
+  kItem = 5,         // the task goes on: one of the results that it gives one by one, as the only one of a task that went well
 };
 
 inline constexpr uint8_t kResultsInRing = 1;  // not inline: `payload_bytes` at payload_offset of the result payload ring
@@ -162,7 +163,10 @@ struct WireReference {
 };
 static_assert(sizeof(WireReference) == 24);
 
-// One per claimed task. Inline: the single result's bytes. Otherwise a list of `results` ResultHeaders, each followed by its value and
+// Whether what comes with it are the values that a task gives.
+constexpr bool HasValues(TaskStatus status) { return status == TaskStatus::kOk || status == TaskStatus::kItem; }
+
+// One per claimed task, and one per item of a stream. Inline: the single result's bytes. Otherwise a list of `results` ResultHeaders, each followed by its value and
 // by `nested` WireReferences.
 struct CompletionBody {
   uint32_t record;
@@ -173,7 +177,7 @@ struct CompletionBody {
   uint32_t payload_bytes;
   uint32_t payload_offset;
   uint32_t run_ticks;  // of the processor's clock, saturating: what the task took, for the owner's window
-  uint32_t reserved;
+  uint32_t item;       // of kItem: its number, from 0 on in each attempt
   unsigned char inline_result[kInlineResult];
 };
 using Completion = Message<RealAtomics, CompletionBody>;

@@ -258,6 +258,7 @@ inline void Dispatcher::Complete(OwnerChannel* channel, const shm::CompletionBod
   TaskRecord* task = owner_->FindTask(completion.record, completion.generation);
   // Garbage, or an answer that comes after the task was settled otherwise: nobody waits for it.
   if (task == nullptr || task->channel != channel) return;
+  if (__builtin_expect(completion.status == shm::TaskStatus::kItem, 0)) return ReceiveItem(channel, completion, completion.record, task);
   channel->Forget(task);
   Left(channel, task);
   // The common case: one small value, and nothing to tell anybody.
@@ -275,10 +276,10 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   uint32_t count = 0;
   uint64_t ticks = 0;
   TaskTarget* target = channel->target;
-  uint32_t returned = 0;
+  uint32_t without_end = 0;  // of no execution
   while (const shm::CompletionBody* completion = channel->Front()) {
     ticks += completion->run_ticks;
-    if (__builtin_expect(completion->status == shm::TaskStatus::kReturned, 0)) ++returned;
+    if (__builtin_expect(completion->status >= shm::TaskStatus::kReturned, 0)) ++without_end;
     Complete(channel, *completion);
     MANTA_KILL_POINT("owner.result_read");
     channel->Pop();
@@ -288,7 +289,7 @@ uint32_t Dispatcher::PollChannel(OwnerChannel* channel) {
   channel->PublishConsumed();
   channel->progressed = true;
   channel->slow = false;
-  if (target != nullptr && !target->ordered && count > returned) MeasureService(target, ticks, count - returned);
+  if (target != nullptr && !target->ordered && count > without_end) MeasureService(target, ticks, count - without_end);
   return count;
 }
 
@@ -314,38 +315,31 @@ void Dispatcher::CompleteSlowly(OwnerChannel* channel, shm::CompletionBody compl
     Returned(channel, completion.record, task);
     return;
   }
+  Finish(completion.record, task, OutcomeOf(channel, completion), channel->worker());
+}
+
+// Its bytes lie in the channel, in the arena, or in `completion`.
+Outcome Dispatcher::OutcomeOf(OwnerChannel* channel, const shm::CompletionBody& completion) {
   Outcome outcome;
   outcome.status = completion.status;
   outcome.has_kept = (completion.flags & shm::kKeptReferences) != 0;
-  if ((completion.flags & shm::kResultsInRing) != 0) {
-    outcome.is_list = true;
+  outcome.is_list = (completion.flags & (shm::kResultsInRing | shm::kResultsShared)) != 0;
+  if ((completion.flags & shm::kResultsShared) != 0) {
+    shm::SharedHandle handle;
+    std::memcpy(&handle, completion.inline_result, sizeof handle);
+    if (owner_->memory().Contains(handle)) {
+      outcome.bytes = owner_->memory().Readable(handle.offset);
+      outcome.size = static_cast<uint32_t>(handle.size);
+      owner_->FreeLater(handle);
+    }
+  } else if (outcome.is_list) {
     outcome.bytes = channel->ResultPayload(completion);
     outcome.size = outcome.bytes == nullptr ? 0 : completion.payload_bytes;
   } else {
     outcome.bytes = completion.inline_result;
     outcome.size = std::min<uint32_t>(completion.inline_bytes, shm::kInlineResult);
   }
-  if ((completion.flags & shm::kResultsShared) != 0) {
-    FinishFromArena(channel, completion, task);
-    return;
-  }
-  Finish(completion.record, task, outcome, channel->worker());
-}
-
-void Dispatcher::FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion,
-                                 TaskRecord* task) {
-  Outcome outcome;
-  outcome.status = completion.status;
-  outcome.has_kept = (completion.flags & shm::kKeptReferences) != 0;
-  outcome.is_list = true;
-  shm::SharedHandle handle;
-  std::memcpy(&handle, completion.inline_result, sizeof handle);
-  if (owner_->memory().Contains(handle)) {
-    outcome.bytes = owner_->memory().Readable(handle.offset);
-    outcome.size = static_cast<uint32_t>(handle.size);
-    owner_->FreeLater(handle);
-  }
-  Finish(completion.record, task, outcome, channel->worker());
+  return outcome;
 }
 
 uint32_t Dispatcher::Poll() {

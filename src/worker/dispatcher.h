@@ -45,6 +45,7 @@ struct Outcome {
   shm::TaskStatus status = shm::TaskStatus::kOk;
   bool has_kept = false;       // the list ends with the references that the worker still holds
   bool in_place = false;       // this process ran it: references in its results are ours already
+  uint32_t item = 0;           // of one that goes on: which of its results this is
   bool is_list = false;        // `bytes` are ResultHeaders with values; else they are the value of the only result
   const unsigned char* bytes = nullptr;
   uint32_t size = 0;
@@ -128,6 +129,8 @@ class Dispatcher {
 
   // Reads completions of all channels; returns how many.
   uint32_t Poll();
+  // The program has taken items of a stream.
+  void StreamTaken(const ResultStream& stream);
   // Whether any task is in a channel.
   bool AwaitsResults() const { return !active_.empty(); }
   // Whether Poll is called by ticks alone: workers are given more in advance then.
@@ -202,7 +205,12 @@ class Dispatcher {
   void Complete(OwnerChannel* channel, const shm::CompletionBody& completion);
   void Returned(OwnerChannel* channel, uint32_t index, TaskRecord* task);
   void CompleteSlowly(OwnerChannel* channel, shm::CompletionBody completion, TaskRecord* task);
-  void FinishFromArena(OwnerChannel* channel, const shm::CompletionBody& completion, TaskRecord* task);
+  Outcome OutcomeOf(OwnerChannel* channel, const shm::CompletionBody& completion);
+  void ReceiveItem(OwnerChannel* channel, shm::CompletionBody completion, uint32_t index, TaskRecord* task);
+  void TellTaken(uint32_t index, const TaskRecord& task, const ResultStream& stream);
+  static void EndStream(ResultStream* stream, const Outcome& outcome);
+  static ResultReader::Entry NextEntry(ResultReader* reader);
+  void SetValue(ObjectRecord* object, const ResultReader::Entry& entry, bool in_place, std::vector<References::ReceivedResult>* deferred);
   void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
   void Renew(TaskRecord* task);
   void FreePayload(TaskRecord* task);

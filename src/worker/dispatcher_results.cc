@@ -11,6 +11,7 @@
 #include "worker/clock.h"
 #include "worker/function_names.h"
 #include "worker/error_stack.h"
+#include "worker/result_stream.h"
 
 namespace manta::worker {
 
@@ -35,6 +36,7 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
     CloseActor(target, death);
   }
   SetResults(task, outcome, worker);
+  if (task->nested != nullptr && task->nested->stream != nullptr) EndStream(task->nested->stream.get(), outcome);
   if (__builtin_expect((task->body.flags & shm::kActorCreation) != 0, 0)) {
     CreationDone(index, task, worker);
     return;
@@ -62,24 +64,8 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
   for (uint32_t i = 0; i < task->body.results; ++i) {
     ObjectRecord* object = task->body.results == 1 ? task->result : task->results[i];
     // One error serves all results.
-    if ((i == 0 || !failed) && !reader.Next(&entry)) {
-      entry = {};
-      entry.kind = shm::ValueKind::kError;
-    }
-    if (entry.references.empty()) {
-      SetResult(object, entry);
-      continue;
-    }
-    References::ReceivedResult result{object, {entry.kind, {entry.bytes, entry.bytes + entry.size}, true, {}}, {}};
-    for (const shm::WireReference& reference : entry.references) {
-      result.value.inners.push_back(reference.object);
-      result.passed.push_back({reference.object, reference.number});
-    }
-    if (outcome.in_place) {
-      references_->GiveValue(object, std::move(result.value));
-    } else {
-      deferred.push_back(std::move(result));
-    }
+    if (i == 0 || !failed) entry = NextEntry(&reader);
+    SetValue(object, entry, outcome.in_place, &deferred);
   }
   if (task->body.results == 0 && failed) reader.Next(&entry);  // the error, that of a constructor
   std::vector<model::KeptReference> kept;
@@ -88,6 +74,31 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
   }
   if (!outcome.in_place && (task->holds_references() || !deferred.empty())) {
     references_->TaskCompleted(task->nested, worker, std::move(kept), std::move(deferred));
+  }
+}
+
+// An error that cannot be read where the list ends too early.
+ResultReader::Entry Dispatcher::NextEntry(ResultReader* reader) {
+  ResultReader::Entry entry;
+  if (reader->Next(&entry)) return entry;
+  entry = {};
+  entry.kind = shm::ValueKind::kError;
+  return entry;
+}
+
+// A value that contains references of another process's becomes one of `deferred`: they are registered first.
+void Dispatcher::SetValue(ObjectRecord* object, const ResultReader::Entry& entry, bool in_place,
+                          std::vector<References::ReceivedResult>* deferred) {
+  if (entry.references.empty()) return SetResult(object, entry);
+  References::ReceivedResult result{object, {entry.kind, {entry.bytes, entry.bytes + entry.size}, true, {}}, {}};
+  for (const shm::WireReference& reference : entry.references) {
+    result.value.inners.push_back(reference.object);
+    result.passed.push_back({reference.object, reference.number});
+  }
+  if (in_place) {
+    references_->GiveValue(object, std::move(result.value));
+  } else {
+    deferred->push_back(std::move(result));
   }
 }
 
@@ -140,6 +151,7 @@ void Dispatcher::FailResults(TaskRecord* task, const Error& error) {
   for (uint32_t i = 0; i < task->body.results; ++i) {
     owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
   }
+  if (task->nested != nullptr && task->nested->stream != nullptr) task->nested->stream->End(&error);
 }
 
 bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recursive, ProcessId* kill) {

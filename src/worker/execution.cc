@@ -74,14 +74,15 @@ const manta_call_ops Execution::kOps = {
     .finish = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Finish(); },
     .resume = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Resume(); },
     .suspend = [](manta_call* call) { static_cast<Call*>(call)->execution->deferral->Suspend(); },
+    .emit = [](manta_call* call, uint32_t most_ahead) -> int { return static_cast<Call*>(call)->execution->Emit(most_ahead); },
     .set_stoppable = [](manta_call* call, int on) {
       MainThread* const main_thread = static_cast<Call*>(call)->execution->main_thread;
       if (main_thread != nullptr) main_thread->SetStoppable(on != 0);
     },
 };
 
-Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime)
-    : owner_(owner), references_(references), shared_(shared), runtime_(runtime) {}
+Execution::Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime, ItemSink* items)
+    : owner_(owner), references_(references), shared_(shared), runtime_(runtime), items_(items) {}
 
 void Execution::Fail(const manta_failure& failure, std::string_view passed_stack) {
   failed_ = true;
@@ -179,6 +180,8 @@ void Execution::Begin(const Input& input) {
   failed_ = false;
   sender_ = input.sender;
   task_number_ = 0;
+  items_sent_ = 0;
+  item_state_ = Item::kNone;
   if (any_staged_) ReleaseStaged();
   if (input.num_dependencies > 0 || input.has_references) {
     if (!ReadDependencies(input) || (input.has_references && !ReadReferences(input))) {
@@ -204,7 +207,54 @@ void Execution::Begin(const Input& input) {
   stacks::CallNotingThrows(input.invoker, &call, &throw_stack_);
 }
 
+// What stands as result 0 goes out ahead of the call's end.
+int Execution::Emit(uint32_t most_ahead) {
+  if (failed_ || call_.num_results != 1 || sender_ == owner_->process()) return 0;
+  const bool may_wait = deferral == nullptr;
+  if (item_state_ == Item::kNone) BuildItem();
+  if (item_state_ == Item::kBuilt) {
+    const ItemSink::Sent sent = SendItem(may_wait ? ItemSink::Room::kWait : ItemSink::Room::kTry);
+    if (sent != ItemSink::Sent::kYes) return sent == ItemSink::Sent::kNotNow ? 2 : 0;
+  }
+  const ItemSink::Sent wanted = items_->AwaitWindow(items_sent_, most_ahead, may_wait);
+  if (wanted == ItemSink::Sent::kNotNow) return 2;
+  item_state_ = Item::kNone;
+  return wanted == ItemSink::Sent::kYes;
+}
+
+void Execution::BuildItem() {
+  item_ = {};
+  item_.status = shm::TaskStatus::kItem;
+  item_.item = items_sent_;
+  item_state_ = Item::kBuilt;
+  if (!any_staged_) {
+    item_.bytes = static_cast<const unsigned char*>(call_.inline_result);
+    item_.size = static_cast<uint32_t>(call_.inline_size);
+    return;
+  }
+  if (any_nested_) {
+    FinishReferences(&item_, 0);
+  } else {
+    WriteResults({});
+  }
+  item_.is_list = true;
+  item_.bytes = list_.data();
+  item_.size = static_cast<uint32_t>(list_.size());
+}
+
+ItemSink::Sent Execution::SendItem(ItemSink::Room room) {
+  const ItemSink::Sent sent = items_->SendItem(item_, room, &call_.inline_result);
+  if (sent != ItemSink::Sent::kYes) return sent;
+  ++items_sent_;
+  item_state_ = Item::kSent;
+  call_.inline_size = 0;
+  if (any_staged_) ReleaseStaged();
+  return sent;
+}
+
 Outcome Execution::End() {
+  if (__builtin_expect(item_state_ == Item::kBuilt, 0)) SendItem(ItemSink::Room::kLater);  // the reference table waits for its receiver
+  if (__builtin_expect(items_sent_ > 0, 0)) items_->EndItems();
   Outcome outcome;
   outcome.in_place = sender_ == owner_->process();
   if (failed_) {
@@ -218,7 +268,7 @@ Outcome Execution::End() {
     outcome.size = static_cast<uint32_t>(call_.inline_size);
   }
   if (!outcome.in_place && (task_number_ != 0 || (any_staged_ && any_nested_))) {
-    FinishReferences(&outcome);
+    FinishReferences(&outcome, task_number_);
   }
   if (outcome.is_list) {
     outcome.bytes = list_.data();
@@ -260,7 +310,7 @@ std::vector<std::vector<shm::WireReference>> Execution::OwnReferences() {
 
 // What leaves with the completion is told to the reference table first: it pins what the results contain until their receiver is
 // registered, and says which of the arguments' references this process keeps.
-void Execution::FinishReferences(Outcome* outcome) {
+void Execution::FinishReferences(Outcome* outcome, uint64_t task_number) {
   std::vector<std::pair<ObjectId, std::vector<ObjectId>>> results;
   const uint32_t count = failed_ || !any_staged_ ? 0 : call_.num_results;
   std::lock_guard guard(owner_->lock());
@@ -274,7 +324,7 @@ void Execution::FinishReferences(Outcome* outcome) {
     results.emplace_back(ObjectId{sender_, 0, i}, std::move(inners));  // a label that comes back
   }
   const model::CompletionReferences completion =
-      references_->TaskFinished(sender_, task_number_, results);
+      references_->TaskFinished(sender_, task_number, results);
   references_->Flush();
   if (!failed_ && (any_staged_ || !completion.kept.empty())) {
     std::vector<std::vector<shm::WireReference>> references(call_.num_results);

@@ -46,6 +46,25 @@ class Deferral {
   ~Deferral() = default;
 };
 
+// Where the results go that a call gives one by one. On the thread that runs it.
+class ItemSink {
+ public:
+  enum class Sent { kYes, kNotNow, kStop };
+  // What to do while the owner has no room for an item.
+  enum class Room { kWait, kTry, kLater };
+  // `item.item` says which it is. `inline_result`: where the next result is to be written if it is small. kNotNow: for kTry only.
+  // kStop: the owner is gone.
+  virtual Sent SendItem(const Outcome& item, Room room, void** inline_result) = 0;
+  // Until less than `most_ahead` of the `sent` items are not taken yet; 0: any number. kNotNow: if it may not wait. kStop: also when the
+  // call is cancelled.
+  virtual Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) = 0;
+  // The call that has sent items has ended.
+  virtual void EndItems() = 0;
+
+ protected:
+  ~ItemSink() = default;
+};
+
 class ServedCalls;
 // What a call on the main thread may ask for.
 class MainThread {
@@ -63,7 +82,7 @@ class MainThread {
 // common case.
 class Execution {
  public:
-  Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime);
+  Execution(Owner* owner, References* references, SharedObjects* shared, manta_runtime* runtime, ItemSink* items);
 
   struct Input {
     manta_invoker invoker;
@@ -115,12 +134,15 @@ class Execution {
   };
 
   static const manta_call_ops kOps;
+  int Emit(uint32_t most_ahead);
+  void BuildItem();
+  ItemSink::Sent SendItem(ItemSink::Room room);
   bool ReadDependencies(const Input& input);
   bool ReadReferences(const Input& input);
   Outcome Failure(const Error& error);
   void WriteResults(const std::vector<std::vector<shm::WireReference>>& references);
   std::vector<std::vector<shm::WireReference>> OwnReferences();
-  void FinishReferences(Outcome* outcome);
+  void FinishReferences(Outcome* outcome, uint64_t task_number);
   // `passed_stack`: of the failure that this one passes on.
   void Fail(const manta_failure& failure, std::string_view passed_stack);
   void* AllocateResult(uint32_t index, size_t size, manta_ref* const* nested, size_t num_nested);
@@ -130,6 +152,11 @@ class Execution {
   References* const references_;
   SharedObjects* const shared_;
   manta_runtime* const runtime_;
+  ItemSink* const items_;
+  enum class Item : uint8_t { kNone, kBuilt, kSent };
+  Item item_state_ = Item::kNone;  // kBuilt: it has found no room yet; kSent: the next one is not wanted yet
+  Outcome item_;
+  uint32_t items_sent_ = 0;
   Call call_{};
   std::vector<manta_bytes> dependencies_;
   std::vector<shm::DependencyHeader> dependency_headers_;

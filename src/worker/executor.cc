@@ -82,7 +82,7 @@ Executor::~Executor() = default;
 Execution& Executor::ExecutionAt(size_t depth) {
   std::vector<std::unique_ptr<Execution>>& executions = State().executions;
   while (executions.size() <= depth) {
-    executions.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_));
+    executions.push_back(std::make_unique<Execution>(owner_, references_, shared_, runtime_, static_cast<ItemSink*>(this)));
   }
   return *executions[depth];
 }
@@ -397,7 +397,7 @@ void Executor::PlaceError(Incoming& channel, const Outcome& lost, const Error& e
       owner_->FreeLater(handle);
     }
   }
-  body->status = shm::TaskStatus::kNotRunnable;
+  if (body->status != shm::TaskStatus::kItem) body->status = shm::TaskStatus::kNotRunnable;
   body->flags = shm::kResultsInRing;
   body->payload_bytes = body->payload_offset = 0;
   const std::string encoded = model::EncodeError(error);
@@ -416,11 +416,12 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
   body->generation = task.generation;
-  if (threads_ == nullptr) {
+  body->item = outcome.item;
+  if (threads_ == nullptr && outcome.status != shm::TaskStatus::kItem) {
     body->run_ticks = static_cast<uint32_t>(std::min<uint64_t>(now - task_began_, UINT32_MAX));
     task_began_ = now;
   } else {
-    body->run_ticks = 0;  // means nothing where calls overlap
+    body->run_ticks = 0;  // means nothing where calls overlap, or go on
   }
   body->status = outcome.status;
   body->flags = outcome.has_kept ? shm::kKeptReferences : 0;

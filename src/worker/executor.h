@@ -4,13 +4,16 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "shm/channel.h"
 #include "shm/payload_ring.h"
 #include "worker/actor_setup.h"
@@ -18,6 +21,7 @@
 #include "worker/execution.h"
 #include "worker/function_registry.h"
 #include "worker/interrupts.h"
+#include "worker/item_windows.h"
 #include "worker/owner.h"
 #include "worker/running_task.h"
 #include "worker/served_calls.h"
@@ -28,7 +32,7 @@
 namespace manta::worker {
 
 // Loop-confined to the thread that calls Run, but for RequestStop and HasWork.
-class Executor final : private MainThread {
+class Executor final : private MainThread, private ItemSink {
  public:
   Executor(Owner* owner, References* references, Waiting* waiting, SharedObjects* shared, TaskRecorder* recorder,
            bool node_has_gpus, manta_runtime* runtime);
@@ -64,6 +68,15 @@ class Executor final : private MainThread {
   // A task that was cancelled learns of it when it waits or asks, an event loop at once. Any thread.
   void Interrupt(const ObjectId& task);
   bool IsInterrupted(const ObjectId& task) const { return interrupts_.Contains(task); }
+
+  // Of a stream that a task here sends. Any thread; wake the waiting threads afterwards.
+  void StreamTaken(const ObjectId& task, uint32_t count);
+
+  // Before anything runs: around a wait of some milliseconds.
+  void set_blocking_hooks(std::function<void()> blocked, std::function<void()> resumed) {
+    blocked_ = std::move(blocked);
+    resumed_ = std::move(resumed);
+  }
 
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
@@ -156,6 +169,12 @@ class Executor final : private MainThread {
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   bool CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   void CompleteLate();
+  std::shared_ptr<Incoming> ChannelOf(ProcessId owner);
+  bool IsGone(const Incoming& channel) const;
+  Sent AwaitOwner(const Incoming& channel, int64_t again_ns, FunctionRef<bool()> done);
+  Sent SendItem(const Outcome& item, Room room, void** inline_result) override;
+  Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) override;
+  void EndItems() override;
   void EndActor(const char* reason);
   void TakeTasksWhile(Phase phase);
   bool ends() const {
@@ -181,6 +200,8 @@ class Executor final : private MainThread {
   uint16_t actor_shape_ = 0;
   VisibleGpus gpus_;
   Interrupts interrupts_;
+  ItemWindows item_windows_;
+  std::function<void()> blocked_, resumed_;
   RunningTask running_;
   std::atomic<uint32_t> late_{0};           // completions in `late`, of all channels
   std::atomic<bool> late_is_news_{false};   // the main thread has not looked since one was added

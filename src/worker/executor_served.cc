@@ -21,7 +21,7 @@ class Executor::Served final : public ServedCall {
         code_(code),
         payload_(Align8(task.payload_bytes) / 8),
         name_(name),
-        execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_) {
+        execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor) {
     std::memcpy(&task_, &task, offsetof(shm::TaskBody, payload));
     std::memcpy(payload_.data(), payload, task.payload_bytes);
     context_ = {nullptr, id(), name_, &task_.function, executor->actor_shape_, true, false, task.attempt != 0};
@@ -44,6 +44,7 @@ class Executor::Served final : public ServedCall {
   }
 
   void End() override {
+    const ContextScope scope(&context_);
     const Outcome outcome = execution_.End();
     executor_->EndOnThread(*channel_, task_, code_, context_, execution_, outcome, began_);
   }

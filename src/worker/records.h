@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 namespace manta::worker {
 
 class OwnerChannel;
+class ResultStream;
 class TaskTarget;
 struct Waiter;
 struct ObjectRecord;
@@ -82,8 +84,8 @@ enum class TaskState : uint8_t {
   kAbandoned = 6,  // its results have failed; what it waits for still names it, and is the last to do so
 };
 
-// What few tasks have. The references inside of the arguments and of the values of the dependencies, each counted, a name of the task's own, and a payload that is too large
-// for its channel.
+// What few tasks have. The references inside of the arguments and of the values of the dependencies, each counted, a name of the task's own, a payload that is too large
+// for its channel, and a stream of results.
 struct TaskNested {
   std::string name;     // empty: the function's
   uint64_t number = 0;  // of the attempt, for the reference table
@@ -91,6 +93,7 @@ struct TaskNested {
   std::vector<ObjectId> ids;
   shm::SharedHandle payload{};  // of this attempt, in the object arena; size 0: none
   bool has_contained = false;   // those inside of the dependencies' values are among `objects`
+  std::shared_ptr<ResultStream> stream;  // of one that gives its results one by one
   bool awaits_payload = false;  // space was asked for; counts as one of TaskRecord::unready
 };
 

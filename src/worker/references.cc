@@ -414,10 +414,13 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
   }
   ForEach(batch.cancel(), [&](const wire::PeerCancel& message) {
     ObjectRecord* object = FindOwn(FromWire(message.object()));
-    if (object != nullptr) canceller_->Cancel(object, message.force(), message.recursive());
+    if (object != nullptr) task_listener_->Cancel(object, message.force(), message.recursive());
   });
   ForEach(batch.interrupt(), [&](const wire::PeerInterrupt& message) {
-    canceller_->Interrupt({from, message.record(), message.generation()}, message.recursive());
+    task_listener_->Interrupt({from, message.record(), message.generation()}, message.recursive());
+  });
+  ForEach(batch.stream_taken(), [&](const wire::PeerStreamTaken& message) {
+    task_listener_->StreamTaken({from, message.record(), message.generation()}, message.count());
   });
   Apply();
 }
@@ -429,10 +432,14 @@ void References::SendCancel(const ObjectRecord& object, bool force, bool recursi
 
 void References::SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive) {
   if (worker == owner_->process()) {  // it runs in place
-    canceller_->Interrupt({worker, record, generation}, recursive);
+    task_listener_->Interrupt({worker, record, generation}, recursive);
     return;
   }
   BatchFor(worker).interrupt.emplace_back(record, generation, recursive);
+}
+
+void References::SendStreamTaken(ProcessId worker, uint32_t record, uint32_t generation, uint32_t count) {
+  BatchFor(worker).stream_taken.emplace_back(record, generation, count);
 }
 
 void References::OnProcessGone(ProcessId process, const std::string& account) {

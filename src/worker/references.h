@@ -23,15 +23,17 @@
 namespace manta::worker {
 
 // What peers ask for that concerns tasks. Called under the owner's lock.
-class CancelListener {
+class TaskListener {
  public:
   // A borrower wants the task that makes this object of ours cancelled.
   virtual void Cancel(ObjectRecord* object, bool force, bool recursive) = 0;
   // The owner of a task that this process runs wants it to stop.
   virtual void Interrupt(const ObjectId& task, bool recursive) = 0;
+  // The owner of a task that this process runs has taken so many items of its stream.
+  virtual void StreamTaken(const ObjectId& task, uint32_t count) = 0;
 
  protected:
-  ~CancelListener() = default;
+  ~TaskListener() = default;
 };
 
 // A value whose inner references are being registered.
@@ -50,7 +52,7 @@ class References final : public BorderListener {
 
   // Told of objects that stand for the life of an actor of ours (ObjectRecord::contains, but nothing contained) when they go.
   void set_life_listener(std::function<void(const ObjectId&)> listener) { life_listener_ = std::move(listener); }
-  void set_canceller(CancelListener* canceller) { canceller_ = canceller; }
+  void set_task_listener(TaskListener* listener) { task_listener_ = listener; }
 
   // ---- Names
 
@@ -100,10 +102,11 @@ class References final : public BorderListener {
       ProcessId sender, uint64_t number,
       const std::vector<std::pair<ObjectId, std::vector<ObjectId>>>& results);
 
-  // ---- Cancellation
+  // ---- To those who make objects
 
   void SendCancel(const ObjectRecord& object, bool force, bool recursive);
   void SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive);
+  void SendStreamTaken(ProcessId worker, uint32_t record, uint32_t generation, uint32_t count);
 
   // ---- Events
 
@@ -161,7 +164,7 @@ class References final : public BorderListener {
   std::unordered_map<ProcessId, Outgoing> outgoing_;
   ValueWindows windows_;
   std::vector<ObjectRecord*> to_release_;
-  CancelListener* canceller_ = nullptr;
+  TaskListener* task_listener_ = nullptr;
   std::function<void(const ObjectId&)> life_listener_;
   uint64_t last_task_ = 0;
   bool applying_ = false;

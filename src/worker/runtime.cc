@@ -135,7 +135,7 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
 };
 
 // What peers ask for that concerns tasks (service thread, under the owner's lock).
-class Runtime::Peers final : public CancelListener {
+class Runtime::Peers final : public TaskListener {
  public:
   explicit Peers(Runtime* runtime) : runtime_(runtime) {}
 
@@ -151,6 +151,9 @@ class Runtime::Peers final : public CancelListener {
     std::vector<ProcessId> kill;
     runtime_->dispatcher_->CancelChildren(task, &kill);
     runtime_->KillWorkers(kill, "the task that it ran was cancelled by force");
+  }
+  void StreamTaken(const ObjectId& task, uint32_t count) override {
+    if (runtime_->executor_ != nullptr) runtime_->executor_->StreamTaken(task, count);
   }
 
  private:
@@ -202,7 +205,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
     control_->WakeTicker();  // whoever holds the lock may be busy for long: the service thread sends it
   });
   peers_ = std::make_unique<Peers>(this);
-  references_->set_canceller(peers_.get());
+  references_->set_task_listener(peers_.get());
   shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_, recorder_.get());
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
@@ -217,6 +220,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   if (!is_driver_) {
     executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), recorder_.get(),
                                            NodeHasGpus(welcome_), reinterpret_cast<manta_runtime*>(this));
+    executor_->set_blocking_hooks([this] { Blocked(); }, [this] { Resumed(); });
   }
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
@@ -283,7 +287,7 @@ bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
 }
 
 bool Runtime::has_handles() const {
-  return owner_->objects_in_use() > 0 || actors_->in_use() > 0 || calls_ > 0 || ready_watch_->queues() > 0;
+  return owner_->objects_in_use() > 0 || actors_->in_use() > 0 || calls_ > 0 || streams_ > 0 || ready_watch_->queues() > 0;
 }
 
 // ---- Tasks
@@ -357,6 +361,11 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
                          " calls of this process to the actor are pending, as many as max_pending_calls allows; wait "
                          "for some of them first");
   }
+  if (__builtin_expect(spec.stream != nullptr, 0) && !MayBegin(spec)) {
+    owner_->lock().unlock();
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the call of '" + NameOfFunction(spec.function, spec.function_name) +
+                                                       "': a stream is for one call of this runtime, which has one result");
+  }
   uint32_t index;
   TaskRecord* task = owner_->NewTask(&index);
   FillTask(spec, task);
@@ -395,6 +404,11 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     task->body.shape = target->shape;
     task->retries_left = options.max_retries;
     task->retry_rule = &options.retry_rule;
+  }
+  if (__builtin_expect(spec.stream != nullptr, 0)) {
+    if (task->nested == nullptr) task->nested = new TaskNested();
+    task->nested->stream = reinterpret_cast<const StreamHandle*>(spec.stream)->stream;
+    task->nested->stream->Begin(index);
   }
   if (__builtin_expect(spec.name != nullptr, 0) && (flags & shm::kActorCreation) == 0) {
     if (task->nested == nullptr) task->nested = new TaskNested();
@@ -579,6 +593,8 @@ void Runtime::RunInPlace(ObjectRecord* object, int64_t deadline) {
     task = owner_->Task(index);
     // A child that asks for something else waits for a worker that has it.
     if (task->body.shape != Executor::current()->shape || Executor::current()->tried_before) return;
+    // One that pauses until this thread takes what it gives would not go on.
+    if (task->nested != nullptr && task->nested->stream != nullptr) return;
     // One whose crash is to be an error for its parent must not take that along.
     if (task->retries_left == 0) return;
     // Once begun here it could not be left when the time is up: so only what is known to take a small part of that.

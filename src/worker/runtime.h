@@ -22,6 +22,7 @@
 #include "worker/node_memory.h"
 #include "worker/owner.h"
 #include "worker/ready_queue.h"
+#include "worker/result_stream.h"
 #include "worker/shared_objects.h"
 #include "worker/steward.h"
 #include "worker/task_recorder.h"
@@ -84,6 +85,11 @@ class Runtime {
                 uint8_t* ready);
   Result<std::unique_ptr<ReadyQueue>> MakeReadyQueue() { return ReadyQueue::Create(owner_.get(), ready_watch_.get()); }
   void AwaitReady(ReadyQueue* queue, ObjectRecord* object, uint64_t tag);
+  // What the program does with streams (worker/result_stream.h).
+  StreamHandle* MakeStream(uint32_t most_ahead);
+  ObjectRecord* PeekStream(ResultStream* stream);
+  bool AdvanceStream(ResultStream* stream);
+  void FreeStream(StreamHandle* handle);
 
   // ---- Actors
   // A detached actor gets this process's steward for its creator.
@@ -150,6 +156,7 @@ class Runtime {
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
+  bool MayBegin(const manta_task_spec& spec) const;  // a stream; [lock]
   void KeepMemoryInUse();
 
   const uint64_t serial_;
@@ -184,6 +191,7 @@ class Runtime {
   std::atomic<bool> closed_{false};
   std::atomic<bool> shut_down_{false};  // closed_ for that reason
   std::atomic<uint32_t> calls_{0};  // see Call
+  std::atomic<uint32_t> streams_{0};  // handles
   std::mutex payload_mutex_;        // held while a payload is written into the arena; outside of the owner's lock
   std::mutex blocked_mutex_;
   uint32_t blocked_ = 0;  // threads that run tasks and wait

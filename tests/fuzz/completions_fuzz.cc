@@ -1,10 +1,12 @@
 // A completion that a worker has left, and the results that it names, as the owner of the tasks takes them. Input: the number of
-// results, the completion as it stands in memory, then the payload. Whatever is wrong, each result gets a value or an error.
+// results, the completion as it stands in memory, then the payload. Whatever is wrong, each result gets a value or an error once the
+// worker has died, at the latest. A task with one result gives others one by one as well.
 #include <mutex>
 
 #include "model/error_codec.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/worker_world.h"
+#include "worker/result_stream.h"
 
 namespace manta::fuzz {
 namespace {
@@ -58,6 +60,8 @@ std::vector<std::string> Seeds() {
           Seed(1, InRing(shm::TaskStatus::kOk, nested, shm::kKeptReferences), Text(nested)),
           Seed(2, InRing(shm::TaskStatus::kFailed, failure), Text(failure)),
           Seed(0, InRing(shm::TaskStatus::kNotRunnable, failure), Text(failure)),
+          Seed(1, InRing(shm::TaskStatus::kItem, values), Text(values)),
+          Seed(1, InRing(shm::TaskStatus::kItem, nested), Text(nested)),
           Seed(1, shared)};
 }
 
@@ -81,7 +85,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     results.back()->task = index;
   }
   task->body.results = count;
-  if (count == 1) task->result = results[0];
+  std::shared_ptr<worker::ResultStream> stream;
+  if (count == 1) {
+    task->result = results[0];
+    task->nested = new worker::TaskNested();
+    stream = task->nested->stream = std::make_shared<worker::ResultStream>(&owner, 1);
+    stream->Begin(index);
+  }
   if (count > 1) {
     task->results = static_cast<worker::ObjectRecord**>(owner.heap().Allocate(sizeof(worker::ObjectRecord*) * count));
     std::copy(results.begin(), results.end(), task->results);
@@ -106,6 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   slots.Release(position);
 
   world.dispatcher->Poll();
+  world.dispatcher->WorkerGone(WorkerWorld::kPeer, {MakeError(MANTA_ERROR_WORKER_CRASHED, "the worker died"), false, false});
   // A value that contains references may wait for their owners, but not for ever.
   world.EndOthers();
   for (worker::ObjectRecord* result : results) {
@@ -113,5 +124,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                   "each result gets a value or an error");
     owner.ReleaseLocked(result);
   }
+  for (bool more = stream != nullptr; more;) {
+    worker::ObjectRecord* const item = stream->Peek();
+    fuzz::Require(item->state.load() != worker::ValueState::kPending, "each item has a value or an error, and behind them is the end");
+    owner.ReleaseLocked(item);
+    more = stream->Advance();
+  }
+  if (stream != nullptr) stream->Abandon();
   return 0;
 }

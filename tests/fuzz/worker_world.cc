@@ -33,7 +33,7 @@ WorkerWorld::WorkerWorld() {
   owner = std::make_unique<worker::Owner>(kMe, &memory);
   owner->set_listener(this);
   references = std::make_unique<worker::References>(owner.get(), [this](ProcessId to, std::vector<uint8_t>) { others_.insert(to); });
-  references->set_canceller(this);
+  references->set_task_listener(this);
   dispatcher = std::make_unique<worker::Dispatcher>(owner.get(), references.get(), this, 1);
 }
 

@@ -13,7 +13,7 @@
 
 namespace manta::fuzz {
 
-class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener, public worker::CancelListener {
+class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener, public worker::TaskListener {
  public:
   static constexpr ProcessId kMe{7};
   static constexpr ProcessId kPeer{8};
@@ -45,6 +45,7 @@ class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener
   void WaiterReady(worker::Waiter*) override {}
   void Cancel(worker::ObjectRecord*, bool, bool) override {}
   void Interrupt(const ObjectId&, bool) override {}
+  void StreamTaken(const ObjectId&, uint32_t) override {}
 
   std::unique_ptr<node::ControlArena> arena;
   node::MemoryFile objects;

@@ -68,6 +68,7 @@ TEST(Errors, EveryKindHasItsClass) {
   ExpectThrown<manta::StartFailedError>(MANTA_ERROR_START_FAILED);
   ExpectThrown<manta::AuthenticationError>(MANTA_ERROR_AUTHENTICATION);
   ExpectThrown<manta::SystemError>(MANTA_ERROR_SYSTEM);
+  ExpectThrown<manta::EndOfStreamError>(MANTA_ERROR_END_OF_STREAM);
   // A newer library may know more kinds than this header.
   EXPECT_THROW(ThrowKind(static_cast<manta_error_kind>(31)), manta::SystemError);
 }

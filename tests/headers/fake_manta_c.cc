@@ -241,7 +241,7 @@ void PassOn(manta_call* call, const manta_failure* failure, const char* stack) {
 void FailWith(manta_call* call, const manta_failure* failure, const char* stack, manta_bytes) { PassOn(call, failure, stack); }
 
 constexpr manta_call_ops kOps = {AllocateResult, Fail, RetainDependency, SetActor, PassOn, FailWith,
-                                 nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};  // no event loops, and none is stopped
+                                 nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};  // no event loops, and none is stopped
 
 void FailAll(std::vector<manta_ref*>& results, const manta_error& error) {
   for (manta_ref* result : results) {

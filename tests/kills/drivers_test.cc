@@ -215,7 +215,7 @@ TEST_F(Drivers, GiveEverythingBackToAStandingCluster) {
   for (const Phase& phase : Phases()) {
     for (int round = 0; round < kKills; ++round) {
       const Stopwatch since_kill = KillDriverIn(phase, config, std::chrono::microseconds(random_() % 2000));
-      EXPECT_TRUE(Eventually(5s, [&] { return Processes().size() == 1; }))
+      EXPECT_TRUE(Eventually(5s, [&] { return OnlyDaemonsRun(); }))
           << "waited for all but the daemon to end:\n" << Describe(Processes());
       const double seconds = since_kill.seconds();
       std::string used;

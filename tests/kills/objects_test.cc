@@ -189,7 +189,7 @@ TEST_F(DetachedActors, OutliveTheirCreator) {
       holder->Kill();
     }
     manta::Shutdown();
-    EXPECT_TRUE(Eventually(5s, [&] { return Processes().size() == 1; }))
+    EXPECT_TRUE(Eventually(5s, [&] { return OnlyDaemonsRun(); }))
         << "waited for all but the daemon to end:\n" << Describe(Processes());
     log().Add("creator of a named detached actor", "the driver", outcomes, since_kill.seconds());
   }

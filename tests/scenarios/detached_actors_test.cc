@@ -52,7 +52,7 @@ class DetachedActors : public StandingClusterTest {
   }
 
   void ExpectOnlyTheDaemon() {
-    EXPECT_TRUE(Eventually(10s, [&] { return Processes().size() == 1; })) << Describe(Processes());
+    EXPECT_TRUE(Eventually(10s, [&] { return OnlyDaemonsRun(); })) << Describe(Processes());
   }
 };
 

@@ -76,6 +76,12 @@ void ClusterTest::TearDown() {
   ExpectNothingLeft();
 }
 
+bool ClusterTest::OnlyDaemonsRun() const {
+  const std::vector<Process> processes = Processes();
+  return std::all_of(processes.begin(), processes.end(),
+                     [](const Process& process) { return process.role == Role::kDaemon || process.role == Role::kAttendant; });
+}
+
 pid_t ClusterTest::ThePid(Role role) const {
   std::vector<pid_t> pids;
   (void)Eventually(5s, [&] { return (pids = Pids(role)).size() == 1; });

@@ -30,6 +30,8 @@ class ClusterTest : public testing::Test {
   // The processes of this test's clusters now.
   std::vector<Process> Processes() const { return ProcessesUnder(root_); }
   std::vector<pid_t> Pids(Role role) const { return PidsOf(OfRole(Processes(), role)); }
+  // Whether nothing of a standing cluster is left but what it began with.
+  bool OnlyDaemonsRun() const;
   // The only process of that role, waited for up to 5 s; 0 when there are none or several.
   pid_t ThePid(Role role) const;
 

@@ -77,6 +77,7 @@ int CountDescriptors(pid_t pid, const std::function<bool(const std::string&)>& c
 const char* ToString(Role role) {
   switch (role) {
     case Role::kDaemon: return "daemon";
+    case Role::kAttendant: return "attendant";
     case Role::kZygote: return "zygote";
     case Role::kWorker: return "worker";
     case Role::kOther: break;
@@ -105,7 +106,9 @@ std::vector<Process> ProcessesUnder(const std::string& root) {
     process.command = ReadFile(ProcPath(pid, "cmdline"));
     std::replace(process.command.begin(), process.command.end(), '\0', ' ');
     if (HasEntry(environment, "MANTA_ZYGOTE_FD=")) of_driver_program.insert(pid);
-    if (ReadFile(ProcPath(pid, "comm")) == "manta-node\n") {
+    const std::string comm = ReadFile(ProcPath(pid, "comm"));
+    if (comm == "manta-attendant\n") process.role = Role::kAttendant;
+    if (comm == "manta-node\n") {
       process.role = Role::kDaemon;
       daemons.insert(pid);
     }

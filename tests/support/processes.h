@@ -9,7 +9,7 @@
 
 namespace manta_test {
 
-enum class Role { kDaemon, kZygote, kWorker, kOther };
+enum class Role { kDaemon, kAttendant, kZygote, kWorker, kOther };
 
 struct Process {
   pid_t pid = 0;

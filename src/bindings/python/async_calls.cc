@@ -124,6 +124,18 @@ PyObject* Close(PyObject* object, PyObject*) {
   Py_RETURN_NONE;
 }
 
+// emit(most_ahead[, value]), in a step of the call: False: nothing more now; ask again, without a value
+PyObject* Emit(PyObject* object, PyObject* arguments) {
+  PyObject* value = nullptr;
+  unsigned most_ahead;
+  if (!PyArg_ParseTuple(arguments, "I|O", &most_ahead, &value)) return nullptr;
+  manta_call* const call = CallThatGoesOn(Of(object));
+  if (call == nullptr) return nullptr;
+  const int sent = EmitItem(call, value, most_ahead);
+  if (sent < 0 && PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_RuntimeError, "the item could not be sent");
+  return sent < 0 ? nullptr : PyBool_FromLong(sent == 1);
+}
+
 PyObject* Self(PyObject* self) { return Py_NewRef(self); }
 PyObject* Awaited(PyObject* self, PyObject*) { return Py_NewRef(self); }
 
@@ -156,6 +168,7 @@ void DeallocCall(PyObject* object) {
 PyMethodDef call_methods[] = {{"send", Send, METH_O, nullptr},
                               {"throw", Throw, METH_VARARGS, nullptr},
                               {"close", Close, METH_NOARGS, nullptr},
+                              {"emit", Emit, METH_VARARGS, nullptr},
                               {"__await__", Awaited, METH_NOARGS, nullptr},
                               {nullptr, nullptr, 0, nullptr}};
 PyType_Slot call_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(DeallocCall)},
@@ -258,12 +271,18 @@ bool OnEventLoop() { return create_task != nullptr; }
 
 bool IsAsync(PyObject* result) { return create_task != nullptr && PyCoro_CheckExact(result) != 0; }
 
-void BeginAsync(manta_call* call, PyObject* coroutine) {
+void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead) {
   PyObject* const object = PyType_GenericAlloc(call_type, 0);
   Owned owner(object);
   if (object == nullptr) return FailCall(call);
   AsyncCall* const self = Of(object);
-  self->coroutine = Py_NewRef(coroutine);
+  if (most_ahead == nullptr) {
+    self->coroutine = Py_NewRef(coroutine);
+  } else {
+    Owned most(PyLong_FromUnsignedLong(*most_ahead));
+    self->coroutine = PyObject_CallFunctionObjArgs(TheCallbacks().run_stream, object, coroutine, most.get(), nullptr);
+    if (self->coroutine == nullptr) return FailCall(call);
+  }
   if (call->ops->defer(call, self) == 0) {
     PyErr_SetString(PyExc_RuntimeError, "a coroutine cannot run here");
     return FailCall(call);

@@ -13,8 +13,8 @@ bool ServeCalls(manta_call* call, PyObject* instance);
 bool OnEventLoop();
 // Whether what a method has returned on an event loop goes on there.
 bool IsAsync(PyObject* result);
-// Lets the call go on with `coroutine`.
-void BeginAsync(manta_call* call, PyObject* coroutine);
+// Lets the call go on with `coroutine`; if `most_ahead` is given, with what sends the items of that iterator, asynchronous or not.
+void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead);
 
 bool AddAsyncCalls(PyObject* module);
 

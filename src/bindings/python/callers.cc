@@ -9,6 +9,7 @@
 #include "bindings/python/actor_handle.h"
 #include "bindings/python/encoding.h"
 #include "bindings/python/errors.h"
+#include "bindings/python/generators.h"
 #include "bindings/python/invoker.h"
 #include "bindings/python/object_ref.h"
 
@@ -26,7 +27,8 @@ struct Caller {
   uint32_t options;
   unsigned char digest[16];
   CallKind kind;
-  int num_returns;
+  int num_returns;          // or kStreaming, kDynamic
+  uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
   PyObject* name;           // str: of the function, for people; of the method
   PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
   PyObject* actor;          // of methods: the NativeActor
@@ -82,8 +84,12 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   CallHeader header{self->kind, 0, 0, {}};
   std::memcpy(header.digest, self->digest, sizeof header.digest);
   if (self->kind == CallKind::kMethod) header.name_bytes = static_cast<uint16_t>(std::strlen(name));
+  if (self->num_returns == kStreaming) header.flags |= CallHeader::kStreams;
+  if (self->num_returns == kDynamic) header.flags |= CallHeader::kCollects;
   encoded.bytes.assign(reinterpret_cast<const char*>(&header), sizeof header);
   encoded.bytes.append(name, header.name_bytes);
+  const bool streams = self->num_returns == kStreaming;
+  if (streams) encoded.bytes.append(reinterpret_cast<const char*>(&self->most_ahead), sizeof self->most_ahead);
   if (!EncodeArguments(runtime, arguments, static_cast<size_t>(PyVectorcall_NARGS(flagged)), names, &encoded)) return nullptr;
   if (encoded.in_object) {
     header.flags |= CallHeader::kArgumentsInObject;
@@ -102,20 +108,22 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   spec.options = self->options;
   spec.name = name;
   if (self->kind == CallKind::kConstructor) return CreateActor(runtime, spec, self->source);
-  spec.num_results = static_cast<uint32_t>(self->num_returns);
-  std::vector<manta_ref*> results(static_cast<size_t>(self->num_returns));
+  spec.num_results = self->num_returns < 0 ? 1 : static_cast<uint32_t>(self->num_returns);
+  std::vector<manta_ref*> results(spec.num_results);
+  if (streams && !Accepts(manta_stream_new(runtime, self->most_ahead, &spec.stream))) return nullptr;
   manta_error* const error = self->kind == CallKind::kFunction ? manta_submit(runtime, &spec, results.data())
                                                                : manta_actor_submit(ActorOf(self->actor), &spec, results.data());
-  if (error != nullptr) return Raise(error);
-  return References(results);
+  if (error != nullptr) return manta_stream_free(spec.stream), Raise(error);
+  return streams ? NewGenerator(spec.stream, results[0]) : References(results);
 }
 
 PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   int kind, num_returns;
+  unsigned most_ahead = 0;
   PyObject *name, *source, *actor, *check;
   Py_ssize_t least, most;
-  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)", &kind, &num_returns, &name, &source, &actor, &least, &most, &check)) return nullptr;
-  if (kind < 0 || kind > 2 || num_returns < 0 || num_returns > UINT16_MAX) {
+  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)|I", &kind, &num_returns, &name, &source, &actor, &least, &most, &check, &most_ahead)) return nullptr;
+  if (kind < 0 || kind > 2 || num_returns < kDynamic || num_returns > UINT16_MAX) {
     PyErr_SetString(PyExc_ValueError, "num_returns has to be between 0 and 65535");
     return nullptr;
   }
@@ -125,6 +133,7 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   self->call = Call;
   self->kind = static_cast<CallKind>(kind);
   self->num_returns = num_returns;
+  self->most_ahead = most_ahead;
   self->name = Py_NewRef(name);
   self->source = Py_NewRef(source);
   self->actor = Py_NewRef(actor);

@@ -67,13 +67,42 @@ class Invocation {
   void Run() {
     call_->ops->set_stoppable(call_, 1);
     Owned result(Call());
+    bool failed = !result;
+    const bool goes_on = result && Continues(result.get());
+    if (result && !goes_on && (header_.flags & (CallHeader::kStreams | CallHeader::kCollects)) != 0) failed = !Iterate(&result);
     call_->ops->set_stoppable(call_, 0);
     if (__builtin_expect(stopped.load(std::memory_order_relaxed), 0)) ForgetSignals();
-    if (result && IsAsync(result.get())) return BeginAsync(call_, result.get());
-    if (!result || !WriteResult(call_, result.get())) FailCall(call_);
+    if (goes_on) return BeginAsync(call_, result.get(), (header_.flags & CallHeader::kStreams) != 0 ? &most_ahead_ : nullptr);
+    if (result && !failed) failed = !WriteResult(call_, result.get());
+    if (failed && PyErr_Occurred() != nullptr) FailCall(call_);
   }
 
  private:
+  // Whether the event loop goes on with it.
+  bool Continues(PyObject* result) const {
+    return IsAsync(result) || (OnEventLoop() && (header_.flags & CallHeader::kStreams) != 0);
+  }
+
+  // Of a generator: sends its items, or makes one value of them. False when that has failed, with an exception unless the failure is told
+  // already.
+  bool Iterate(Owned* result) {
+    Owned items(PyObject_GetIter(result->get()));
+    if (!items) {
+      PyErr_Format(PyExc_TypeError, "a task with num_returns=\"streaming\" or \"dynamic\" has to be a generator, and has returned %R",
+                   reinterpret_cast<PyObject*>(Py_TYPE(result->get())));
+      return false;
+    }
+    if ((header_.flags & CallHeader::kCollects) != 0) {
+      *result = Owned(PyObject_CallOneArg(TheCallbacks().collect_items, items.get()));
+      return static_cast<bool>(*result);
+    }
+    *result = Owned::Retained(Py_None);
+    while (Owned item{PyIter_Next(items.get())}) {
+      if (EmitItem(call_, item.get(), most_ahead_) < 0) return false;
+    }
+    return PyErr_Occurred() == nullptr;
+  }
+
   PyObject* Call() {
     manta_bytes arguments{call_->args, call_->args_size};
     if (arguments.size < sizeof header_) return Damaged();
@@ -81,6 +110,11 @@ class Invocation {
     if (header_.name_bytes > arguments.size - sizeof header_) return Damaged();
     const char* const name = static_cast<const char*>(arguments.data) + sizeof header_;
     arguments = {name + header_.name_bytes, arguments.size - sizeof header_ - header_.name_bytes};
+    if ((header_.flags & CallHeader::kStreams) != 0) {
+      if (arguments.size < sizeof most_ahead_) return Damaged();
+      std::memcpy(&most_ahead_, arguments.data, sizeof most_ahead_);
+      arguments = {static_cast<const char*>(arguments.data) + sizeof most_ahead_, arguments.size - sizeof most_ahead_};
+    }
 
     uint32_t count = call_->num_dependencies;
     const bool in_object = (header_.flags & CallHeader::kArgumentsInObject) != 0;
@@ -138,6 +172,7 @@ class Invocation {
 
   manta_call* const call_;
   CallHeader header_{};
+  uint32_t most_ahead_ = 0;
 };
 
 // The runtime assigns GPUs at a worker's first task that has some, by a variable of C's environment; Python has a copy of that.

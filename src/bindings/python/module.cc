@@ -1,6 +1,5 @@
 // manta._manta: the functions behind the Python interface. Everything that people meet is in python/manta.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -10,53 +9,14 @@
 #include "bindings/python/callers.h"
 #include "bindings/python/encoding.h"
 #include "bindings/python/errors.h"
+#include "bindings/python/generators.h"
 #include "bindings/python/invoker.h"
 #include "bindings/python/object_ref.h"
 #include "bindings/python/ready_queue.h"
+#include "bindings/python/waiting.h"
 
 namespace manta::python {
 namespace {
-
-// A driver that waits looks for signals this often (Ctrl-C).
-constexpr int64_t kSlice = 49'000'000;
-constexpr int64_t kSecond = 1'000'000'000;
-
-// Seconds as nanoseconds; None: no limit (-1). False with an exception.
-bool TimeLimit(PyObject* timeout, int64_t* out) {
-  *out = -1;
-  if (timeout == Py_None) return true;
-  const double seconds = PyFloat_AsDouble(timeout);
-  if (seconds == -1 && PyErr_Occurred() != nullptr) return false;
-  if (std::isnan(seconds)) return PyErr_SetString(PyExc_ValueError, "timeout is not a number"), false;
-  if (seconds >= 0) *out = seconds > 9e9 ? -1 : static_cast<int64_t>(seconds * kSecond);
-  return true;
-}
-
-int64_t Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
-
-// Waits without the interpreter lock, in a driver in slices between which signals are handled. (A worker's task is interrupted by the
-// runtime, and each wait of it that is no look only lends and takes back its CPU.) `wait` takes a time limit and says whether it was
-// reached, or failed for good. False with an exception that a signal's handler has raised.
-template <class Wait>
-bool InSlices(int64_t limit, const Wait& wait) {
-  const int64_t deadline = limit < 0 ? -1 : Now() + limit;
-  for (;;) {
-    const int64_t most = IsServing() ? INT64_MAX : kSlice;
-    const int64_t left = deadline < 0 ? (IsServing() ? -1 : kSlice) : std::max<int64_t>(0, std::min(most, deadline - Now()));
-    bool over;
-    {
-      const WithoutInterpreter others;
-      over = wait(left);
-    }
-    if (over) return true;
-    if (PyErr_CheckSignals() != 0) return false;
-    if (deadline >= 0 && Now() >= deadline) return true;
-  }
-}
 
 // A list of ObjectRefs. False with an exception.
 bool RefsOf(PyObject* list, std::vector<manta_ref*>* refs) {
@@ -399,15 +359,15 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
 
 PyObject* Connect(PyObject*, PyObject* arguments, PyObject* named) {
   static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller",
-                                      "start_event_loops", nullptr};
+                                      "start_event_loops", "run_stream", "collect_items", nullptr};
   Callbacks& callbacks = TheCallbacks();
-  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
+  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
                                    &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller,
-                                   &callbacks.start_event_loops)) {
+                                   &callbacks.start_event_loops, &callbacks.run_stream, &callbacks.collect_items)) {
     return nullptr;
   }
   for (PyObject* callback : {callbacks.dumps, callbacks.loads, callbacks.make_error, callbacks.describe_error, callbacks.load_function,
-                             callbacks.export_caller, callbacks.start_event_loops}) {
+                             callbacks.export_caller, callbacks.start_event_loops, callbacks.run_stream, callbacks.collect_items}) {
     Py_INCREF(callback);
   }
   Py_RETURN_NONE;
@@ -447,7 +407,7 @@ PyMODINIT_FUNC PyInit__manta() {
   using namespace manta::python;
   Owned module(PyModule_Create(&definition));
   if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get()) ||
-      !AddReadyQueue(module.get()) || !AddAsyncCalls(module.get())) {
+      !AddReadyQueue(module.get()) || !AddGenerators(module.get()) || !AddAsyncCalls(module.get())) {
     return nullptr;
   }
   return module.release();

@@ -57,6 +57,8 @@ struct Callbacks {
   PyObject* load_function = nullptr;  // (digest) -> callable
   PyObject* export_caller = nullptr;  // (caller): sets digest and options of this runtime
   PyObject* start_event_loops = nullptr;  // ([Calls]): a thread with a loop for each
+  PyObject* run_stream = nullptr;     // (AsyncCall, iterator or asynchronous one, most_ahead) -> coroutine
+  PyObject* collect_items = nullptr;  // (iterator) -> DynamicObjectRefGenerator
 };
 Callbacks& TheCallbacks();
 

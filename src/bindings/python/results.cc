@@ -1,6 +1,7 @@
 #include "bindings/python/results.h"
 
 #include "bindings/python/encoding.h"
+#include "bindings/python/errors.h"
 
 namespace manta::python {
 namespace {
@@ -38,6 +39,22 @@ bool WriteResult(manta_call* call, PyObject* result) {
     if (!WriteOne(call, i, PySequence_Fast_GET_ITEM(items.get(), i))) return false;
   }
   return true;
+}
+
+int EmitItem(manta_call* call, PyObject* value, uint32_t most_ahead) {
+  if (value != nullptr && !WriteOne(call, 0, value)) return -1;
+  int sent;
+  {
+    const WithoutInterpreter others;
+    sent = call->ops->emit(call, most_ahead);
+  }
+  if (sent != 0) return sent;
+  manta_context context;
+  context.struct_size = sizeof context;
+  if (PyErr_CheckSignals() == 0 && Accepts(manta_context_get(call->runtime, &context)) && context.is_cancelled != 0) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+  }
+  return -1;
 }
 
 void FailCall(manta_call* call) {
