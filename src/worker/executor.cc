@@ -12,6 +12,8 @@
 #include "base/kill_point.h"
 #include "model/error_codec.h"
 #include "worker/clock.h"
+#include "worker/copy_descriptor.h"
+#include "worker/copy_few.h"
 #include "worker/error_stack.h"
 #include "worker/execution_scope.h"
 #include "worker/result_list.h"
@@ -286,7 +288,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   Incoming& channel = *shared;
   // Into locals first: what is checked is what is used.
   shm::TaskBody task;
-  std::memcpy(&task, &slot, offsetof(shm::TaskBody, payload));
+  CopyDescriptor(slot, &task);
   if (__builtin_expect(phase_.load(std::memory_order_relaxed) == Phase::kRefusing, 0)) return Refuse(channel, task, Ended());
   if ((task.flags & shm::kExitWorker) != 0) {
     if (threads_ != nullptr) threads_->Drain();
@@ -340,9 +342,9 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
                            task.attempt != 0};
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
-  shm::CompletionBody* body = channel.completions.Next();
   Execution& execution = ExecutionAt(0);
-  Execution::Input input = InputOf(channel, task, *code, payload, body->inline_result);
+  alignas(8) unsigned char inline_result[shm::kInlineResult];
+  Execution::Input input = InputOf(channel, task, *code, payload, inline_result);
   input.args += setup_bytes;
   input.args_size -= setup_bytes;
   shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
@@ -412,6 +414,7 @@ void Executor::PlaceError(Incoming& channel, const Outcome& lost, const Error& e
   body->payload_bytes = static_cast<uint32_t>(list.size());
 }
 
+// All of the completion is written in one go: its owner may look for it all the time, and would take the line away in between.
 void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
@@ -432,6 +435,7 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
     }
   } else {
     body->inline_bytes = static_cast<uint16_t>(outcome.size);
+    CopyFew(body->inline_result, outcome.bytes, outcome.size);
   }
   if ((channel.completions.position() & (channel.completions.size() - 1)) == 0) channel.ReclaimPayload();
   MANTA_KILL_POINT("worker.result_written");

@@ -143,9 +143,6 @@ bool Executor::CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, cons
     shm::Ring(channel.owner_page->doorbell);
     return false;
   }
-  if (!outcome.is_list && outcome.size > 0) {
-    std::memcpy(channel.completions.Next()->inline_result, outcome.bytes, outcome.size);
-  }
   Complete(channel, task, outcome, 0);
   return true;
 }

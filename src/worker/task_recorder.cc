@@ -80,7 +80,7 @@ void TaskRecorder::BeginExecuting(bool hosts_actor) {
   executing_thread_.store(pthread_self(), std::memory_order_relaxed);
 }
 
-void TaskRecorder::EndsSlowly(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began, uint64_t ended) {
+void TaskRecorder::EndsSlowly(shm::EventKind kind, shm::TaskFacts facts, uint64_t began, uint64_t ended) {
   if (executing_) RecordAnywhere(PackTask(kind, 0, facts, 0, 0), kind, began, ended);
 }
 
