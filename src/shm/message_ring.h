@@ -28,7 +28,10 @@ class MessageProducer {
       : entries_(entries), log2_size_(log2_size), position_(position) {}
 
   // Where the next message is to be written. The caller knows that there is credit for it.
-  Body* Next() { return &At(position_).body; }
+  Body* Next() {
+    PrefetchForWriting(&At(position_ + kEntriesAhead));
+    return &At(position_).body;
+  }
 
   // A full fence, as SlotProducer::Publish.
   void Publish() {
@@ -55,7 +58,7 @@ class MessageConsumer {
   MessageConsumer() = default;
   // `entries` has 2^log2_size zeroed entries, or those left by an earlier one at `position`.
   MessageConsumer(Message<A, Body>* entries, uint32_t log2_size, uint32_t position = 0)
-      : entries_(entries), log2_size_(log2_size), position_(position) {}
+      : entries_(entries), log2_size_(log2_size), mask_((1u << log2_size) - 1), position_(position) {}
 
   // The oldest unread message, or nullptr. It stays valid until Pop and the credit that follows from it.
   const Body* Front() const {
@@ -75,11 +78,12 @@ class MessageConsumer {
 
  private:
   Message<A, Body>& At(uint32_t position) const {
-    return entries_[position & ((1u << log2_size_) - 1)];
+    return entries_[position & mask_];
   }
 
   Message<A, Body>* entries_ = nullptr;
   uint32_t log2_size_ = 0;
+  uint32_t mask_ = 0;  // its size - 1
   uint32_t position_ = 0;
 };
 

@@ -54,7 +54,7 @@ class SlotProducer {
   SlotProducer() = default;
   // `slots` has 2^log2_size zeroed entries, or those left by an earlier producer at `position`.
   SlotProducer(Slot<A, Body>* slots, uint32_t log2_size, uint32_t position = 0)
-      : slots_(slots), log2_size_(log2_size), position_(position) {}
+      : slots_(slots), log2_size_(log2_size), mask_((1u << log2_size) - 1), position_(position) {}
 
   // The body to fill for the next Publish, or nullptr while the ring is full.
   Body* Reserve() {
@@ -63,6 +63,12 @@ class SlotProducer {
       return nullptr;
     }
     return &slot.body;
+  }
+
+  // The same again, when it is about to be filled.
+  Body* Reserved() {
+    PrefetchForWriting(&At(position_ + kEntriesAhead));
+    return &At(position_).body;
   }
 
   // Makes the reserved slot visible and returns its position. The exchange is a full fence: a load of the consumer's
@@ -92,14 +98,15 @@ class SlotProducer {
   }
 
   uint32_t position() const { return position_; }
-  uint32_t size() const { return 1u << log2_size_; }
+  uint32_t size() const { return mask_ + 1; }
 
  private:
-  Slot<A, Body>& At(uint32_t position) const { return slots_[position & (size() - 1)]; }
+  Slot<A, Body>& At(uint32_t position) const { return slots_[position & mask_]; }
   uint32_t Lap(uint32_t position) const { return LapOf(position, log2_size_); }
 
   Slot<A, Body>* slots_ = nullptr;
   uint32_t log2_size_ = 0;
+  uint32_t mask_ = 0;  // size() - 1
   uint32_t position_ = 0;
 };
 

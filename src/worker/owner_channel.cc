@@ -96,7 +96,7 @@ void EncodeDependencies(const Owner& owner, const TaskRecord& task, std::vector<
 
 // The descriptor of a task that has more than small arguments. False: no room for its payload just now.
 bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
-  shm::TaskBody* body = slots_.Reserve();
+  shm::TaskBody* body = slots_.Reserved();
   if (task.nested != nullptr && task.nested->payload.size > 0) {
     const shm::SharedHandle& handle = task.nested->payload;
     std::memcpy(body, &task.body, kHeaderBytes);

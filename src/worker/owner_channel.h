@@ -12,6 +12,7 @@
 #include "base/kill_point.h"
 #include "shm/channel.h"
 #include "shm/payload_ring.h"
+#include "worker/copy_descriptor.h"
 #include "worker/copy_few.h"
 #include "worker/owner.h"
 #include "worker/records.h"
@@ -45,8 +46,8 @@ class OwnerChannel {
     assert(HasRoom());
     const uint32_t args = task->body.args_bytes;
     if (args <= shm::kInlinePayload && task->body.dependencies == 0 && task->nested == nullptr) {
-      shm::TaskBody* body = slots_.Reserve();
-      std::memcpy(body, &task->body, offsetof(shm::TaskBody, payload));
+      shm::TaskBody* body = slots_.Reserved();
+      CopyDescriptor(task->body, body);
       CopyFew(body->payload, task->body.payload, args);
       body->payload_bytes = args;
     } else if (!WriteSlot(owner, *task)) {
