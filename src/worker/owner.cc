@@ -103,14 +103,13 @@ void Owner::Seal(ObjectRecord* object) {
   object->state.store(state, std::memory_order_release);
 }
 
-manta_bytes Owner::Value(const ObjectRecord& object) const {
+manta_bytes Owner::ValueElsewhere(const ObjectRecord& object) const {
   switch (object.state.load(std::memory_order_acquire)) {
-    case ValueState::kInline:
-      return {object.bytes, object.size};
     case ValueState::kHeap:
       return {object.heap, object.size};
     case ValueState::kShared:
       return {memory_->Readable(object.shared.offset), object.shared.size};
+    case ValueState::kInline:  // see Value
     case ValueState::kPending:
     case ValueState::kError:
       break;
@@ -119,7 +118,7 @@ manta_bytes Owner::Value(const ObjectRecord& object) const {
   return {nullptr, 0};
 }
 
-void Owner::Release(ObjectRecord* object) {
+void Owner::ReleaseOneOfMany(ObjectRecord* object) {
   uint32_t references = object->references.load(std::memory_order_acquire);
   while (references > 1) {
     if (object->references.compare_exchange_weak(references, references - 1,
@@ -128,19 +127,16 @@ void Owner::Release(ObjectRecord* object) {
       return;
     }
   }
-  // The only reference is the caller's: nobody else can add one.
   Owner& owner = Of(object);
   owner.lock_.lock();
-  if (object->IsPlain()) {  // nothing to tell anybody
-    object->references.store(0, std::memory_order_relaxed);
-    owner.FreeObject(object);
-    owner.lock_.unlock();
-    return;
-  }
-  owner.ReleaseLocked(object);
-  const bool freed = owner.has_freed() || owner.border_->HasMessages();
-  owner.lock_.unlock();
-  if (freed) owner.freed_hook_();
+  owner.ReleaseLast(object);
+}
+
+void Owner::ReleaseLast(ObjectRecord* object) {
+  ReleaseLocked(object);
+  const bool freed = has_freed() || border_->HasMessages();
+  lock_.unlock();
+  if (freed) freed_hook_();
 }
 
 void Owner::ReleaseLocked(ObjectRecord* object) {
@@ -174,8 +170,7 @@ void Owner::FreeObject(ObjectRecord* object) {
     border_->ValueFreed(object);
   }
   if (object->state.load(std::memory_order_relaxed) != ValueState::kInline) FreeValue(object);
-  object->in_use = false;
-  objects_.Free(object->index, object);
+  FreePlain(object);
 }
 
 void Owner::FreeShared(ObjectRecord* object) {

@@ -81,8 +81,7 @@ class Owner {
 
   // [lock] A pending object with one reference.
   [[gnu::always_inline]] ObjectRecord* NewObject() {
-    uint32_t index;
-    ObjectRecord* object = objects_.Allocate(&index);
+    ObjectRecord* object = objects_.Allocate();
     object->references.store(1, std::memory_order_relaxed);
     object->state.store(ValueState::kPending, std::memory_order_relaxed);
     object->arena_owned = object->pinned = object->borrowed = object->listed = object->contains =
@@ -90,7 +89,6 @@ class Owner {
     object->sealing.store(false, std::memory_order_relaxed);
     object->in_use = true;
     object->task = 0;
-    object->index = index;
     ++object->generation;
     object->dependents = nullptr;
     return object;
@@ -117,7 +115,10 @@ class Owner {
   void Seal(ObjectRecord* object);
 
   // The bytes of a ready object that is no error; valid while the caller holds a reference.
-  manta_bytes Value(const ObjectRecord& object) const;
+  manta_bytes Value(const ObjectRecord& object) const {
+    if (__builtin_expect(object.state.load(std::memory_order_acquire) == ValueState::kInline, 1)) return {object.bytes, object.size};
+    return ValueElsewhere(object);
+  }
   // [lock] The record in use with this index and generation, or nullptr.
   ObjectRecord* FindObject(uint32_t index, uint32_t generation) const;
   // [lock] Of an object without handles that is neither listed nor borrowed any more; a pending one goes with its task.
@@ -127,7 +128,22 @@ class Owner {
   static void Retain(ObjectRecord* object) {
     object->references.fetch_add(1, std::memory_order_relaxed);
   }
-  static void Release(ObjectRecord* object);
+  static void Release(ObjectRecord* object) {
+    // The only reference is the caller's: nobody else can add one.
+    if (__builtin_expect(object->references.load(std::memory_order_acquire) == 1, 1)) {
+      Owner& owner = Of(object);
+      owner.lock_.lock();
+      if (__builtin_expect(object->IsPlain(), 1)) {  // nothing to tell anybody
+        object->references.store(0, std::memory_order_relaxed);
+        owner.FreePlain(object);
+        owner.lock_.unlock();
+      } else {
+        owner.ReleaseLast(object);
+      }
+      return;
+    }
+    ReleaseOneOfMany(object);
+  }
   void ReleaseLocked(ObjectRecord* object);  // [lock]
   static Owner& Of(const ObjectRecord* object) { return *Objects::HomeOf(object); }
 
@@ -160,14 +176,15 @@ class Owner {
 
   // [lock] A fresh record with a new generation.
   TaskRecord* NewTask(uint32_t* index) {
-    TaskRecord* task = tasks_.Allocate(index);
-    task->body.record = *index;
+    TaskRecord* task = tasks_.Allocate();
+    *index = task->body.record;
     ++task->body.generation;
     return task;
   }
-  void FreeTask(uint32_t index, TaskRecord* task) {
+  void FreeTask([[maybe_unused]] uint32_t index, TaskRecord* task) {
+    assert(Task(index) == task);
     task->state = TaskState::kFree;
-    tasks_.Free(index, task);
+    tasks_.Free(task);
   }
   TaskRecord* Task(uint32_t index) { return tasks_.At(index); }
   // The record, if a message's (index, generation) names one in use.
@@ -206,6 +223,13 @@ class Owner {
     }
   }
   void NotifyDependents(ObjectRecord* object, Dependent* dependents);
+  static void ReleaseOneOfMany(ObjectRecord* object);
+  void ReleaseLast(ObjectRecord* object);  // [lock], and lets go of it
+  manta_bytes ValueElsewhere(const ObjectRecord& object) const;
+  void FreePlain(ObjectRecord* object) {
+    object->in_use = false;
+    objects_.Free(object);
+  }
   void FreeObject(ObjectRecord* object);
   void FreeValue(ObjectRecord* object);
   void FreeShared(ObjectRecord* object);

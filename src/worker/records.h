@@ -51,13 +51,13 @@ struct alignas(64) ObjectRecord {
   bool pinned = false;                // kShared: held by entry `size` of the pin table
   std::atomic<bool> sealing{false};   // a put whose bytes are being written; cleared without the lock
   uint32_t size = 0;         // of kInline and kHeap values
-  union {
-    uint32_t task = 0;  // pending: the task record that will bring the value, 0 for none
-    uint32_t slab_next;
-  };
+  uint32_t task = 0;         // pending: the task record that will bring the value, 0 for none
   uint32_t index = 0;
   uint32_t generation = 0;
-  Dependent* dependents = nullptr;
+  union {
+    Dependent* dependents = nullptr;
+    ObjectRecord* free_next;  // not in use
+  };
   union {
     unsigned char bytes[shm::kInlineResult];
     void* heap;
@@ -66,6 +66,7 @@ struct alignas(64) ObjectRecord {
   };
 
   ObjectRecord() : bytes{} {}
+  void SetIndex(uint32_t own) { index = own; }
 
   // A value in the record, which no other process knows and which holds nothing else.
   bool IsPlain() const {
@@ -108,7 +109,7 @@ struct RetryRule {
 // A million of them may be queued: mind its size.
 struct TaskRecord {
   shm::TaskBody body;
-  uint32_t slab_next = 0;  // free list; while queued: the next of the backlog
+  uint32_t slab_next = 0;  // while queued: the next of the backlog
   union {
     uint32_t previous = 0;  // while queued
     uint32_t position;      // while pushed: in the channel
@@ -119,7 +120,10 @@ struct TaskRecord {
   bool cancelled = false;
   bool forced = false;  // cancelled, and its worker is to be killed
   OwnerChannel* channel = nullptr;
-  TaskTarget* target = nullptr;
+  union {
+    TaskTarget* target = nullptr;
+    TaskRecord* free_next;  // not in use
+  };
   ObjectRecord** dependencies = nullptr;  // heap block of body.dependencies entries, each one reference
   union {
     ObjectRecord* result = nullptr;       // body.results == 1
@@ -130,6 +134,7 @@ struct TaskRecord {
   const char* name = nullptr;             // of the function, static
   ObjectId parent;  // the task that submitted it, as its owner names it; none in a driver
 
+  void SetIndex(uint32_t own) { body.record = own; }
   bool holds_references() const { return nested != nullptr && !nested->objects.empty(); }
   // Arguments that do not fit into the descriptor are in a heap block of body.args_bytes, whose address stands in the payload.
   bool has_args_block() const { return body.args_bytes > sizeof body.payload; }

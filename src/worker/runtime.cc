@@ -280,10 +280,12 @@ void Runtime::FailAll(const Error& error) {
   waiting_->WakeAll();
 }
 
-bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
-  return std::all_of(objects, objects + count, [this](const ObjectRecord* object) {
-    return &Owner::Of(object) == owner_.get();
-  });
+inline bool Runtime::OwnsAll(ObjectRecord* const* objects, size_t count) const {
+  const Owner* const owner = owner_.get();
+  for (size_t i = 0; i < count; ++i) {
+    if (&Owner::Of(objects[i]) != owner) return false;
+  }
+  return true;
 }
 
 bool Runtime::has_handles() const {
@@ -292,14 +294,8 @@ bool Runtime::has_handles() const {
 
 // ---- Tasks
 
-inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
-  shm::TaskBody& body = task->body;
-  body.function = spec.function;
-  body.args_bytes = static_cast<uint32_t>(spec.args_size);
-  body.dependencies = static_cast<uint16_t>(spec.num_dependencies);
-  body.results = static_cast<uint16_t>(spec.num_results);
-  body.attempt = 0;
-  task->nested = nullptr;
+// What few tasks have: references, and arguments that do not fit into the descriptor.
+void Runtime::FillHoldings(const manta_task_spec& spec, TaskRecord* task) {
   if (spec.num_nested > 0) {
     task->nested = new TaskNested();
     for (uint32_t i = 0; i < spec.num_nested; ++i) {
@@ -307,10 +303,7 @@ inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
       Owner::Retain(task->nested->objects.back());
     }
   }
-  task->name = spec.function_name;
-  if (spec.args_size <= sizeof body.payload) {
-    CopyFew(body.payload, spec.args, spec.args_size);
-  } else {
+  if (spec.args_size > sizeof task->body.payload) {
     task->set_args_block(static_cast<unsigned char*>(owner_->heap().Allocate(spec.args_size)));
     std::memcpy(task->args_block(), spec.args, spec.args_size);
   }
@@ -321,6 +314,21 @@ inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
       task->dependencies[i] = reinterpret_cast<ObjectRecord*>(spec.dependencies[i]);
       Owner::Retain(task->dependencies[i]);
     }
+  }
+}
+
+inline void Runtime::FillTask(const manta_task_spec& spec, TaskRecord* task) {
+  shm::TaskBody& body = task->body;
+  body.function = spec.function;
+  body.args_bytes = static_cast<uint32_t>(spec.args_size);
+  body.dependencies = static_cast<uint16_t>(spec.num_dependencies);
+  body.results = static_cast<uint16_t>(spec.num_results);
+  body.attempt = 0;
+  task->nested = nullptr;
+  task->name = spec.function_name;
+  if (spec.args_size <= sizeof body.payload) CopyFew(body.payload, spec.args, spec.args_size);
+  if (__builtin_expect(spec.num_nested > 0 || spec.num_dependencies > 0 || spec.args_size > sizeof body.payload, 0)) {
+    FillHoldings(spec, task);
   }
 }
 

@@ -156,6 +156,7 @@ class Runtime {
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);
+  void FillHoldings(const manta_task_spec& spec, TaskRecord* task);
   bool MayBegin(const manta_task_spec& spec) const;  // a stream; [lock]
   void KeepMemoryInUse();
 

@@ -1,4 +1,4 @@
-// Records that never move, handed out by index, with a free list through the records.
+// Records that never move, known by index, with a free list through the records.
 #pragma once
 
 #include <bit>
@@ -11,7 +11,8 @@
 namespace manta::worker {
 
 // Chunks are aligned to their size, and the first record's place holds a `Home*`, so that a record's address leads to the
-// table that it belongs to. T needs a `uint32_t slab_next` and is constructed once, when its chunk is made.
+// table that it belongs to. T is constructed once, when its chunk is made, and then told its index, by SetIndex. It needs a `T* free_next`,
+// which may share its place with what only a record in use has.
 // Not thread-safe: the caller's lock.
 template <class T, class Home, uint32_t kChunkBytes = 256 * 1024>
 class Slab {
@@ -29,19 +30,19 @@ class Slab {
   }
 
   // Index 0 is never handed out. Throws std::bad_alloc.
-  T* Allocate(uint32_t* index) {
-    if (__builtin_expect(free_ == 0, 0)) Grow();
-    *index = free_;
-    T* record = At(free_);
-    free_ = record->slab_next;
+  [[gnu::always_inline]] T* Allocate() {
+    if (__builtin_expect(free_ == nullptr, 0)) Grow();
+    T* record = free_;
+    free_ = record->free_next;
+    // The next one, for the next call: with some hundred in use it has left the first cache.
+    for (size_t line = 0; line < sizeof(T); line += 64) __builtin_prefetch(reinterpret_cast<const char*>(free_) + line, 1);
     ++used_;
     return record;
   }
 
-  // `record` is At(index).
-  void Free(uint32_t index, T* record) {
-    record->slab_next = free_;
-    free_ = index;
+  void Free(T* record) {
+    record->free_next = free_;
+    free_ = record;
     --used_;
   }
 
@@ -69,7 +70,7 @@ class Slab {
   uint32_t used() const { return used_; }
 
  private:
-  void Grow() {
+  [[gnu::noinline, gnu::cold]] void Grow() {
     void* chunk = std::aligned_alloc(kChunkBytes, kChunkBytes);
     if (chunk == nullptr) throw std::bad_alloc();
     *static_cast<Home**>(chunk) = home_;
@@ -77,14 +78,15 @@ class Slab {
     chunks_.push_back(chunk);
     for (uint32_t i = kPerChunk - 1; i >= 1; --i) {
       T* record = new (At(first + i)) T();
-      record->slab_next = free_;
-      free_ = first + i;
+      record->SetIndex(first + i);
+      record->free_next = free_;
+      free_ = record;
     }
   }
 
   Home* home_;
   std::vector<void*> chunks_;
-  uint32_t free_ = 0;
+  T* free_ = nullptr;
   uint32_t used_ = 0;
 };
 

@@ -21,7 +21,7 @@ inline void CpuRelax() {
 // cost more than the work. It yields its core in the end, since the holder may have been preempted.
 class SpinLock {
  public:
-  void lock() {
+  [[gnu::always_inline]] void lock() {
     if (__builtin_expect(locked_.exchange(true, std::memory_order_acquire), 0)) LockSlowly();
   }
   bool try_lock() {
@@ -33,7 +33,7 @@ class SpinLock {
   void unlock() { locked_.store(false, std::memory_order_release); }
 
  private:
-  void LockSlowly() {
+  [[gnu::noinline, gnu::cold]] void LockSlowly() {
     bool yielded = false;
     do {
       yielded |= Wait();
