@@ -120,7 +120,7 @@ function(manta_module folder)
   target_link_libraries(${target} ${scope} ${deps} ${arg_LIBS})
   manta_flatbuffers(${folder} ${target})
 
-  if(tests)
+  if(tests AND NOT MANTA_WHEEL)
     add_executable(${folder}_test ${tests})
     set_target_properties(${folder}_test PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)

@@ -1,14 +1,7 @@
 # The Python package: the extension of src/bindings/python beside a copy of python/manta, in python/ of the build folder, and its tests.
 include_guard(GLOBAL)
 
-# The interpreter that `./dev setup` has prepared; without it the package is left out.
-function(manta_python)
-  file(GLOB interpreter CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/build/python/bin/python3)
-  if(MANTA_SANITIZE OR NOT interpreter)
-    message(STATUS "manta: no build/python (./dev setup makes it), or a sanitizer: the Python package is left out")
-    return()
-  endif()
-  set(Python3_EXECUTABLE ${interpreter})
+function(manta_python_extension)
   find_package(Python3 REQUIRED COMPONENTS Interpreter Development.Module)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/bindings/python/*.cc)
   Python3_add_library(manta_python MODULE ${sources})
@@ -16,8 +9,24 @@ function(manta_python)
   target_link_libraries(manta_python PRIVATE manta_flags manta)
   # The types that Python calls back take their arguments as PyObject*, whatever the slot says.
   target_compile_options(manta_python PRIVATE -Wno-missing-field-initializers -Wno-cast-function-type)
-  set(package ${PROJECT_BINARY_DIR}/python/manta)
-  set_target_properties(manta_python PROPERTIES PREFIX "" OUTPUT_NAME _manta SUFFIX ".so" LIBRARY_OUTPUT_DIRECTORY ${package})
+  set_target_properties(manta_python PROPERTIES
+    PREFIX "" OUTPUT_NAME _manta SUFFIX ".so" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/python/manta)
+endfunction()
+
+# For the interpreter that `./dev setup` has prepared; without it the package is left out. In a wheel's build: for the one that makes it, and
+# the extension alone.
+function(manta_python)
+  if(MANTA_WHEEL)
+    manta_python_extension()
+    return()
+  endif()
+  file(GLOB interpreter CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/build/python/bin/python3)
+  if(MANTA_SANITIZE OR NOT interpreter)
+    message(STATUS "manta: no build/python (./dev setup makes it), or a sanitizer: the Python package is left out")
+    return()
+  endif()
+  set(Python3_EXECUTABLE ${interpreter})
+  manta_python_extension()
 
   file(GLOB_RECURSE modules RELATIVE ${PROJECT_SOURCE_DIR}/python CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/manta/*.py)
   set(copies)
@@ -41,6 +50,10 @@ function(manta_python)
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/python)
     set_tests_properties(python.${name} PROPERTIES LABELS python TIMEOUT 180 ENVIRONMENT "${environment}")
   endforeach()
+
+  add_test(NAME package.wheel
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_wheel.py ${PROJECT_SOURCE_DIR} ${Python3_EXECUTABLE})
+  set_tests_properties(package.wheel PROPERTIES LABELS package TIMEOUT 1200 PROCESSORS 64)
 
   # Programs that say `import ray` and use other packages; each checks its own results.
   file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/ecosystem/*.py)

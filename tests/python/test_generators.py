@@ -341,6 +341,15 @@ def test_several_results_from_a_generator(cluster):
     one, two = pair.remote()
     assert ray.get([one, two]) == [1, 2]
 
+    @ray.remote(num_returns=3)
+    def endless():
+        while True:
+            yield 7
+
+    assert ray.get(endless.remote()) == [7, 7, 7]
+    with pytest.raises(ValueError, match="2 values, and num_returns is 3"):
+        ray.get(pair.options(num_returns=3).remote())
+
 
 def test_what_generators_are_not_for(cluster):
     generator = count.remote(1)

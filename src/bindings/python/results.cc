@@ -23,12 +23,26 @@ bool WriteOne(manta_call* call, uint32_t index, PyObject* value) {
   return true;
 }
 
+// A list of at most so many.
+PyObject* FirstOf(PyObject* generator, uint32_t count) {
+  Owned list(PyList_New(0));
+  while (list && static_cast<uint32_t>(PyList_GET_SIZE(list.get())) < count) {
+    Owned item(PyIter_Next(generator));
+    if (!item) break;
+    if (PyList_Append(list.get(), item.get()) != 0) return nullptr;
+  }
+  return PyErr_Occurred() != nullptr ? nullptr : list.release();
+}
+
 }  // namespace
 
 bool WriteResult(manta_call* call, PyObject* result) {
   if (call->num_results == 0) return true;
   if (call->num_results == 1) return WriteOne(call, 0, result);
-  Owned items(PySequence_Fast(result, "a task with several results (num_returns) has to return a sequence of them"));
+  // A generator may have more, even without end.
+  Owned taken(PyGen_CheckExact(result) != 0 ? FirstOf(result, call->num_results) : Py_NewRef(result));
+  if (!taken) return false;
+  Owned items(PySequence_Fast(taken.get(), "a task with several results (num_returns) has to return a sequence of them"));
   if (!items) return false;
   if (static_cast<uint32_t>(PySequence_Fast_GET_SIZE(items.get())) != call->num_results) {
     PyErr_Format(PyExc_ValueError, "the task has returned %zd values, and num_returns is %u", PySequence_Fast_GET_SIZE(items.get()),
