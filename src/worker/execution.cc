@@ -182,6 +182,7 @@ void Execution::Begin(const Input& input) {
   task_number_ = 0;
   items_sent_ = 0;
   item_state_ = Item::kNone;
+  has_window_ = false;
   if (any_staged_) ReleaseStaged();
   if (input.num_dependencies > 0 || input.has_references) {
     if (!ReadDependencies(input) || (input.has_references && !ReadReferences(input))) {
@@ -211,6 +212,7 @@ void Execution::Begin(const Input& input) {
 int Execution::Emit(uint32_t most_ahead) {
   if (failed_ || call_.num_results != 1 || sender_ == owner_->process()) return 0;
   const bool may_wait = deferral == nullptr;
+  if (most_ahead > 0 && !std::exchange(has_window_, true)) items_->BeginWindow();
   if (item_state_ == Item::kNone) BuildItem();
   if (item_state_ == Item::kBuilt) {
     const ItemSink::Sent sent = SendItem(may_wait ? ItemSink::Room::kWait : ItemSink::Room::kTry);
@@ -254,7 +256,7 @@ ItemSink::Sent Execution::SendItem(ItemSink::Room room) {
 
 Outcome Execution::End() {
   if (__builtin_expect(item_state_ == Item::kBuilt, 0)) SendItem(ItemSink::Room::kLater);  // the reference table waits for its receiver
-  if (__builtin_expect(items_sent_ > 0, 0)) items_->EndItems();
+  if (__builtin_expect(has_window_, 0)) items_->EndWindow();
   Outcome outcome;
   outcome.in_place = sender_ == owner_->process();
   if (failed_) {

@@ -55,11 +55,13 @@ class ItemSink {
   // `item.item` says which it is. `inline_result`: where the next result is to be written if it is small. kNotNow: for kTry only.
   // kStop: the owner is gone.
   virtual Sent SendItem(const Outcome& item, Room room, void** inline_result) = 0;
+  // Before the first item of a call that will ask AwaitWindow.
+  virtual void BeginWindow() = 0;
   // Until less than `most_ahead` of the `sent` items are not taken yet; 0: any number. kNotNow: if it may not wait. kStop: also when the
   // call is cancelled.
   virtual Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) = 0;
-  // The call that has sent items has ended.
-  virtual void EndItems() = 0;
+  // The call has ended.
+  virtual void EndWindow() = 0;
 
  protected:
   ~ItemSink() = default;
@@ -157,6 +159,7 @@ class Execution {
   Item item_state_ = Item::kNone;  // kBuilt: it has found no room yet; kSent: the next one is not wanted yet
   Outcome item_;
   uint32_t items_sent_ = 0;
+  bool has_window_ = false;
   Call call_{};
   std::vector<manta_bytes> dependencies_;
   std::vector<shm::DependencyHeader> dependency_headers_;

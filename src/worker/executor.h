@@ -174,7 +174,8 @@ class Executor final : private MainThread, private ItemSink {
   Sent AwaitOwner(const Incoming& channel, int64_t again_ns, FunctionRef<bool()> done);
   Sent SendItem(const Outcome& item, Room room, void** inline_result) override;
   Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) override;
-  void EndItems() override;
+  void BeginWindow() override;
+  void EndWindow() override;
   void EndActor(const char* reason);
   void TakeTasksWhile(Phase phase);
   bool ends() const {

@@ -89,7 +89,8 @@ ItemSink::Sent Executor::AwaitWindow(uint32_t sent, uint32_t most_ahead, bool ma
   return interrupts_.Contains(task) ? Sent::kStop : Sent::kYes;
 }
 
-void Executor::EndItems() { item_windows_.Forget(current()->task); }
+void Executor::BeginWindow() { item_windows_.Begin(current()->task); }
+void Executor::EndWindow() { item_windows_.Forget(current()->task); }
 
 void Executor::StreamTaken(const ObjectId& task, uint32_t count) { item_windows_.Taken(task, count); }
 

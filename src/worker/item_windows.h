@@ -9,14 +9,19 @@
 
 namespace manta::worker {
 
-// Thread-safe. A task is known from its first question to Forget.
+// Thread-safe. A task is known from Begin, which comes before its first item leaves, to Forget.
 class ItemWindows {
  public:
+  void Begin(const ObjectId& task) {
+    std::lock_guard guard(mutex_);
+    taken_[task] = 0;
+  }
   // Whether a task that has sent `sent` items may make another one while at most `most_ahead` are not taken; 0: any number.
   bool Admits(const ObjectId& task, uint32_t sent, uint32_t most_ahead) {
     if (most_ahead == 0) return true;
     std::lock_guard guard(mutex_);
-    const uint32_t taken = taken_[task];
+    const auto known = taken_.find(task);
+    const uint32_t taken = known == taken_.end() ? 0 : known->second;
     return taken >= sent || sent - taken < most_ahead;
   }
   // Of those that it has sent, so many are taken. Ignored for others, which have ended.

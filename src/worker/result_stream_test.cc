@@ -10,6 +10,7 @@ namespace {
 TEST(ItemWindowsTest, AdmitUntilSoManyAreNotTaken) {
   const ObjectId task{ProcessId{1}, 7, 1}, other{ProcessId{1}, 8, 1};
   ItemWindows windows;
+  windows.Begin(task);
   EXPECT_TRUE(windows.Admits(task, 1'000, 0)) << "any number";
   EXPECT_TRUE(windows.Admits(task, 1, 2));
   EXPECT_FALSE(windows.Admits(task, 2, 2));
@@ -24,6 +25,15 @@ TEST(ItemWindowsTest, AdmitUntilSoManyAreNotTaken) {
   EXPECT_TRUE(windows.Admits(task, 1'000, 2));
   windows.Forget(task);
   EXPECT_FALSE(windows.Admits(task, 2, 2));
+}
+
+// Its owner may be faster than the task, which asks once its item has left.
+TEST(ItemWindowsTest, WhatIsTakenBeforeTheTaskAsksCounts) {
+  const ObjectId task{ProcessId{1}, 7, 1};
+  ItemWindows windows;
+  windows.Begin(task);
+  windows.Taken(task, 1);
+  EXPECT_TRUE(windows.Admits(task, 1, 1));
 }
 
 class ResultStreamTest : public testing::Test {
