@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 import manta as ray
+from manta import _command
 from manta._private.worker import RayContext
 from manta.job_config import JobConfig
 from manta.runtime_env import RuntimeEnv, RuntimeEnvConfig
@@ -56,7 +57,7 @@ def test_addresses(monkeypatch):
 @pytest.fixture
 def other_cluster(sessions):
     """One that `manta start` has started: HOST:PORT, and its session."""
-    manta = os.environ["MANTA_EXECUTABLE"]
+    manta = _command.executable()
     started = json.loads(subprocess.run([manta, "start", "--head", "--port=0", "--num-cpus=1", "--json"], capture_output=True, text=True,
                                         check=True).stdout)
     yield started["node_address"], started["session"]
