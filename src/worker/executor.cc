@@ -318,6 +318,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's name arrived damaged"));
     return;
   }
+  // A front-end's code is the same for all of its functions.
+  if (__builtin_expect(!name.empty() && task.function.target_module == 0, 0)) code->key = recorder_->KeyOf(name);
   const bool is_method = (task.flags & shm::kActorMethod) != 0;
   if (is_method && __builtin_expect(threads_ != nullptr || task.shape != 0, 0)) {
     HandOver(shared, task, *code, payload, name);

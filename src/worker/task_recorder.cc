@@ -11,6 +11,8 @@ namespace {
 constexpr uint32_t kTaskEvents = 2048;
 constexpr uint32_t kActorEvents = 512;
 constexpr uint32_t kOtherEvents = 1024;
+// Names of tasks; others are shown by their keys.
+constexpr size_t kMostNames = 4096;
 // What takes less is not worth an event.
 constexpr int64_t kShortestWaitNs = 20'000;
 
@@ -21,8 +23,8 @@ uint8_t NumberOfThisThread() {
   return static_cast<uint8_t>(std::min<uint32_t>(number, UINT8_MAX));
 }
 
-uint32_t KeyOf(const std::string& text) {
-  const auto hash = static_cast<uint32_t>(std::hash<std::string>()(text));
+uint32_t HashOf(std::string_view text) {
+  const auto hash = static_cast<uint32_t>(std::hash<std::string_view>()(text));
   return hash == 0 ? 1 : hash;
 }
 
@@ -41,7 +43,7 @@ TaskRecorder::~TaskRecorder() { FunctionRegistry::OfThisProcess().Forget(this); 
 
 void TaskRecorder::AddProgram() {
   std::lock_guard guard(names_mutex_);
-  const Result<> added = names_.Add(contracts::RecorderNames::Program{KeyOf(place_.program), place_.program});
+  const Result<> added = names_.Add(contracts::RecorderNames::Program{HashOf(place_.program), place_.program});
   if (!added) Missing(added.error());
 }
 
@@ -51,6 +53,15 @@ void TaskRecorder::AddName(const contracts::RecorderNames::Function& function,
   Result<> added = names_.Add(function);
   if (added && !module.path.empty()) added = names_.Add(module);
   if (!added) Missing(added.error());
+}
+
+uint32_t TaskRecorder::KeyOf(std::string_view name) {
+  if (const auto known = keys_.find(name); known != keys_.end()) return known->second;
+  if (keys_.size() == kMostNames) return HashOf(name);
+  const uint32_t key = HashOf(name);
+  keys_.emplace(name, key);
+  AddName({key, {}, std::string(name)}, {});
+  return key;
 }
 
 void TaskRecorder::Missing(const Error& error) {
@@ -123,7 +134,7 @@ void TaskRecorder::RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind,
   if (!std::exchange(tried_others_, true)) {
     const bool is_driver = place_.role == shm::RecorderRole::kDriver;
     Make(is_driver ? contracts::RecorderThreads::kExecuting : contracts::RecorderThreads::kOthers,
-                   kOtherEvents, is_driver ? KeyOf(place_.program) : 0, &others_);
+                   kOtherEvents, is_driver ? HashOf(place_.program) : 0, &others_);
   }
   if (others_) record(*others_);
 }

@@ -13,6 +13,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/ids.h"
 #include "contracts/recorder_files.h"
@@ -45,6 +47,9 @@ class TaskRecorder {
     if (executing_) executing_->SetSubject(constructor);
   }
 
+  // Stands for a function that has this name alone.
+  uint32_t KeyOf(std::string_view name);
+
   // A task begins at `began` (NowTicks). Nested ones are not told.
   [[gnu::always_inline]] void Begins(const shm::TaskFacts& facts, uint64_t began) {
     if (__builtin_expect(!executing_ || !shares_clock_, 0)) return;
@@ -70,6 +75,12 @@ class TaskRecorder {
   void SpaceGiven(shm::EventOutcome outcome, uint64_t began, uint64_t bytes);
 
  private:
+  // For look-ups without a copy.
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
   bool Executes() const { return executing_thread_.load(std::memory_order_relaxed) == pthread_self(); }
   void EndsSlowly(shm::EventKind kind, shm::TaskFacts facts, uint64_t began, uint64_t ended);
   void RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind, uint64_t began, uint64_t ended);
@@ -84,6 +95,7 @@ class TaskRecorder {
   const std::function<void(const std::string&)> missing_;
   std::atomic<bool> said_missing_{false};
   bool has_begun_ = false;
+  std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> keys_;  // of names
   bool shares_clock_ = false;  // the recording's ticks are NowTicks
   std::optional<shm::FlightRecorder> executing_;
   std::atomic<pthread_t> executing_thread_{};

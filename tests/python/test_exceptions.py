@@ -1,5 +1,6 @@
 """The exceptions: their hierarchy, how user code makes them, and that they travel (the contract's section 1.8)."""
 
+import os
 import pickle
 
 import pytest
@@ -141,3 +142,13 @@ def test_what_programs_look_for_in_the_texts():
     with pytest.raises(e.ActorDiedError, match="killed by `ray.kill`") as caught:
         ray.get(killed.ping.remote())
     assert not caught.value.actor_init_failed and not caught.value.preempted
+
+
+def test_the_death_of_an_actor_names_its_class(cluster):
+    @ray.remote
+    class Mortal:
+        def end(self):
+            os._exit(4)
+
+    with pytest.raises(ray.exceptions.ActorDiedError, match=r"Mortal, pid \d+"):
+        ray.get(Mortal.remote().end.remote())

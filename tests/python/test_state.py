@@ -147,6 +147,7 @@ def test_the_timeline(tmp_path):
         return [event for event in events if event.get("ph") == "X" and event.get("cat") == "task"]
 
     assert eventually(lambda: len(spans(ray.timeline())) >= 3)
+    assert "wait_for" in {event["name"] for event in spans(ray.timeline())}
     assert ray.timeline(filename=tmp_path / "trace.json") is None
     written = json.loads((tmp_path / "trace.json").read_text())
     assert len(spans(written["traceEvents"] if isinstance(written, dict) else written)) >= 3

@@ -4,6 +4,8 @@
 
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "bindings/python/actor_handle.h"
@@ -30,6 +32,7 @@ struct Caller {
   int num_returns;          // or kStreaming, kDynamic
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
   PyObject* name;           // str: of the function, for people; of the method
+  const char* shown;        // the function's or the class's
   PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
   PyObject* actor;          // of methods: the NativeActor
   PyObject* check;          // (args, kwargs): raises when they do not fit; None: all do
@@ -37,6 +40,20 @@ struct Caller {
 };
 
 Caller* From(PyObject* object) { return reinterpret_cast<Caller*>(object); }
+
+// The same text for the life of the process. Interpreter lock. Programs have few names.
+const char* Interned(std::string_view text) {
+  static auto* const known = new std::unordered_set<std::string>();
+  return known->emplace(text).first->c_str();
+}
+
+// Of a constructor: its class's name.
+std::string_view Shown(CallKind kind, std::string_view name) {
+  constexpr std::string_view kInit = ".__init__";
+  return kind == CallKind::kConstructor && name.size() > kInit.size() && name.substr(name.size() - kInit.size()) == kInit
+             ? name.substr(0, name.size() - kInit.size())
+             : name;
+}
 
 bool Prepare(Caller* self, manta_runtime* runtime) {
   const uint64_t serial = manta_runtime_serial(runtime);
@@ -98,7 +115,7 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
 
   manta_task_spec spec{};
   spec.function = *invoker;
-  spec.function_name = "a Python function";
+  spec.function_name = self->shown;
   spec.args = encoded.bytes.data();
   spec.args_size = encoded.bytes.size();
   spec.dependencies = encoded.dependencies.data();
@@ -127,9 +144,11 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
     PyErr_SetString(PyExc_ValueError, "num_returns has to be between 0 and 65535");
     return nullptr;
   }
-  PyObject* object = type->tp_alloc(type, 0);
+  const char* const text = PyUnicode_AsUTF8(name);
+  PyObject* object = text == nullptr ? nullptr : type->tp_alloc(type, 0);
   if (object == nullptr) return nullptr;
   Caller* self = From(object);
+  self->shown = Interned(Shown(static_cast<CallKind>(kind), text));
   self->call = Call;
   self->kind = static_cast<CallKind>(kind);
   self->num_returns = num_returns;
