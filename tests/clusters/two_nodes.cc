@@ -55,8 +55,6 @@ void StartedNode::Kill() {
   if (pid_ == 0) return;
   kill(pid_, SIGKILL);
   EXPECT_TRUE(Eventually(5s, [&] { return !IsAlive(pid_); }));
-  // What nobody else may find any more.
-  for (const char* file : {"/address", "/secret"}) unlink((session_ + file).c_str());
   pid_ = 0;
 }
 
