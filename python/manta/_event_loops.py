@@ -15,7 +15,7 @@ def start(groups):
 
 
 # Between two looks whether more items are wanted.
-_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
+_PAUSE, _LONGEST_PAUSE = 0.0005, 0.1
 
 
 async def run_stream(call, items, most_ahead):

@@ -39,8 +39,9 @@ int AwaitEnd(pid_t child, const sigset_t& signals) {
     if (ended == child || (ended < 0 && errno == ECHILD)) return status;
     siginfo_t info{};
     const int signal = sigwaitinfo(&signals, &info);
-    // A terminal's went to the child, too.
-    if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL) kill(child, signal);
+    // A terminal sends its interrupts to the child, too; that it is closed, it tells the leader of its session alone.
+    const bool sent_to_both = signal == SIGINT && info.si_code == SI_KERNEL;
+    if (signal > 0 && signal != SIGCHLD && !sent_to_both) kill(child, signal);
   }
 }
 

@@ -245,7 +245,7 @@ void Execution::BuildItem() {
 }
 
 ItemSink::Sent Execution::SendItem(ItemSink::Room room) {
-  const ItemSink::Sent sent = items_->SendItem(item_, room, &call_.inline_result);
+  const ItemSink::Sent sent = items_->SendItem(item_, room);
   if (sent != ItemSink::Sent::kYes) return sent;
   ++items_sent_;
   item_state_ = Item::kSent;

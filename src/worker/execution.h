@@ -52,13 +52,12 @@ class ItemSink {
   enum class Sent { kYes, kNotNow, kStop };
   // What to do while the owner has no room for an item.
   enum class Room { kWait, kTry, kLater };
-  // `item.item` says which it is. `inline_result`: where the next result is to be written if it is small. kNotNow: for kTry only.
-  // kStop: the owner is gone.
-  virtual Sent SendItem(const Outcome& item, Room room, void** inline_result) = 0;
+  // `item.item` says which it is. kNotNow: for kTry only. kStop: the owner is gone.
+  virtual Sent SendItem(const Outcome& item, Room room) = 0;
   // Before the first item of a call that will ask AwaitWindow.
   virtual void BeginWindow() = 0;
-  // Until less than `most_ahead` of the `sent` items are not taken yet; 0: any number. kNotNow: if it may not wait. kStop: also when the
-  // call is cancelled.
+  // Until less than `most_ahead` of the `sent` items are not taken yet; 0: any number. kNotNow: if it may not wait. kStop: the owner is gone,
+  // or the call is cancelled.
   virtual Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) = 0;
   // The call has ended.
   virtual void EndWindow() = 0;

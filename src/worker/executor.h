@@ -170,9 +170,9 @@ class Executor final : private MainThread, private ItemSink {
   bool CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
   void CompleteLate();
   std::shared_ptr<Incoming> ChannelOf(ProcessId owner);
-  bool IsGone(const Incoming& channel) const;
-  Sent AwaitOwner(const Incoming& channel, int64_t again_ns, FunctionRef<bool()> done);
-  Sent SendItem(const Outcome& item, Room room, void** inline_result) override;
+  bool IsGone(Incoming& channel) const;
+  Sent AwaitOwner(Incoming& channel, int64_t again_ns, FunctionRef<bool()> done);
+  Sent SendItem(const Outcome& item, Room room) override;
   Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) override;
   void BeginWindow() override;
   void EndWindow() override;

@@ -24,8 +24,14 @@ std::shared_ptr<Executor::Incoming> Executor::ChannelOf(ProcessId owner) {
   return found == channels_.end() ? nullptr : *found;
 }
 
-// Whether the daemon has taken the channel away. The main thread refreshes its list between tasks only.
-bool Executor::IsGone(const Incoming& channel) const {
+// Whether the daemon has taken the channel away, as it does when the owner is dead. With threads the main thread has seen that, and the
+// place may be another channel's by now. A thread that has none to help it sees it itself; the place is not used again until it has confirmed
+// what it has seen, after its task.
+bool Executor::IsGone(Incoming& channel) const {
+  if (threads_ != nullptr) {
+    std::lock_guard guard(channel.completing);
+    return channel.closed;
+  }
   const shm::ProcessPage& page = owner_->memory().my_page();
   const uint32_t count = std::min(page.channel_count.load(std::memory_order_acquire), shm::kMaxChannelsPerProcess);
   return std::none_of(page.channels, page.channels + count,
@@ -33,7 +39,7 @@ bool Executor::IsGone(const Incoming& channel) const {
 }
 
 // Until `done()`; kStop: never, since the owner is gone or this process ends.
-ItemSink::Sent Executor::AwaitOwner(const Incoming& channel, int64_t again_ns, FunctionRef<bool()> done) {
+ItemSink::Sent Executor::AwaitOwner(Incoming& channel, int64_t again_ns, FunctionRef<bool()> done) {
   for (;;) {
     Waiting::Request request;
     request.done = done;
@@ -45,7 +51,7 @@ ItemSink::Sent Executor::AwaitOwner(const Incoming& channel, int64_t again_ns, F
   }
 }
 
-ItemSink::Sent Executor::SendItem(const Outcome& item, Room room, void** inline_result) {
+ItemSink::Sent Executor::SendItem(const Outcome& item, Room room) {
   const ExecutionContext& context = *current();
   const std::shared_ptr<Incoming> channel = ChannelOf(context.task.owner);
   if (channel == nullptr) return Sent::kStop;
@@ -62,7 +68,6 @@ ItemSink::Sent Executor::SendItem(const Outcome& item, Room room, void** inline_
                               channel->view.header->completions_consumed.load(std::memory_order_acquire);
       if (unread >= channel->completions.size() / 2) return false;
       Complete(*channel, task, item, 0);
-      *inline_result = channel->completions.Next()->inline_result;
       sent = Sent::kYes;
     } else {
       std::lock_guard guard(channel->completing);
@@ -82,9 +87,10 @@ ItemSink::Sent Executor::AwaitWindow(uint32_t sent, uint32_t most_ahead, bool ma
   const ObjectId task = current()->task;
   const auto may_go_on = [&] { return interrupts_.Contains(task) || item_windows_.Admits(task, sent, most_ahead); };
   if (!may_go_on()) {
-    if (!may_wait) return Sent::kNotNow;
     const std::shared_ptr<Incoming> channel = ChannelOf(task.owner);
-    if (channel == nullptr || AwaitOwner(*channel, kOwnerAgainNs, may_go_on) == Sent::kStop) return Sent::kStop;
+    if (channel == nullptr || IsGone(*channel)) return Sent::kStop;
+    if (!may_wait) return Sent::kNotNow;
+    if (AwaitOwner(*channel, kOwnerAgainNs, may_go_on) == Sent::kStop) return Sent::kStop;
   }
   return interrupts_.Contains(task) ? Sent::kStop : Sent::kYes;
 }

@@ -35,7 +35,9 @@ class Slab {
     T* record = free_;
     free_ = record->free_next;
     // The next one, for the next call: with some hundred in use it has left the first cache.
-    for (size_t line = 0; line < sizeof(T); line += 64) __builtin_prefetch(reinterpret_cast<const char*>(free_) + line, 1);
+    for (size_t line = 0; line < sizeof(T); line += 64) {
+      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(free_) + line), 1);  // nullptr + line is fine, too
+    }
     ++used_;
     return record;
   }

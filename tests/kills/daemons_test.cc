@@ -1,5 +1,8 @@
 // Daemons that are killed: every reference of the driver resolves, and no process and no memory stays behind.
+#include <pty.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <functional>
 #include <random>
@@ -298,6 +301,26 @@ TEST_F(Daemons, InTheForeground) {
     ExpectOnlyLogsLeft();
     ASSERT_FALSE(HasFailure()) << ending.name;
   }
+}
+
+// As with `ssh -t host manta start --head --block`: the command leads the session, and hears alone that the terminal is gone.
+TEST_F(Daemons, InATerminalThatIsClosed) {
+  int terminal = -1;
+  const pid_t command = forkpty(&terminal, nullptr, nullptr, nullptr);
+  ASSERT_GE(command, 0);
+  const char* manta = std::getenv("MANTA_EXECUTABLE");
+  if (command == 0) {
+    execl(manta, manta, "start", "--head", "--block", "--num-cpus=1", nullptr);
+    _exit(127);
+  }
+  ASSERT_TRUE(Eventually(10s, [&] { return RunProgram({manta, "status"}).status == 0; }));
+  close(terminal);
+  int status = -1;
+  const bool ended = Eventually(10s, [&] { return waitpid(command, &status, WNOHANG) == command; });
+  if (!ended) kill(command, SIGKILL);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(status, 0);
+  ExpectOnlyLogsLeft();
 }
 
 }  // namespace

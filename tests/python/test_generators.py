@@ -1,14 +1,18 @@
 """Tasks and methods that give their results one by one."""
 
 import asyncio
+import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 import manta as ray
+from manta import _command
 
 
 @ray.remote
@@ -380,3 +384,57 @@ def test_a_generator_outlives_its_session():
     assert ray.get(next(generator)) == 1
     ray.shutdown()
     del generator
+
+
+CALLER = """
+import os, signal, sys
+import manta as ray
+
+ray.init(address=sys.argv[1])
+
+
+class Streams:
+    def plain(self):
+        yield from range(10)
+
+    async def asynchronous(self):
+        for i in range(10):
+            yield i
+
+
+class Threads:
+    def plain(self):
+        yield from range(10)
+
+
+kind, method = (Streams, "asynchronous") if sys.argv[2] == "async" else (Threads, "plain")
+actor = ray.remote(kind).options(name=sys.argv[2], lifetime="detached", max_concurrency=2, namespace="streams").remote()
+generators = [getattr(actor, method).options(_generator_backpressure_num_objects=1, num_returns="streaming").remote() for _ in range(2)]
+for generator in generators:
+    ray.get(next(generator))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["async", "threads"])
+def test_an_actor_survives_callers_that_die_while_it_pauses(kind, tmp_path):
+    ray.shutdown()
+    command = _command.executable()
+    started = json.loads(subprocess.run([command, "start", "--head", "--num-cpus=2", "--json"], capture_output=True, text=True, check=True).stdout)
+    try:
+        program = tmp_path / "caller.py"
+        program.write_text(CALLER)
+        for _ in range(3):
+            done = subprocess.run([sys.executable, str(program), started["address"], kind], timeout=60, capture_output=True, text=True)
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            ray.init(address=started["address"], namespace="streams")
+            actor = ray.get_actor(kind)
+            # As many calls at once as it may have: none of them is held by those whose caller is gone.
+            method = actor.asynchronous if kind == "async" else actor.plain
+            generators = [method.options(num_returns="streaming").remote() for _ in range(2)]
+            assert [values(generator) for generator in generators] == [list(range(10))] * 2
+            ray.kill(actor)
+            ray.shutdown()
+    finally:
+        ray.shutdown()
+        subprocess.run([command, "stop", "--session", started["session"]], check=True, capture_output=True)
