@@ -208,7 +208,6 @@ class Dispatcher {
   Outcome OutcomeOf(OwnerChannel* channel, const shm::CompletionBody& completion);
   void ReceiveItem(OwnerChannel* channel, shm::CompletionBody completion, uint32_t index, TaskRecord* task);
   void TellTaken(uint32_t index, const TaskRecord& task, const ResultStream& stream);
-  void FreeShared(const Outcome& outcome);
   static void EndStream(ResultStream* stream, const Outcome& outcome);
   static ResultReader::Entry NextEntry(ResultReader* reader);
   void SetValue(ObjectRecord* object, const ResultReader::Entry& entry, bool in_place, std::vector<References::ReceivedResult>* deferred);

@@ -1,10 +1,10 @@
 // Results that come one by one, before their task has ended.
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "worker/dispatcher.h"
+#include "worker/lost_values.h"
 #include "worker/result_stream.h"
 
 namespace manta::worker {
@@ -14,7 +14,7 @@ void Dispatcher::ReceiveItem(OwnerChannel* channel, shm::CompletionBody completi
   const Outcome outcome = OutcomeOf(channel, completion);
   ResultStream* const stream = task->nested == nullptr ? nullptr : task->nested->stream.get();
   ObjectRecord* const object = stream == nullptr ? nullptr : stream->Receive(completion.item);
-  if (object == nullptr) return FreeShared(outcome);
+  if (object == nullptr) return FreeLostValues(*owner_, outcome);
   if (outcome.is_list) {
     ResultReader reader(outcome.bytes, outcome.size);
     std::vector<References::ReceivedResult> deferred;
@@ -26,18 +26,6 @@ void Dispatcher::ReceiveItem(OwnerChannel* channel, shm::CompletionBody completi
   owner_->ReleaseLocked(object);
   // One that is tried again does not know what was taken before.
   if (completion.item == 0) TellTaken(index, *task, *stream);
-}
-
-// What nobody waits for.
-void Dispatcher::FreeShared(const Outcome& outcome) {
-  if (!outcome.is_list) return;
-  ResultReader reader(outcome.bytes, outcome.size);
-  shm::SharedHandle handle;
-  for (ResultReader::Entry entry; reader.Next(&entry);) {
-    if (entry.kind != shm::ValueKind::kShared || entry.size != sizeof handle) continue;
-    std::memcpy(&handle, entry.bytes, sizeof handle);
-    if (owner_->memory().Contains(handle)) owner_->FreeLater(handle);
-  }
 }
 
 void Dispatcher::EndStream(ResultStream* stream, const Outcome& outcome) {

@@ -16,6 +16,7 @@
 #include "worker/copy_few.h"
 #include "worker/error_stack.h"
 #include "worker/execution_scope.h"
+#include "worker/lost_values.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
 #include "worker/task_facts.h"
@@ -393,13 +394,7 @@ Result<> Executor::PlaceList(Incoming& channel, std::span<const unsigned char> l
 void Executor::PlaceError(Incoming& channel, const Outcome& lost, const Error& error, shm::CompletionBody* body) {
   {
     std::lock_guard guard(owner_->lock());
-    ResultReader reader(lost.bytes, lost.size);
-    for (ResultReader::Entry entry; reader.Next(&entry);) {
-      shm::SharedHandle handle;
-      if (entry.kind != shm::ValueKind::kShared || entry.size != sizeof handle) continue;
-      std::memcpy(&handle, entry.bytes, sizeof handle);
-      owner_->FreeLater(handle);
-    }
+    FreeLostValues(*owner_, lost);
   }
   if (body->status != shm::TaskStatus::kItem) body->status = shm::TaskStatus::kNotRunnable;
   body->flags = shm::kResultsInRing;

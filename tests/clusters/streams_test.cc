@@ -7,33 +7,26 @@
 namespace manta_test {
 namespace {
 
-class FarStreams : public TwoNodesTest {
- protected:
-  static void ExpectAll(Stream& stream, uint32_t items) {
-    for (uint32_t i = 0; i < items; ++i) ASSERT_EQ(stream.Next(), i) << stream.error();
-    EXPECT_EQ(stream.Next(), -1) << stream.error();
-    EXPECT_EQ(stream.Ended(), 0);
-  }
-};
+class FarStreams : public TwoNodesTest {};
 
 TEST_F(FarStreams, Arrive) {
   for (const uint32_t bytes : {8u, 5'000u, 300'000u}) {
     SCOPED_TRACE(bytes);
     Stream stream({.items = bytes > 100'000 ? 30u : 2'000u, .bytes = bytes}, 3, "far");
-    ExpectAll(stream, bytes > 100'000 ? 30 : 2'000);
+    stream.ExpectAll(bytes > 100'000 ? 30 : 2'000);
   }
   Stream held({.items = 20, .hold_references = 1}, 3, "far");
-  ExpectAll(held, 20);
+  held.ExpectAll(20);
 }
 
 TEST_F(FarStreams, PauseUntilTheirItemsAreTaken) {
   Stream stream({.items = 50, .most_ahead = 1}, 3, "far");
-  ExpectAll(stream, 50);
+  stream.ExpectAll(50);
 }
 
 TEST_F(FarStreams, GoOnAfterTheDeathOfTheirWorker) {
   Stream stream({.items = 400, .die_before = 200}, 3, "far");
-  ExpectAll(stream, 400);
+  stream.ExpectAll(400);
 }
 
 TEST_F(FarStreams, EndWithTheirNode) {

@@ -11,20 +11,13 @@
 namespace manta_test {
 namespace {
 
-class Streams : public ConnectedTest {
- protected:
-  static void ExpectAll(Stream& stream, uint32_t items) {
-    for (uint32_t i = 0; i < items; ++i) ASSERT_EQ(stream.Next(), i) << stream.error();
-    EXPECT_EQ(stream.Next(), -1) << stream.error();
-    EXPECT_EQ(stream.Next(), -1) << "the end stays";
-  }
-};
+class Streams : public ConnectedTest {};
 
 TEST_F(Streams, GiveTheirItemsInOrder) {
   Stream none({}), few({.items = 3}), many({.items = 20'000});
-  ExpectAll(none, 0);
-  ExpectAll(few, 3);
-  ExpectAll(many, 20'000);
+  none.ExpectAll(0);
+  few.ExpectAll(3);
+  many.ExpectAll(20'000);
   EXPECT_EQ(many.Ended(), 0);
 }
 
@@ -33,21 +26,21 @@ TEST_F(Streams, OfItemsOfEverySize) {
   for (const uint32_t bytes : {4u, 31u, 32u, 33u, 1'000u, 60'000u, 1'000'000u}) {
     SCOPED_TRACE(bytes);
     Stream stream({.items = bytes > 100'000 ? 20u : 200u, .bytes = bytes});
-    ExpectAll(stream, bytes > 100'000 ? 20 : 200);
+    stream.ExpectAll(bytes > 100'000 ? 20 : 200);
   }
 }
 
 TEST_F(Streams, WhoseItemsHoldReferences) {
   Stream stream({.items = 50, .hold_references = 1});
-  ExpectAll(stream, 50);
+  stream.ExpectAll(50);
 }
 
 // A reader that comes late finds all of it; meanwhile the ring is full of items, and other tasks end.
 TEST_F(Streams, ThatNobodyReadsHoldUpNoOtherTask) {
   Stream stream({.items = 5'000}), other({.items = 1});
-  ExpectAll(other, 1);
+  other.ExpectAll(1);
   EXPECT_EQ(stream.Ended(), 0);
-  ExpectAll(stream, 5'000);
+  stream.ExpectAll(5'000);
 }
 
 TEST_F(Streams, ThatFailHaveTheErrorForTheLastItem) {
@@ -64,9 +57,9 @@ TEST_F(Streams, GiveNoItemTwiceWhenTheirWorkerDies) {
   for (const uint32_t die_before : {0u, 1u, 7u, 300u}) {
     SCOPED_TRACE(die_before);
     Stream stream({.items = 400, .die_before = die_before});
-    ExpectAll(stream, 400);
+    stream.ExpectAll(400);
     Stream paused({.items = 20, .most_ahead = 2, .die_before = die_before % 20});
-    ExpectAll(paused, 20);
+    paused.ExpectAll(20);
   }
 }
 
@@ -83,7 +76,7 @@ TEST_F(Streams, RunNoFurtherAheadThanTheyMay) {
   Stream stream({.items = 3, .most_ahead = 1});
   EXPECT_TRUE(Eventually(10s, [&] { return stream.HasNext(); }));
   EXPECT_EQ(stream.Next(), 0);
-  ExpectAll(*std::make_unique<Stream>(StreamPlan{.items = 100, .most_ahead = 1}), 100);
+  std::make_unique<Stream>(StreamPlan{.items = 100, .most_ahead = 1})->ExpectAll(100);
   EXPECT_EQ(stream.Next(), 1);
 }
 

@@ -137,6 +137,13 @@ int64_t Stream::Next() {
   return number;
 }
 
+void Stream::ExpectAll(uint32_t items) {
+  for (uint32_t i = 0; i < items; ++i) ASSERT_EQ(Next(), i) << error_;
+  EXPECT_EQ(Next(), -1) << error_;
+  EXPECT_EQ(Next(), -1) << "the end stays";
+  EXPECT_EQ(Ended(), 0);
+}
+
 bool Stream::HasNext() {
   manta_ref* item = manta_stream_peek(stream_);
   uint8_t ready = 0;

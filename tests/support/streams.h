@@ -31,6 +31,8 @@ class Stream {
   int64_t Next();
   const std::string& error() const { return error_; }
   manta_error_kind error_kind() const { return kind_; }
+  // So many items, from number 0 on, then the end, which stays, of a task that went well.
+  void ExpectAll(uint32_t items);
   // Whether the next item is there, without taking it.
   bool HasNext();
   // Waits for the end of the task; the kind of its error, or 0.
