@@ -21,6 +21,7 @@
 
 #include "base/remedies.h"
 #include "contracts/session_files.h"
+#include "contracts/session_lock.h"
 #include "control_store/actor_directory.h"
 #include "control_store/key_value_tables.h"
 #include "model/gpu_units.h"
@@ -141,7 +142,7 @@ Result<std::string> SecretToJoin(const NodeOptions& options) {
 void LeaveTerminal(const node::SessionDirectory& session) {
   const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   // What the C++ runtime says before it aborts.
-  const node::UniqueFd errors(open((session.logs() + "/daemon.err").c_str(),
+  const node::UniqueFd errors(open((session.path() + "/" + contracts::kLockFile).c_str(),
                                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   dup2(null.get(), STDIN_FILENO);
   dup2(null.get(), STDOUT_FILENO);

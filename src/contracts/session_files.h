@@ -2,10 +2,9 @@
 //
 //   /tmp/manta-<uid>/                     0700, of that user
 //     session_<time>_<pid>/
-//       daemon.lock                       held by the daemon while it lives, see contracts/session_lock.h
 //       address                           text, see SessionAddress; gone when the cluster has ended
 //       secret                            0600: 32 hex digits that a Hello from outside has to name
-//       logs/
+//       logs/                             daemon.err is locked by the daemon while it lives, see contracts/session_lock.h
 //       recorder/                         recent events of all processes, see contracts/recorder_files.h
 #pragma once
 

@@ -15,7 +15,6 @@
 namespace manta::contracts {
 namespace {
 
-constexpr std::string_view kText = "manta-session 1\n";
 constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 constexpr int kAttempts = 20;
 
@@ -25,16 +24,22 @@ Error NotOurs(const std::string& directory) {
                                "directory in which sessions are made with --temp-dir");
 }
 
-bool HasOtherFiles(const std::string& directory) {
+// Whether there is anything but `own`, a file or folder of the session's.
+bool HasOtherFiles(const std::string& directory, std::string_view own) {
   DIR* entries = opendir(directory.c_str());
-  if (entries == nullptr) return true;
+  if (entries == nullptr) return errno != ENOENT;
   bool others = false;
   while (const dirent* entry = readdir(entries)) {
     const std::string_view name = entry->d_name;
-    others |= name != "." && name != ".." && name != kLockFile;
+    others |= name != "." && name != ".." && name != own;
   }
   closedir(entries);
   return others;
+}
+
+// Also what a daemon that starts there at this moment has made so far.
+bool IsUnused(const std::string& directory) {
+  return !HasOtherFiles(directory, "logs") && !HasOtherFiles(directory + "/logs", "daemon.err");
 }
 
 // Whoever looks whether a daemon lives has the lock for microseconds.
@@ -56,15 +61,15 @@ bool IsAt(int fd, const std::string& path) {
          open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-// Error: whatever the file contains, it is not what is written here.
+// Error: the file begins with something else than what is written here.
 Result<> Mark(int fd, const std::string& directory) {
-  char text[kText.size() + 1];
+  char text[kSessionMark.size()];
   const ssize_t size = pread(fd, text, sizeof text, 0);
   if (size < 0) return ErrnoError("reading " + directory + "/" + kLockFile, errno);
-  if (std::string_view(text, static_cast<size_t>(size)) == kText) return {};
-  if (size != 0 || HasOtherFiles(directory)) return NotOurs(directory);
-  const ssize_t written = pwrite(fd, kText.data(), kText.size(), 0);
-  if (written == static_cast<ssize_t>(kText.size())) return {};
+  if (std::string_view(text, static_cast<size_t>(size)) == kSessionMark) return {};
+  if (size != 0 || !IsUnused(directory)) return NotOurs(directory);
+  const ssize_t written = pwrite(fd, kSessionMark.data(), kSessionMark.size(), 0);
+  if (written == static_cast<ssize_t>(kSessionMark.size())) return {};
   return SessionPlaceError("writing " + directory + "/" + kLockFile, written < 0 ? errno : ENOSPC);
 }
 
@@ -74,7 +79,9 @@ Result<int> LockSession(const std::string& directory) {
   const std::string path = directory + "/" + kLockFile;
   int fd = open(path.c_str(), O_RDWR | kFlags);
   if (fd < 0 && errno == ENOENT) {
-    if (HasOtherFiles(directory)) return NotOurs(directory);
+    if (!IsUnused(directory)) return NotOurs(directory);
+    const std::string logs = directory + "/logs";
+    if (mkdir(logs.c_str(), 0700) != 0 && errno != EEXIST) return SessionPlaceError("making the directory " + logs, errno);
     fd = open(path.c_str(), O_RDWR | O_CREAT | kFlags, 0600);
   }
   if (fd < 0) return SessionPlaceError("opening " + path, errno);
@@ -96,7 +103,7 @@ Result<int> LockSession(const std::string& directory) {
 
 bool DaemonLives(const std::string& directory) {
   const int fd = open((directory + "/" + kLockFile).c_str(), O_RDONLY | kFlags);
-  if (fd < 0) return errno != ENOENT;
+  if (fd < 0) return errno != ENOENT && errno != ENOTDIR;
   // Shared, so that others may look at the same time.
   const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0;
   close(fd);

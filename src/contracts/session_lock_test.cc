@@ -84,7 +84,15 @@ TEST_F(SessionLock, TakesNoDirectoryOfSomebodyElse) {
   EXPECT_FALSE(fs::exists(directory + "/" + kLockFile));
 }
 
+TEST_F(SessionLock, TakesNoLogsOfSomebodyElse) {
+  fs::create_directory(directory + "/logs");
+  std::ofstream(directory + "/logs/access.log") << "x";
+  EXPECT_FALSE(LockSession(directory));
+  EXPECT_FALSE(fs::exists(directory + "/" + kLockFile));
+}
+
 TEST_F(SessionLock, TakesNoLockFileOfSomebodyElse) {
+  fs::create_directory(directory + "/logs");
   std::ofstream(directory + "/" + kLockFile) << "of another program";
   EXPECT_FALSE(LockSession(directory));
   fs::remove(directory + "/" + kLockFile);
@@ -94,6 +102,7 @@ TEST_F(SessionLock, TakesNoLockFileOfSomebodyElse) {
 
 // Killed before it had written into the file.
 TEST_F(SessionLock, TakesADirectoryWhoseLockIsEmpty) {
+  fs::create_directory(directory + "/logs");
   std::ofstream(directory + "/" + kLockFile);
   const Result<int> lock = LockSession(directory);
   ASSERT_TRUE(lock);

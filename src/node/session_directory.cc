@@ -23,10 +23,10 @@
 namespace manta::node {
 namespace {
 
-// All names that Manta gives to files of a session, beside the lock; # stands for a number.
+// All names that Manta gives to files of a session, beside the locked one; # stands for a number.
 constexpr const char* kWaysIn[] = {"address", "address.new", "secret"};
-constexpr const char* kLogs[] = {"daemon.log",   "daemon.#.log",   "daemon.err",     "worker-#.out",
-                                 "worker-#.err", "worker-#.out.#", "worker-#.err.#", "zygote-#.log"};
+constexpr const char* kLogs[] = {"daemon.log",     "daemon.#.log",   "worker-#.out", "worker-#.err",
+                                 "worker-#.out.#", "worker-#.err.#", "zygote-#.log"};
 constexpr const char* kRecordings[] = {"names", "process-#.rec", "process-#-threads.rec"};
 
 std::string FreshName() {
@@ -67,9 +67,9 @@ bool Matches(std::string_view name, std::string_view pattern) {
   return name.empty();
 }
 
-bool IsEmpty(const std::string& file) {
+bool HasSize(const std::string& file, size_t size) {
   struct stat status;
-  return lstat(file.c_str(), &status) == 0 && status.st_size == 0;
+  return lstat(file.c_str(), &status) == 0 && static_cast<size_t>(status.st_size) == size;
 }
 
 enum class Which { kAll, kEmpty };
@@ -79,7 +79,7 @@ void RemoveNamed(const std::string& directory, std::span<const char* const> patt
     const bool named = std::any_of(patterns.begin(), patterns.end(),
                                    [&](const char* pattern) { return Matches(name, pattern); });
     const std::string file = directory + "/" + name;
-    if (named && (which == Which::kAll || IsEmpty(file))) unlink(file.c_str());
+    if (named && (which == Which::kAll || HasSize(file, 0))) unlink(file.c_str());
   }
 }
 
@@ -88,10 +88,11 @@ void RemoveSession(const std::string& path) {
   RemoveNamed(path, kWaysIn, Which::kAll);
   RemoveNamed(path + "/logs", kLogs, Which::kAll);
   RemoveNamed(contracts::RecorderDirectory(path), kRecordings, Which::kAll);
-  rmdir((path + "/logs").c_str());
   rmdir(contracts::RecorderDirectory(path).c_str());
-  // The lock says whose the directory is.
-  if (EntriesOf(path) == std::vector<std::string>{contracts::kLockFile}) unlink((path + "/" + contracts::kLockFile).c_str());
+  // Beside something else, the locked file still says whose the directory is.
+  if (EntriesOf(path).size() > 1 || EntriesOf(path + "/logs").size() > 1) return;
+  unlink((path + "/" + contracts::kLockFile).c_str());
+  rmdir((path + "/logs").c_str());
   rmdir(path.c_str());
 }
 
@@ -137,13 +138,11 @@ Result<SessionDirectory> SessionDirectory::Create(const std::string& path) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the session directory has to be an absolute path: " + session.path_);
   }
-  const auto make = [&](const std::string& directory) -> Result<> {
-    if (mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  if (mkdir(session.path_.c_str(), 0700) != 0 && errno != EEXIST) {
     const int error = errno;
-    return path.empty() ? contracts::SessionPlaceError("making the directory " + directory, error)
-                        : ErrnoError("making the directory " + directory, error);
-  };
-  if (Result<> made = make(session.path_); !made) return made.error();
+    const std::string what = "making the directory " + session.path_;
+    return path.empty() ? contracts::SessionPlaceError(what, error) : ErrnoError(what, error);
+  }
   struct stat status;
   if (lstat(session.path_.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
       status.st_uid != geteuid()) {
@@ -152,7 +151,6 @@ Result<SessionDirectory> SessionDirectory::Create(const std::string& path) {
   const Result<int> lock = contracts::LockSession(session.path_);
   if (!lock) return lock.error();
   session.lock_ = UniqueFd(lock.value());
-  if (Result<> made = make(session.logs()); !made) return made.error();
   return session;
 }
 
@@ -173,7 +171,7 @@ Result<std::string> SessionDirectory::MakeSecret() const {
 void SessionDirectory::RemoveAllButHistory() const {
   RemoveNamed(path_, kWaysIn, Which::kAll);
   RemoveNamed(logs(), kLogs, Which::kEmpty);
-  if (EntriesOf(logs()).empty()) RemoveSession(path_);
+  if (EntriesOf(logs()).size() == 1 && HasSize(path_ + "/" + contracts::kLockFile, contracts::kSessionMark.size())) RemoveSession(path_);
 }
 
 }  // namespace manta::node

@@ -273,8 +273,10 @@ TEST_F(Connection, LocksTheSessionInNoProcessButTheDaemon) {
   std::vector<std::string> holders;
   for (const Process& process : Processes()) {
     std::error_code ended;
-    for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(process.pid) + "/fd", ended)) {
-      if (std::filesystem::read_symlink(fd, ended).filename() == "daemon.lock") holders.push_back(std::to_string(process.pid));
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(process.pid) + "/fdinfo", ended)) {
+      std::ifstream lines(fd.path());
+      const std::string text{std::istreambuf_iterator<char>(lines), {}};
+      if (text.find("FLOCK") != std::string::npos) holders.push_back(std::to_string(process.pid));
     }
   }
   EXPECT_EQ(holders, std::vector{std::to_string(ThePid(Role::kDaemon))});

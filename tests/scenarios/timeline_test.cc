@@ -226,9 +226,9 @@ class WithoutRecorder : public ClusterTest {};
 
 TEST_F(WithoutRecorder, EverythingRunsAndOneLineSaysWhatIsMissing) {
   const std::string user = root() + "/manta-" + std::to_string(geteuid());
-  fs::create_directories(user + "/session_x");
+  fs::create_directories(user + "/session_x/logs");
   fs::permissions(user, fs::perms::owner_all);
-  std::ofstream(user + "/session_x/daemon.lock") << "manta-session 1\n";  // of a session that has ended
+  std::ofstream(user + "/session_x/logs/daemon.err") << "manta-session 1\n";  // of a session that has ended
   std::ofstream(user + "/session_x/recorder") << "in the way";
   StartedCluster cluster("--num-cpus 2 --session-dir " + user + "/session_x");
   manta::Config config;

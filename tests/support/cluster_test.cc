@@ -103,7 +103,7 @@ std::string ClusterTest::LeftInSessions() const {
   for (const std::string& session : Sessions()) {
     for (const auto& entry : fs::directory_iterator(session)) {
       const std::string name = entry.path().filename();
-      if (name != "logs" && name != "recorder" && name != "daemon.lock") left += entry.path().string() + "\n";
+      if (name != "logs" && name != "recorder") left += entry.path().string() + "\n";
     }
     if (!fs::exists(session + "/logs")) continue;
     for (const auto& entry : fs::directory_iterator(session + "/logs")) {
