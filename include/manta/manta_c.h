@@ -313,7 +313,11 @@ typedef struct manta_task_options {
   const char* const* retry_exception_types;  /* mangled names */
   size_t num_retry_exception_types;
   const char* concurrency_group; /* calls of actors: NULL for the default group */
+  /* Names what the front-end does to a worker before its first task (modules, variables): workers with another environment, or none,
+   * take no such tasks. At most MANTA_ENVIRONMENT_LIMIT bytes, and 1,024 of a job. NULL: the caller's own; "": the job's workers. */
+  const char* environment;
 } manta_task_options;
+#define MANTA_ENVIRONMENT_LIMIT 128
 
 MANTA_API void manta_task_options_init(manta_task_options* options);
 
@@ -418,6 +422,7 @@ typedef struct manta_context {
   int is_cancelled; /* of the running task */
   int32_t pid;
   uint64_t gpus; /* bit i: GPU i of the node, or a share of it, is assigned to this process */
+  const char* environment; /* manta_task_options.environment of what this worker was started for; "" in drivers */
 } manta_context;
 
 MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* out);

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 
 from manta import _logging
 
 # As given to begin, in this process.
 settings = {}
+# What the variables were, before the job's came.
+first_environment = {}
 
 
 def begin(given):
@@ -22,8 +23,9 @@ def begin(given):
 
 
 def begin_in_worker(given):
+    from manta import _environments
+
     begin(given)
-    environment = dict(os.environ)
-    for name, value in (given.get("runtime_env") or {}).get("env_vars", {}).items():
-        # ${NAME}: what the variable was.
-        os.environ[name] = re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match.group(1), ""), value)
+    first_environment.update(os.environ)
+    # Here already, so that what is loaded before the first task sees them.
+    _environments.set_variables((given.get("runtime_env") or {}).get("env_vars", {}))

@@ -5,11 +5,16 @@ from manta._manta import *  # noqa: F401,F403
 from manta._manta import Caller, Dependency, NativeActor, ObjectRef, ObjectRefGenerator, connect  # noqa: F401
 
 
-
 def _collect_items(items):
     from manta import _generators
 
     return _generators.collect_items(items)
+
+
+def _prepare_worker():
+    from manta import _environments
+
+    _environments.prepare_worker()
 
 
 connect(
@@ -22,5 +27,6 @@ connect(
     start_event_loops=_event_loops.start,
     run_stream=_event_loops.run_stream,
     collect_items=_collect_items,
+    prepare_worker=_prepare_worker,
 )
 _references.complete(ObjectRef)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from manta import runtime_env as environments
+
 _NOT_GIVEN = None
 _PRECISION = 10_000
 
@@ -75,6 +77,11 @@ def _lifetime(name, value):
         raise ValueError(f"{name} has to be None, 'detached' or 'non_detached', not {value!r}")
 
 
+def _environment(name, value):
+    if value is not None:
+        environments.check(value)
+
+
 def _nothing(name, value):
     pass
 
@@ -89,7 +96,7 @@ TABLE = {
     "label_selector": (_of(dict), True, True, False),
     "fallback_strategy": (_of(list), True, True, False),
     "name": (_of(str), True, True, True),
-    "runtime_env": (_of(dict), True, True, False),
+    "runtime_env": (_environment, True, True, False),
     "scheduling_strategy": (_nothing, True, True, False),
     "placement_group": (_nothing, True, True, False),
     "placement_group_bundle_index": (_integer(-1), True, True, False),
@@ -122,7 +129,6 @@ NOT_YET = {
     "accelerator_type": None,
     "label_selector": None,
     "fallback_strategy": None,
-    "runtime_env": None,
     "scheduling_strategy": (None, "DEFAULT"),
     "placement_group": (None, "default"),
     "placement_group_bundle_index": (None, -1),
@@ -175,7 +181,7 @@ class WithOptions:
 
 def intern(options, method=False):
     """The number by which calls name these options."""
-    from manta import _native
+    from manta import _environments, _native
 
     retry = options.get("retry_exceptions")
     if isinstance(retry, (list, tuple)):
@@ -186,6 +192,8 @@ def intern(options, method=False):
     given = {key: options.get(key) for key in ("num_cpus", "num_gpus", "memory")}
     resources = options.get("resources") or {}
     group = options.get("concurrency_group")
-    if not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):
+    environment = _environments.name_of(environments.check(options["runtime_env"])) if options.get("runtime_env") else None
+    if environment is None and not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):
         return 0
-    return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, int(retry or 0), group)
+    return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, int(retry or 0), group,
+                                 environment)

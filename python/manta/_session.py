@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from manta import _address, _init_arguments, _job, _native
+from manta import _address, _environments, _init_arguments, _job, _native
 
 
 class BaseContext:
@@ -55,6 +55,7 @@ class RayContext(BaseContext, collections.abc.Mapping):
 
 def _worker_arguments(path, settings):
     """How workers start: this interpreter with this program's path of modules, in a process that they are forked from."""
+    settings = {**settings, "runtime_env": _environments.for_command_line(settings["runtime_env"] or {})}
     path = [os.path.abspath(entry or ".") for entry in [*path, *sys.path]]
     code = f"import sys; sys.path[:] = {path!r}; from manta import _worker; _worker.main({settings!r})"
     return [sys.executable, "-c", code]
@@ -82,6 +83,11 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
     except ConnectionError as error:
         raise error if address else RuntimeError(str(error)) from None
     _job.begin(arguments.settings)
+    try:
+        _environments.begin_job()
+    except BaseException:
+        _native.shutdown()
+        raise
     _end_in_order_when_terminated()
     return _context()
 

@@ -104,7 +104,7 @@ class ActorClass(_options.WithOptions):
         return self._exported_class.digest()
 
     def _options_number(self):
-        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources")})
+        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources", "runtime_env")})
 
     @property
     def actor_name(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
-from manta import _address, _job, _native
+from manta import _address, _environments, _native
 from manta._ids import ActorID, JobID, NodeID, TaskID
 
 
@@ -71,7 +71,7 @@ class RuntimeContext:
     get_resource_ids = get_accelerator_ids
 
     def get_runtime_env_string(self):
-        """The job's runtime_env as JSON."""
+        """The runtime_env as JSON."""
         return json.dumps(self.runtime_env, sort_keys=True)
 
     def get_node_labels(self):
@@ -116,9 +116,9 @@ class RuntimeContext:
 
     @property
     def runtime_env(self):
-        """Of the job."""
+        """Of the task, or of the job where the task has none of its own."""
         _here()
-        return dict(_job.settings.get("runtime_env") or {})
+        return dict(_environments.current())
 
     # Ray's older names: the ids as objects.
     @property

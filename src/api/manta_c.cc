@@ -461,6 +461,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.is_driver = from.is_driver();
   context.task_name = "";
   context.pid = getpid();
+  context.environment = from.welcome().environment.c_str();
   context.gpus = from.gpus();
   const manta::ActorId actor = from.hosted_actor();
   context.actor_id = {actor.creator.value, actor.serial};

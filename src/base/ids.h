@@ -22,9 +22,13 @@ struct Id {
 // counts the node's processes, so that no two processes of a cluster ever share one.
 using ProcessId = Id<struct ProcessTag>;
 using LeaseId = Id<struct LeaseTag>;
-// What runs the user's code: one number per (executable or interpreter, environment) and node daemon.
+// What runs the user's code, on one node: workers of the same number can stand in for each other. A job's own workers have its number.
 using ExecutableId = Id<struct ExecutableTag>;
 using JobId = Id<struct JobTag>;
+
+// Workers with an environment of their own, which no job has the number of.
+constexpr ExecutableId EnvironmentExecutable(uint64_t serial) { return {uint64_t{1} << 63 | serial}; }
+constexpr bool HasEnvironment(ExecutableId executable) { return executable.value >> 63 != 0; }
 
 constexpr ProcessId MakeProcessId(uint32_t node, uint32_t serial) {
   return {uint64_t{node} << 32 | serial};

@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "contracts/session_lock.h"
 
@@ -78,9 +80,15 @@ int Connect(const SessionAddress& address, int* error) {
 
 void RemoveFiles(const std::string& session) {
   for (const char* name : {"/address", "/address.new", "/secret"}) unlink((session + name).c_str());
+  RemoveRuntimeFiles(session);
 }
 
 }  // namespace
+
+void RemoveRuntimeFiles(const std::string& session_directory) {
+  std::error_code failed;
+  std::filesystem::remove_all(session_directory + "/" + kRuntimeFolder, failed);
+}
 
 Error SessionPlaceError(std::string what, int error_number) {
   Error error = ErrnoError(std::move(what), error_number);

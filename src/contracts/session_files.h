@@ -5,6 +5,7 @@
 //       address                           text, see SessionAddress; gone when the cluster has ended
 //       secret                            0600: 32 hex digits that a Hello from outside has to name
 //       logs/                             daemon.err is locked by the daemon while it lives, see contracts/session_lock.h
+//       runtime/                          what runtime environments need, unpacked; gone when the cluster has ended
 //       recorder/                         recent events of all processes, see contracts/recorder_files.h
 #pragma once
 
@@ -42,6 +43,10 @@ std::vector<SessionAddress> WithoutJoined(const std::vector<SessionAddress>& ses
 // Makes the root if it is missing. Error SYSTEM when it belongs to somebody else, is a link, or is open to others: then anybody could
 // pose as a cluster.
 Result<> EnsureSessionRoot(const std::string& root);
+
+// Where front-ends unpack what their tasks need (working directories, modules), each below a name of its own. Made by who needs it first.
+inline constexpr const char* kRuntimeFolder = "runtime";
+void RemoveRuntimeFiles(const std::string& session_directory);
 
 Result<> WriteSessionAddress(const SessionAddress& address);
 Result<SessionAddress> ReadSessionAddress(const std::string& directory);

@@ -27,8 +27,8 @@
 //  - Workers belong to one executable. If a grantable demand finds no idle worker of its
 //    executable, one is started; at most `max_starting` at a time and `max_workers` in all (not
 //    counting those that are stopping), and what the demand needs is kept for it meanwhile. Idle
-//    workers beyond `idle_workers_kept` per executable are stopped after `idle_worker_ttl`, unless
-//    they are owners with leases or demands of their own; when the worker limit is held by idle
+//    workers beyond `idle_workers_kept` per executable (none of one with an environment) are stopped after
+//    `idle_worker_ttl`, unless they are owners with leases or demands of their own; when the worker limit is held by idle
 //    workers of another executable, those are stopped first.
 #pragma once
 

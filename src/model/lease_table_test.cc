@@ -710,6 +710,15 @@ TEST_F(LeaseTableTest, IdleWorkersBeyondTheKeptOnesAreStopped) {
   EXPECT_TRUE(Taken<StopWorker>().empty()) << "the one that is kept stays, however long it idles";
 }
 
+TEST_F(LeaseTableTest, NoIdleWorkerOfAnEnvironmentIsKept) {
+  const ExecutableId environment = EnvironmentExecutable(1);
+  Restart({.total = Cpus(4), .idle_workers_kept = 1, .idle_worker_ttl = 100 * kMs});
+  Idle(1, environment);
+  EXPECT_EQ(table().NextDeadline(), 100 * kMs);
+  Wait(100 * kMs);
+  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(1), false, true}}));
+}
+
 // Its tasks have left others behind: they run elsewhere.
 TEST_F(LeaseTableTest, NoWorkerIsLeasedToItself) {
   Idle(2);
@@ -914,8 +923,8 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
                                   : key > 5  ? CpusAndGpus(0, key == 6 ? 0.4 : 0.7)
                                              : CpusAndGpus(key % 2, 1);
     const ResourceSet placement = key == 5 ? CpusAndGpus(2, 1) : resources;
-    static_cast<void>(table_.SetDemand(now_, {owner, key, ExecutableId{1 + key % 2}, resources,
-                                              placement, key == 3, Below(4)}));
+    static_cast<void>(table_.SetDemand(now_, {owner, key, key == 7 ? EnvironmentExecutable(1) : ExecutableId{1 + key % 2},
+                                              resources, placement, key == 3, Below(4)}));
   }
 
   void FinishStart() {

@@ -146,7 +146,7 @@ std::vector<PoolWorker*> WorkerPool::Expired(Nanoseconds now) {
   for (const auto& [id, executable] : executables_) {
     size_t beyond = executable.idle.size();
     for (const auto& [since, worker] : executable.idle) {
-      if (beyond-- <= limits_.idle_kept || since + limits_.idle_ttl > now) break;
+      if (beyond-- <= Kept(id) || since + limits_.idle_ttl > now) break;
       expired.push_back(Find(worker));
     }
   }
@@ -162,7 +162,7 @@ void WorkerPool::Touch(Nanoseconds now, PoolWorker* worker) {
 Nanoseconds WorkerPool::NextExpiry() const {
   Nanoseconds next = kNever;
   for (const auto& [id, executable] : executables_) {
-    if (executable.idle.size() <= limits_.idle_kept) continue;
+    if (executable.idle.size() <= Kept(id)) continue;
     next = std::min(next, executable.idle.begin()->first + limits_.idle_ttl);
   }
   return next;

@@ -112,6 +112,8 @@ class WorkerPool {
     uint32_t to_start = 0;  // decided, not yet told
   };
 
+  // A job may have hundreds of environments.
+  uint32_t Kept(ExecutableId id) const { return HasEnvironment(id) ? 0 : limits_.idle_kept; }
   void Start(ExecutableId id, Executable* executable);
   void StartIsOver(ExecutableId id);
   void LeaveIdle(PoolWorker* worker);

@@ -195,7 +195,7 @@ bool Cluster::OnJoined(const wire::ProcessJoined& joined) {
   process.role = joined.role();
   process.pid = joined.pid();
   process.job = JobId{joined.job()};
-  process.executable = ExecutableId{joined.job()};
+  process.executable = Executables::OfJob(process.job);
   process.name = Text(joined.name());
   process.ray_namespace = Text(joined.ray_namespace());
   process.log_to_driver = joined.log_to_driver();

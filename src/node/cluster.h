@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "model/resources.h"
 #include "node/event_loop.h"
+#include "node/executables.h"
 #include "node/process_table.h"
 #include "node/trunk_link.h"
 #include "node/trunk_listener.h"

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   leases.total = options.resources;
   leases.max_starting = std::max(2u, options.cores);
   leases.first_lease = FirstOfNode(options.node_index);
-  daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, *daemon->workers_,
+  daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, daemon->executables_, *daemon->workers_,
                                                    *daemon->channels_, *daemon->control_, *daemon->recorder_, leases);
   daemon->logs_ =
       std::make_unique<LogService>(loop, log, daemon->processes_, options.deduplicate_logs);
@@ -261,7 +261,7 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   driver.role = wire::Role::Driver;
   driver.pid = peer.pid != 0 ? peer.pid : hello.pid();
   driver.job = JobId{++last_job_};
-  driver.executable = ExecutableId{driver.job.value};
+  driver.executable = Executables::OfJob(driver.job);
   driver.page = *page;
   driver.connection = connection;
   driver.name = FileName(program.path);
@@ -308,7 +308,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   worker.id = peer.process;
   worker.role = wire::Role::Worker;
   worker.pid = hello.pid();
-  worker.job = JobId{executable->value};
+  worker.job = executables_.KindOf(*executable).job;
   worker.executable = *executable;
   worker.page = *page;
   worker.connection = connection;
@@ -354,6 +354,7 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello, Arena
   welcome.object_bytes = objects_->file().bytes();
   welcome.object_slots = objects_->slots();
   welcome.resources = contracts::AmountsOf(options_.resources);
+  welcome.environment = executables_.KindOf(process.executable).environment;
   process.connection->Send(std::move(welcome), std::move(arenas));
 }
 
@@ -549,8 +550,9 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
 void Daemon::EndJobIfOver(JobId job) {
   if (!processes_.IsOver(job)) return;
   key_values_->JobOver(job);
-  const ExecutableId executable{job.value};
-  leases_->ExecutableGone(executable, workers_->RemoveExecutable(executable));
+  for (const ExecutableId executable : executables_.Remove(job)) {
+    leases_->ExecutableGone(executable, workers_->RemoveExecutable(executable));
+  }
 }
 
 void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {

@@ -166,6 +166,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   std::unique_ptr<KeptPages> kept_pages_;
   std::unique_ptr<ObjectSpace> objects_;
   std::unique_ptr<Connections> connections_;
+  Executables executables_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<ChannelAllocator> channels_;
   std::unique_ptr<LeaseService> leases_;

@@ -46,11 +46,12 @@ Result<model::ResourceSet> Decode(
 
 }  // namespace
 
-LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes,
+LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, Executables& executables,
                            WorkerPool& workers, ChannelAllocator& channels, ControlArena& arena,
                            NodeRecorder& recorder, const model::LeaseOptions& options)
     : log_(log),
       processes_(processes),
+      executables_(executables),
       workers_(workers),
       channels_(channels),
       arena_(arena),
@@ -101,6 +102,13 @@ void LeaseService::Refuse(ProcessId owner, uint32_t key, const std::string& reas
   processes_.Send(owner, std::move(unmet));
 }
 
+Result<ExecutableId> LeaseService::ExecutableFor(JobId job, const wire::SetDemand& message) {
+  Result<ExecutableId> id = executables_.For(job, message.environment() != nullptr ? message.environment()->str() : "");
+  if (!id || workers_.ProgramOf(*id) != nullptr) return id;
+  if (const Program* program = workers_.ProgramOf(Executables::OfJob(job))) workers_.AddExecutable(*id, Program(*program));
+  return id;
+}
+
 void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& message) {
   const Nanoseconds now = EventLoop::Now();
   Result<model::ResourceSet> resources = Decode(message.resources());
@@ -109,13 +117,15 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   for (const auto* set : {&resources, &placement}) {
     if (!*set) return Refuse(owner.id, message.key(), set->error().message);
   }
+  Result<ExecutableId> executable = ExecutableFor(owner.job, message);
+  if (!executable) return Refuse(owner.id, message.key(), executable.error().message);
   const DemandKey demand_key{owner.id.value, message.key()};
   const bool is_new = !demands_.contains(demand_key);
   DemandInfo& info = demands_[demand_key];
   model::Demand demand;
   demand.owner = owner.id;
   demand.key = message.key();
-  demand.executable = owner.executable;
+  demand.executable = *executable;
   demand.resources = *resources;
   demand.placement = *placement;
   demand.dedicated = message.dedicated();

@@ -15,6 +15,7 @@
 #include "node/channel_allocator.h"
 #include "node/control_arena.h"
 #include "node/event_loop.h"
+#include "node/executables.h"
 #include "node/node_recorder.h"
 #include "node/object_table.h"
 #include "node/process_table.h"
@@ -48,7 +49,7 @@ class LeaseService {
   static constexpr Nanoseconds kPatienceWithHolders = 2 * kSecond;
   static constexpr Nanoseconds kSilenceLook = 500 * kMillisecond;
 
-  LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, WorkerPool& workers,
+  LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, Executables& executables, WorkerPool& workers,
                ChannelAllocator& channels, ControlArena& arena, NodeRecorder& recorder,
                const model::LeaseOptions& options);
 
@@ -106,6 +107,7 @@ class LeaseService {
   void Do(const model::StartWorkers& start);
   void Do(const model::StopWorker& stop);
   void Do(const model::LeaseLost& lost);
+  Result<ExecutableId> ExecutableFor(JobId job, const wire::SetDemand& message);
   void Refuse(ProcessId owner, uint32_t key, const std::string& reason);
   void Forget(LeaseId lease);
   std::string Holders() const;
@@ -119,6 +121,7 @@ class LeaseService {
 
   spdlog::logger& log_;
   ProcessTable& processes_;
+  Executables& executables_;
   WorkerPool& workers_;
   ChannelAllocator& channels_;
   ControlArena& arena_;

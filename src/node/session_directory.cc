@@ -86,6 +86,7 @@ void RemoveNamed(const std::string& directory, std::span<const char* const> patt
 // Nothing of Manta's is left, nor the directory unless there is something else in it.
 void RemoveSession(const std::string& path) {
   RemoveNamed(path, kWaysIn, Which::kAll);
+  contracts::RemoveRuntimeFiles(path);
   RemoveNamed(path + "/logs", kLogs, Which::kAll);
   RemoveNamed(contracts::RecorderDirectory(path), kRecordings, Which::kAll);
   rmdir(contracts::RecorderDirectory(path).c_str());
@@ -170,6 +171,7 @@ Result<std::string> SessionDirectory::MakeSecret() const {
 
 void SessionDirectory::RemoveAllButHistory() const {
   RemoveNamed(path_, kWaysIn, Which::kAll);
+  contracts::RemoveRuntimeFiles(path_);
   RemoveNamed(logs(), kLogs, Which::kEmpty);
   if (EntriesOf(logs()).size() == 1 && HasSize(path_ + "/" + contracts::kLockFile, contracts::kSessionMark.size())) RemoveSession(path_);
 }

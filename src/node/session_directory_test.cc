@@ -62,8 +62,11 @@ TEST_F(SessionDirectoryTest, LeavesLogsAndRecordersOnly) {
   std::ofstream(session.value().logs() + "/worker-4.out");
   fs::create_directory(root + "/session_1/recorder");
   std::ofstream(root + "/session_1/recorder/names") << "names";
+  fs::create_directories(root + "/session_1/runtime/0123/sub");
+  std::ofstream(root + "/session_1/runtime/0123/sub/module.py") << "VALUE = 1";
   session.value().RemoveAllButHistory();
   EXPECT_FALSE(fs::exists(root + "/session_1/secret"));
+  EXPECT_FALSE(fs::exists(root + "/session_1/runtime"));
   EXPECT_TRUE(fs::exists(root + "/session_1/recorder/names"));
   EXPECT_TRUE(fs::exists(root + "/session_1/logs/worker-3.out"));
   EXPECT_FALSE(fs::exists(root + "/session_1/logs/worker-4.out"));

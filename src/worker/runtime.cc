@@ -49,7 +49,8 @@ std::string KeyOf(const InternedOptions& options) {
     add(name);
     add(std::to_string(amount));
   }
-  add("");
+  add(options.default_resources ? "" : "given");
+  add(options.shape.environment);
   add(std::to_string(options.max_retries));
   add(std::to_string(options.method_retries));
   add(std::to_string(options.group));
@@ -99,6 +100,7 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.actor_name = target.options.name;
     message.actor_creator = target.options.actor.creator.value;
     message.actor_serial = target.options.actor.serial;
+    message.environment = target.options.environment;
     runtime_->control_->Queue(std::move(message));
     // If no lease comes soon, some that are idle go back (Dispatcher::Tick).
     if (!target.ordered && target.wanted > 0 && target.channels.empty()) runtime_->control_->TickNow();
@@ -225,6 +227,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
   defaults.placement = defaults.resources;
+  defaults.environment = welcome_.environment;
   InternedOptions first;
   first.target = dispatcher_->TargetFor(defaults);
   first.shape = defaults;
@@ -484,7 +487,15 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
     if (Result<> r = set(name, options.resources[i].quantity); !r) return r.error();
   }
   if (Result<> r = model::GpuUnits::CheckRequest(interned.shape.resources.Get(model::kGpu)); !r) return r.error();
+  interned.default_resources = std::isnan(options.num_cpus) && std::isnan(options.num_gpus) && std::isnan(options.memory) &&
+                               options.num_resources == 0;
   interned.shape.placement = interned.shape.resources;
+  interned.shape.environment = options.environment != nullptr ? options.environment : welcome_.environment;
+  if (interned.shape.environment.size() > MANTA_ENVIRONMENT_LIMIT) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of a worker's environment has " +
+                                                       std::to_string(interned.shape.environment.size()) + " bytes: " +
+                                                       std::to_string(MANTA_ENVIRONMENT_LIMIT) + " is the most");
+  }
   interned.method_retries = options.max_retries;
   if (options.concurrency_group != nullptr) interned.group = GroupNumber(options.concurrency_group);
   interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
@@ -834,10 +845,11 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
     if (constructor.options >= options_.size()) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the actor's options are not of this runtime (of an earlier Init?)");
     }
-    shape = options_[constructor.options]->shape;
+    const InternedOptions& given = *options_[constructor.options];
+    shape = given.shape;
+    // As in Ray: by default an actor takes a CPU to be placed and none to run.
+    if (given.default_resources) shape.resources = {};
   }
-  // As in Ray: by default an actor takes a CPU to be placed and none to run.
-  if (constructor.options == 0) shape.resources = {};
   // It may wait for resources, or its constructor run, when this process leaves.
   if (options.detached != 0) return steward_->Create(constructor, shape, options);
   bool existed;

@@ -36,6 +36,7 @@ struct InternedOptions {
   TargetOptions shape;
   int32_t max_retries = 3;
   int32_t method_retries = MANTA_DEFAULT_INT;  // of calls of actors; the default stands for what the actor says
+  bool default_resources = true;  // none was named
   uint16_t group = 0;  // the concurrency group of calls of actors
   RetryRule retry_rule;
 };

@@ -133,6 +133,7 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   TargetOptions shape;
   shape.resources = Read(adoption.resources());
   shape.placement = Read(adoption.placement());
+  shape.environment = Text(adoption.environment());
   Result<ActorRecord*> actor = runtime.CreateActorHere(constructor, std::move(shape), options, existed);
   Release(nested);
   return actor;
@@ -261,9 +262,10 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
   const Amounts resources = Write(out, shape.resources);
   const Amounts placement = Write(out, shape.placement);
   const Amounts groups = WriteGroups(out, options);
+  const auto environment = out.CreateString(shape.environment);
   out.Finish(wire::CreateAdoption(out, words, class_name, args, inside, resources, placement, name, space,
                                   options.get_if_exists != 0, options.max_restarts, options.max_task_retries,
-                                  options.max_pending_calls, options.max_concurrency, groups));
+                                  options.max_pending_calls, options.max_concurrency, groups, environment));
   call->args = out.GetBufferPointer();
   call->args_size = out.GetSize();
   call->dependencies = constructor.dependencies;

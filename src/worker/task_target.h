@@ -61,6 +61,7 @@ struct TargetOptions {
   ActorId actor;  // of an actor's target
   model::ResourceSet resources;
   model::ResourceSet placement;
+  std::string environment;  // "": the job's
 };
 
 // Guarded by the owner's lock.
@@ -70,7 +71,7 @@ class TaskTarget {
       : key(key),
         options(std::move(options)),
         ordered(ordered),
-        shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.resources.ToString()))),
+        shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.resources.ToString() + this->options.environment))),
         queue(owner),
         window(ordered ? UINT32_MAX : kUnmeasuredWindow) {}
 
@@ -81,7 +82,7 @@ class TaskTarget {
   const TargetOptions options;
   const bool ordered;  // an actor: first in first out, one worker, nothing is taken back
   bool foreign = false;  // an actor that another process created: no lease of ours
-  const uint16_t shape;  // a hash of the resources
+  const uint16_t shape;  // a hash of the resources and the environment
   TaskQueue queue;       // ready to run, except behind an unready call of an actor
   std::vector<OwnerChannel*> channels;  // leased now
   uint32_t in_flight = 0;               // over all channels

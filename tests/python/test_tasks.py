@@ -368,8 +368,8 @@ def test_options():
                       (dict(lifetime="detached"), ValueError), (dict(retry_exceptions=5), TypeError)):
         with pytest.raises(kind):
             cpus.options(**bad)
-    with pytest.raises(NotImplementedError, match="runtime_env"):
-        cpus.options(runtime_env={"env_vars": {"A": "B"}})
+    with pytest.raises(NotImplementedError, match="accelerator_type"):
+        cpus.options(accelerator_type="A100")
     with pytest.raises(ValueError):
         ray.remote()
     with pytest.raises(TypeError, match="is neither"):

@@ -103,7 +103,17 @@ class Invocation {
     return PyErr_Occurred() == nullptr;
   }
 
+  // Also before arguments are decoded: they may be of modules that only then can be found.
+  static bool WorkerIsPrepared() {
+    static bool prepared = false;  // the interpreter lock guards it
+    if (__builtin_expect(prepared, 1)) return true;
+    const Owned done(PyObject_CallNoArgs(TheCallbacks().prepare_worker));
+    prepared = static_cast<bool>(done);
+    return prepared;
+  }
+
   PyObject* Call() {
+    if (!WorkerIsPrepared()) return nullptr;
     manta_bytes arguments{call_->args, call_->args_size};
     if (arguments.size < sizeof header_) return Damaged();
     std::memcpy(&header_, arguments.data, sizeof header_);

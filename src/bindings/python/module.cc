@@ -186,15 +186,16 @@ PyObject* Shutdown(PyObject*, PyObject*) {
 
 PyObject* IsInitialized(PyObject*, PyObject*) { return PyBool_FromLong(manta_is_initialized()); }
 
-// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group) -> number; None: the default.
+// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group, environment) -> number; None: the
+// default.
 // retry_exceptions 2: those that are marked by the name below (manta.exceptions).
 PyObject* InternOptions(PyObject*, PyObject* arguments) {
   PyObject *cpus, *gpus, *memory, *resources, *retries;
   manta_task_options options;
   options.struct_size = sizeof options;
   manta_task_options_init(&options);
-  if (!PyArg_ParseTuple(arguments, "OOOO!Oiz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
-                        &options.concurrency_group)) {
+  if (!PyArg_ParseTuple(arguments, "OOOO!Oizz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
+                        &options.concurrency_group, &options.environment)) {
     return nullptr;
   }
   const auto set = [](PyObject* amount, double* to) {
@@ -227,11 +228,12 @@ PyObject* Context(PyObject*, PyObject*) {
   manta_context context;
   context.struct_size = sizeof context;
   if (!Accepts(manta_context_get(runtime, &context))) return nullptr;
-  return Py_BuildValue("{sKsKsy#sy#s(KK)sssssssNsNsNsisK}", "process_id", static_cast<unsigned long long>(context.process_id), "job_id",
+  return Py_BuildValue("{sKsKsy#sy#s(KK)sssssssssNsNsNsisK}", "process_id", static_cast<unsigned long long>(context.process_id), "job_id",
                        static_cast<unsigned long long>(context.job_id), "node_id", context.node_id, Py_ssize_t{sizeof context.node_id},
                        "task_id", &context.task_id, Py_ssize_t{sizeof context.task_id}, "actor_id",
                        static_cast<unsigned long long>(context.actor_id.creator), static_cast<unsigned long long>(context.actor_id.serial),
                        "namespace", context.ray_namespace, "task_name", context.task_name, "session_directory", context.session_directory,
+                       "environment", context.environment,
                        "actor_was_restarted", PyBool_FromLong(context.actor_was_restarted), "is_driver", PyBool_FromLong(context.is_driver),
                        "is_cancelled", PyBool_FromLong(context.is_cancelled), "pid", context.pid, "gpus",
                        static_cast<unsigned long long>(context.gpus));
@@ -359,15 +361,17 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
 
 PyObject* Connect(PyObject*, PyObject* arguments, PyObject* named) {
   static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller",
-                                      "start_event_loops", "run_stream", "collect_items", nullptr};
+                                      "start_event_loops", "run_stream", "collect_items", "prepare_worker", nullptr};
   Callbacks& callbacks = TheCallbacks();
-  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
+  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
                                    &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller,
-                                   &callbacks.start_event_loops, &callbacks.run_stream, &callbacks.collect_items)) {
+                                   &callbacks.start_event_loops, &callbacks.run_stream, &callbacks.collect_items,
+                                   &callbacks.prepare_worker)) {
     return nullptr;
   }
   for (PyObject* callback : {callbacks.dumps, callbacks.loads, callbacks.make_error, callbacks.describe_error, callbacks.load_function,
-                             callbacks.export_caller, callbacks.start_event_loops, callbacks.run_stream, callbacks.collect_items}) {
+                             callbacks.export_caller, callbacks.start_event_loops, callbacks.run_stream, callbacks.collect_items,
+                             callbacks.prepare_worker}) {
     Py_INCREF(callback);
   }
   Py_RETURN_NONE;
