@@ -9,6 +9,9 @@ function(manta_python_extension)
   target_link_libraries(manta_python PRIVATE manta_flags manta)
   # The types that Python calls back take their arguments as PyObject*, whatever the slot says.
   target_compile_options(manta_python PRIVATE -Wno-missing-field-initializers -Wno-cast-function-type)
+  if(SKBUILD_SABI_VERSION)  # src/bindings/python/stable_abi.h; set for the versions that pyproject.toml names as wheel.py-api
+    target_compile_definitions(manta_python PRIVATE Py_LIMITED_API=0x030C0000)
+  endif()
   set_target_properties(manta_python PROPERTIES
     PREFIX "" OUTPUT_NAME _manta SUFFIX ".so" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/python/manta)
 endfunction()

@@ -64,6 +64,8 @@ def main():
         run(python, '-m', 'pip', 'wheel', source, '--quiet', '--no-deps', '--no-build-isolation', '--disable-pip-version-check', '-w', temp)
         [wheel] = temp.glob('manta-*.whl')
         print(f'{wheel.name}: {wheel.stat().st_size >> 10} KiB')
+        if sys.version_info >= (3, 12) and '-cp312-abi3-' not in wheel.name:
+            sys.exit(f'check_wheel: {wheel.name} is not for all versions from 3.12 on')
 
         run(python, '-m', 'venv', temp / 'venv')
         own = temp / 'venv/bin/python'

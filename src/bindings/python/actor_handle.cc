@@ -19,7 +19,7 @@ struct NativeActor {
 };
 
 PyObject* NewActor(manta_actor* actor) {
-  PyObject* object = actor_type->tp_alloc(actor_type, 0);
+  PyObject* object = PyType_GenericAlloc(actor_type, 0);
   if (object == nullptr) {
     manta_actor_release(actor);
     return nullptr;
@@ -34,9 +34,7 @@ void Dealloc(PyObject* self) {
     const WithoutInterpreter others;
     manta_actor_release(actor);
   }
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 PyObject* Id(PyObject* self, PyObject*) {

@@ -160,9 +160,7 @@ void DeallocCall(PyObject* object) {
     PyErr_Restore(type, value, traceback);
   }
   Clear(object);
-  PyTypeObject* const type = Py_TYPE(object);
-  type->tp_free(object);
-  Py_DECREF(type);
+  FreeInstance(object);
 }
 
 PyMethodDef call_methods[] = {{"send", Send, METH_O, nullptr},
@@ -229,9 +227,7 @@ PyObject* AwaitCalls(PyObject* self, PyObject* arguments) {
 }
 
 void DeallocCalls(PyObject* self) {
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 PyMethodDef calls_methods[] = {{"fileno", FileNumber, METH_NOARGS, nullptr},
@@ -259,7 +255,7 @@ bool ServeCalls(manta_call* call, PyObject* instance) {
       PyErr_Format(PyExc_RuntimeError, "the actor has no concurrency group %R", name);
       return false;
     }
-    Owned served(calls_type->tp_alloc(calls_type, 0));
+    Owned served(PyType_GenericAlloc(calls_type, 0));
     if (!served) return false;
     reinterpret_cast<Calls*>(served.get())->calls = calls;
     if (PyList_Append(loops.get(), served.get()) != 0) return false;

@@ -145,7 +145,7 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
     return nullptr;
   }
   const char* const text = PyUnicode_AsUTF8(name);
-  PyObject* object = text == nullptr ? nullptr : type->tp_alloc(type, 0);
+  PyObject* object = text == nullptr ? nullptr : PyType_GenericAlloc(type, 0);
   if (object == nullptr) return nullptr;
   Caller* self = From(object);
   self->shown = Interned(Shown(static_cast<CallKind>(kind), text));
@@ -183,9 +183,7 @@ void Dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   Clear(object);
   Py_CLEAR(From(object)->name);
-  PyTypeObject* type = Py_TYPE(object);
-  type->tp_free(object);
-  Py_DECREF(type);
+  FreeInstance(object);
 }
 
 // For export_caller: what stands for this runtime from now on.

@@ -275,7 +275,7 @@ bool AppendSimpleArguments(PyObject* const* arguments, size_t count, PyObject* n
 
 PyObject* ArgumentInPickle(PyObject* argument, EncodedArguments* out) {
   if (!IsRef(argument)) return Py_NewRef(argument);
-  PyObject* place = dependency_type->tp_alloc(dependency_type, 0);
+  PyObject* place = PyType_GenericAlloc(dependency_type, 0);
   if (place == nullptr) return nullptr;
   reinterpret_cast<Dependency*>(place)->index = static_cast<uint32_t>(out->dependencies.size());
   out->dependencies.push_back(RefOf(argument));
@@ -289,15 +289,13 @@ PyObject* ReduceDependency(PyObject* self, PyObject*) {
 PyObject* MakeDependency(PyTypeObject* type, PyObject* arguments, PyObject*) {
   unsigned index;
   if (!PyArg_ParseTuple(arguments, "I", &index)) return nullptr;
-  PyObject* place = type->tp_alloc(type, 0);
+  PyObject* place = PyType_GenericAlloc(type, 0);
   if (place != nullptr) reinterpret_cast<Dependency*>(place)->index = index;
   return place;
 }
 
 void DeallocDependency(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 PyMethodDef dependency_methods[] = {{"__reduce__", ReduceDependency, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};

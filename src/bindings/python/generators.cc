@@ -24,9 +24,7 @@ void Dealloc(PyObject* self) {
   if (Of(self)->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
   manta_stream_free(Of(self)->stream);
   Py_CLEAR(Of(self)->completed);
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 // Whether `ref` has a value or has failed. False with an exception, or if it is not there after `limit`.
@@ -108,7 +106,7 @@ PyType_Spec spec = {"manta.ObjectRefGenerator", sizeof(Generator), 0, Py_TPFLAGS
 
 PyObject* NewGenerator(manta_stream* stream, manta_ref* completed) {
   Owned ref(NewRef(completed));
-  PyObject* const object = ref ? generator_type->tp_alloc(generator_type, 0) : nullptr;
+  PyObject* const object = ref ? PyType_GenericAlloc(generator_type, 0) : nullptr;
   if (object == nullptr) return manta_stream_free(stream), nullptr;
   Of(object)->stream = stream;
   Of(object)->completed = ref.release();

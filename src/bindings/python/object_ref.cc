@@ -33,9 +33,7 @@ void Dealloc(PyObject* self) {
   auto* object = reinterpret_cast<ObjectRef*>(self);
   if (object->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
   if (object->ref != nullptr) manta_ref_release(object->ref);
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 PyObject* Binary(PyObject* self, PyObject*) {
@@ -132,9 +130,7 @@ PyType_Spec spec = {"manta.ObjectRef", sizeof(ObjectRef), 0, Py_TPFLAGS_DEFAULT 
 
 void DeallocView(PyObject* self) {
   manta_ref_release(reinterpret_cast<View*>(self)->ref);
-  PyTypeObject* type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 int GetBuffer(PyObject* self, Py_buffer* buffer, int flags) {
@@ -151,7 +147,7 @@ PyType_Spec view_spec = {"manta._manta.View", sizeof(View), 0, Py_TPFLAGS_DEFAUL
 }  // namespace
 
 PyObject* NewRef(manta_ref* ref) {
-  PyObject* object = object_ref_type->tp_alloc(object_ref_type, 0);
+  PyObject* object = PyType_GenericAlloc(object_ref_type, 0);
   if (object == nullptr) {
     manta_ref_release(ref);
     return nullptr;
@@ -165,7 +161,7 @@ RefCollector::~RefCollector() { collector = outer_; }
 RefCollector* RefCollector::OfThisThread() { return collector; }
 
 PyObject* NewView(manta_ref* ref, const void* data, size_t size) {
-  PyObject* object = view_type->tp_alloc(view_type, 0);
+  PyObject* object = PyType_GenericAlloc(view_type, 0);
   if (object == nullptr) {
     manta_ref_release(ref);
     return nullptr;

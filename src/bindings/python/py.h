@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "bindings/python/stable_abi.h"
 #include "manta/manta_c.h"
 
 namespace manta::python {
@@ -35,6 +36,17 @@ class Owned {
  private:
   PyObject* object_ = nullptr;
 };
+
+// The end of a Py_tp_dealloc of a type from a PyType_Spec.
+inline void FreeInstance(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
+#ifdef Py_LIMITED_API
+  reinterpret_cast<freefunc>(PyType_GetSlot(type, Py_tp_free))(self);
+#else
+  type->tp_free(self);
+#endif
+  Py_DECREF(type);
+}
 
 // Other Python threads run while this lives.
 class WithoutInterpreter {

@@ -20,7 +20,7 @@ ReadyQueue* Of(PyObject* self) { return reinterpret_cast<ReadyQueue*>(self); }
 PyObject* New(PyTypeObject* type, PyObject*, PyObject*) {
   manta_runtime* const runtime = RuntimeFor("waiting in an event loop");
   if (runtime == nullptr) return nullptr;
-  Owned self(type->tp_alloc(type, 0));
+  Owned self(PyType_GenericAlloc(type, 0));
   if (!self) return nullptr;
   Of(self.get())->waiting = PyDict_New();
   if (Of(self.get())->waiting == nullptr) return nullptr;
@@ -32,9 +32,7 @@ PyObject* New(PyTypeObject* type, PyObject*, PyObject*) {
 void Dealloc(PyObject* self) {
   manta_ready_queue_free(Of(self)->queue);
   Py_CLEAR(Of(self)->waiting);
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  FreeInstance(self);
 }
 
 PyObject* FileNumber(PyObject* self, PyObject*) { return PyLong_FromLong(manta_ready_queue_fd(Of(self)->queue)); }

@@ -83,7 +83,10 @@ void FailCall(manta_call* call) {
   int kind;
   if (!told || !PyArg_ParseTuple(told.get(), "isssy#", &kind, &name, &message, &stack, &payload, &payload_size)) {
     PyErr_Clear();
-    const manta_failure failure{MANTA_ERROR_TASK, Py_TYPE(value)->tp_name, "the exception cannot be described"};
+    const Owned type_name(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(value)), "__name__"));
+    const char* const text = type_name ? PyUnicode_AsUTF8(type_name.get()) : nullptr;
+    PyErr_Clear();
+    const manta_failure failure{MANTA_ERROR_TASK, text != nullptr ? text : "exception", "the exception cannot be described"};
     return call->ops->fail(call, &failure);
   }
   const manta_failure failure{static_cast<manta_error_kind>(kind), name, message};
