@@ -126,7 +126,6 @@ TABLE = {
 
 # Accepted in Ray, and not there yet: other values than these raise.
 NOT_YET = {
-    "accelerator_type": None,
     "label_selector": None,
     "fallback_strategy": None,
     "scheduling_strategy": (None, "DEFAULT"),
@@ -136,7 +135,6 @@ NOT_YET = {
     "max_calls": (None, 0),
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
-    "allow_out_of_order_execution": (None, False),
 }
 
 _COLUMN = {"task": 1, "actor": 2, "method": 3}
@@ -163,7 +161,7 @@ def check(kind, options, in_options=False):
         raise ValueError("get_if_exists needs the actor's name")
 
 
-# As manta_task_options.retry_exceptions: none, all, or those that the task marks (remote_function.Retrying).
+# As manta_task_options.retry_exceptions: none, all, or those that the task marks (_retries).
 _LISTED = 2
 
 
@@ -185,12 +183,13 @@ def intern(options, method=False):
 
     retry = options.get("retry_exceptions")
     if isinstance(retry, (list, tuple)):
-        if method:
-            raise NotImplementedError("retry_exceptions of a method with a list of exception classes is not there yet in Manta: use True.")
         retry = _LISTED
     retries = options.get("max_task_retries") if method else options.get("max_retries")
     given = {key: options.get(key) for key in ("num_cpus", "num_gpus", "memory")}
-    resources = options.get("resources") or {}
+    resources = dict(options.get("resources") or {})
+    if options.get("accelerator_type"):
+        # A little of what nodes with such a device have one of.
+        resources["accelerator_type:" + options["accelerator_type"]] = 0.001
     group = options.get("concurrency_group")
     environment = _environments.name_of(environments.check(options["runtime_env"])) if options.get("runtime_env") else None
     if environment is None and not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):

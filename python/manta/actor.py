@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 
-from manta import _generators, _manta, _native, _options, exceptions
+from manta import _generators, _manta, _native, _options, _retries, exceptions
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -104,7 +104,7 @@ class ActorClass(_options.WithOptions):
         return self._exported_class.digest()
 
     def _options_number(self):
-        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources", "runtime_env")})
+        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env")})
 
     @property
     def actor_name(self):
@@ -174,6 +174,10 @@ def _runnable(cls, groups):
         "__ray_terminate__": lambda self: exit_actor(),
         "__ray_call__": lambda self, function, *args, **kwargs: function(self, *args, **kwargs),
     }
+    for name, member in inspect.getmembers(cls, inspect.isfunction):
+        retried = getattr(member, _OF_METHODS, {}).get("retry_exceptions")
+        if isinstance(retried, (list, tuple)):
+            members[name] = _retries.marking(member, tuple(retried))
     if _is_async(cls):
         members["__manta_event_loops__"] = (None, *groups)
     return type(cls.__name__, (cls,), members)
@@ -244,6 +248,11 @@ class ActorMethod(_options.WithOptions):
 
     def options(self, **options):
         _options.check("method", options)
+        listed = options.get("retry_exceptions")
+        if isinstance(listed, (list, tuple)) and listed != self._given.get("retry_exceptions"):
+            # The actor's process, which has to know them, has the class as it was.
+            raise NotImplementedError("A list of retry_exceptions in .options() of a method is not there yet in Manta: give it to @ray.method, "
+                                      "or use True.")
         return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
 
     def __call__(self, *args, **kwargs):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import types
-
-from manta import _generators, _native, _options
+from manta import _generators, _native, _options, _retries
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -19,7 +17,7 @@ class RemoteFunction(_options.WithOptions):
         self._options = options
         retried = options.get("retry_exceptions")
         if exported is None and isinstance(retried, (list, tuple)):
-            exported = Exported(Retrying(function, tuple(retried)))
+            exported = Exported(_retries.marking(function, tuple(retried)))
         self._exported_function = exported or Exported(function)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -52,29 +50,6 @@ class RemoteFunction(_options.WithOptions):
 
     def __repr__(self):
         return f"RemoteFunction({_name_of(self._function)})"
-
-
-class Retrying:
-    """Calls `function` in the worker, and marks an exception of one of `types`: its owner tries the task again."""
-
-    def __init__(self, function, types):
-        self.function = function
-        self.types = types
-
-    def __call__(self, *args, **kwargs):
-        try:
-            result = self.function(*args, **kwargs)
-            return self._each(result) if isinstance(result, types.GeneratorType) else result
-        except self.types as error:
-            error.__manta_retriable__ = True
-            raise
-
-    def _each(self, generator):
-        try:
-            yield from generator
-        except self.types as error:
-            error.__manta_retriable__ = True
-            raise
 
 
 def _rebuild(function, options):

@@ -241,3 +241,63 @@ def test_context():
     assert name == "ids"
     assert namespace == ray.get_runtime_context().namespace
     assert ray.get_runtime_context().get_actor_id() is None
+
+
+class Passing(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind", ["plain", "async", "stream", "async_stream"])
+def test_methods_are_tried_again_after_listed_exceptions(cluster, kind):
+    class Base:
+        tries = 0
+
+        def count(self, least):
+            self.tries += 1
+            if self.tries < least:
+                raise Passing("not yet")
+            return self.tries
+
+        @ray.method(retry_exceptions=[Passing], max_task_retries=5)
+        def plain(self, least):
+            return self.count(least)
+
+        @ray.method(retry_exceptions=[Passing], max_task_retries=5)
+        def stream(self, least):
+            yield self.count(least)
+
+        @ray.method(retry_exceptions=[KeyError], max_task_retries=5)
+        def of_others(self):
+            self.count(1)
+            raise Passing("never")
+
+        def number(self):
+            return self.tries
+
+    class Async(Base):
+        @ray.method(retry_exceptions=[Passing], max_task_retries=5)
+        async def plain(self, least):
+            return self.count(least)
+
+        @ray.method(retry_exceptions=[Passing], max_task_retries=5)
+        async def stream(self, least):
+            yield self.count(least)
+
+    actor = ray.remote(Async if kind.startswith("async") else Base).remote()
+    result = [ray.get(ref) for ref in actor.stream.remote(3)] if kind.endswith("stream") else [ray.get(actor.plain.remote(3))]
+    assert result == [3]
+    with pytest.raises(Passing, match="never"):
+        ray.get(actor.of_others.remote())
+    assert ray.get(actor.number.remote()) == 4, "it was tried once"
+    with pytest.raises(NotImplementedError, match="retry_exceptions"):
+        actor.plain.options(retry_exceptions=[KeyError])
+
+
+def test_calls_may_keep_their_order_where_they_need_not(cluster):
+    @ray.remote(allow_out_of_order_execution=True)
+    class Actor:
+        def echo(self, value):
+            return value
+
+    actor = Actor.remote()
+    assert ray.get([actor.echo.remote(i) for i in range(10)]) == list(range(10))

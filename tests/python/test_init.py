@@ -224,3 +224,20 @@ def test_a_driver_that_is_terminated_ends_in_order(tmp_path):
         """
     result = run(program)
     assert result.stdout == "ended in order\n" and result.returncode == signal.SIGTERM
+
+
+def test_an_accelerator_is_a_resource_of_its_nodes():
+    @ray.remote(num_cpus=0, accelerator_type="A100")
+    def task():
+        return ray.get_runtime_context().get_assigned_resources()
+
+    @ray.remote(accelerator_type="A100")
+    class Actor:
+        def ready(self):
+            return True
+
+    with ray.init(num_cpus=1, resources={"accelerator_type:A100": 1}):
+        assert ray.get(task.remote()) == {"accelerator_type:A100": 0.001}
+        assert ray.get(Actor.remote().ready.remote())
+        with pytest.raises(ray.exceptions.TaskUnschedulableError, match="accelerator_type:H100"):
+            ray.get(task.options(accelerator_type="H100").remote())

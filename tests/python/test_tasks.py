@@ -368,8 +368,8 @@ def test_options():
                       (dict(lifetime="detached"), ValueError), (dict(retry_exceptions=5), TypeError)):
         with pytest.raises(kind):
             cpus.options(**bad)
-    with pytest.raises(NotImplementedError, match="accelerator_type"):
-        cpus.options(accelerator_type="A100")
+    with pytest.raises(NotImplementedError, match="label_selector"):
+        cpus.options(label_selector={"zone": "a"})
     with pytest.raises(ValueError):
         ray.remote()
     with pytest.raises(TypeError, match="is neither"):

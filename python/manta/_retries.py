@@ -1,0 +1,47 @@
+"""Exceptions after which a call is tried again."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+
+
+def marking(function, kinds):
+    """`function`, whose exceptions of one of `kinds` are marked in the worker: the call's owner tries it again."""
+    if inspect.isasyncgenfunction(function):
+        @functools.wraps(function)
+        async def call(*args, **kwargs):
+            try:
+                async for item in function(*args, **kwargs):
+                    yield item
+            except kinds as error:
+                raise _marked(error)
+    elif inspect.iscoroutinefunction(function):
+        @functools.wraps(function)
+        async def call(*args, **kwargs):
+            try:
+                return await function(*args, **kwargs)
+            except kinds as error:
+                raise _marked(error)
+    else:
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            try:
+                result = function(*args, **kwargs)
+                return _each(result, kinds) if isinstance(result, types.GeneratorType) else result
+            except kinds as error:
+                raise _marked(error)
+    return call
+
+
+def _each(generator, kinds):
+    try:
+        return (yield from generator)
+    except kinds as error:
+        raise _marked(error)
+
+
+def _marked(error):
+    error.__manta_retriable__ = True
+    return error
