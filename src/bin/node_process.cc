@@ -113,7 +113,7 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
     }
     if (Result<> done = set(resource->first, resource->second); !done) return done.error();
   }
-  const std::string address = options.node_address.empty() ? node::ReadNodeAddress() : options.node_address;
+  const std::string address = options.node_address.empty() ? kLoopback : options.node_address;
   offer.Set(std::string(model::kNodePrefix) + address, model::kResourceUnit);
   if (options.head.empty()) offer.Set(model::kHeadNode, model::kResourceUnit);
   return offer;

@@ -250,11 +250,11 @@ void LeaseTable::WorkerResumed(Nanoseconds now, ProcessId id) {
   Schedule(now);
 }
 
-void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id) {
+void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {
   const auto found = leases_.find(id);
   if (found == leases_.end()) return;
   PoolWorker* worker = found->second.worker;
-  if (found->second.dedicated()) {
+  if (found->second.dedicated() && !unused) {
     // Charged until it is dead: what it holds, e.g. memory of a GPU, is not free before.
     actions_.push_back(StopWorker{worker->id, true});
     EndLease(now, id, false);

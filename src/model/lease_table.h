@@ -146,8 +146,9 @@ class LeaseTable {
   void WorkerBlocked(Nanoseconds now, ProcessId worker);
   void WorkerResumed(Nanoseconds now, ProcessId worker);
 
-  // The owner gives the lease back; stale ids are ignored.
-  void ReturnLease(Nanoseconds now, LeaseId lease);
+  // The owner gives the lease back; stale ids are ignored. The worker of a dedicated one is stopped by force, unless it is `unused`: its
+  // owner has sent it nothing.
+  void ReturnLease(Nanoseconds now, LeaseId lease, bool unused = false);
 
   // Quanta and idle workers. Call at the latest at NextDeadline().
   void Tick(Nanoseconds now);

@@ -75,8 +75,8 @@ class LeaseTableTest : public testing::Test {
     Take();
   }
 
-  void Return(LeaseId lease) {
-    table_->ReturnLease(now_, lease);
+  void Return(LeaseId lease, bool unused = false) {
+    table_->ReturnLease(now_, lease, unused);
     Take();
   }
 
@@ -717,6 +717,23 @@ TEST_F(LeaseTableTest, NoIdleWorkerOfAnEnvironmentIsKept) {
   EXPECT_EQ(table().NextDeadline(), 100 * kMs);
   Wait(100 * kMs);
   EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(1), false, true}}));
+}
+
+// Its actor ended while the worker for the next attempt was being granted; the worker may own what others hold.
+TEST_F(LeaseTableTest, AWorkerThatWasGrantedToAnActorInVainLives) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  WantActor(Owner(1), 1);
+  const GrantLease grant = OneGrant();
+  Declare({Owner(1), 1, kPython, {}, Cpus(1), true, 0});
+  Return(grant.lease, true);
+  EXPECT_TRUE(Taken<StopWorker>().empty());
+  Want(Owner(1), 1, Cpus(1), 2);
+  EXPECT_EQ(OneGrant().worker, grant.worker);
+  WantActor(Owner(1), 3);
+  Idle(1);
+  Return(OneGrant().lease);
+  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{Worker(2), true}})) << "after calls it goes with its actor";
 }
 
 // Its tasks have left others behind: they run elsewhere.

@@ -380,7 +380,7 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       }
       break;
     case wire::Message::ReturnLease:
-      leases_->ReturnLease(sender.id, LeaseId{frame.message_as_ReturnLease()->lease()});
+      leases_->ReturnLease(sender.id, LeaseId{frame.message_as_ReturnLease()->lease()}, frame.message_as_ReturnLease()->unused());
       break;
     case wire::Message::Blocked: leases_->SetBlocked(sender.id, true); break;
     case wire::Message::Resumed: leases_->SetBlocked(sender.id, false); break;

@@ -246,6 +246,7 @@ void Daemon::OnFarGrant(Process& owner, const wire::LeaseGranted& message) {
               channel.error().message);
     wire::ReturnLeaseT back;
     back.lease = message.lease();
+    back.unused = true;
     cluster_->SendFrom(owner.id, contracts::Encode(std::move(back)));
     return;
   }

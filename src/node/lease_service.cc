@@ -148,12 +148,17 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   if (wants) CheckUnmetAt(is_new && !feasible ? now : now + kUnmetAfter);
 }
 
-void LeaseService::ReturnLease(ProcessId owner, LeaseId lease) {
+void LeaseService::ReturnLease(ProcessId owner, LeaseId lease, bool unused) {
   const auto found = leases_.find(lease.value);
   if (found == leases_.end() || found->second.owner != owner) return;
   recorder_.LeaseReturned(lease, found->second.worker);
+  if (Process* worker = unused ? processes_.Find(found->second.worker) : nullptr) {
+    // It was to run an actor, and may run anything again.
+    worker->dedicated = false;
+    worker->name.clear();
+  }
   Forget(lease);
-  table_.ReturnLease(EventLoop::Now(), lease);
+  table_.ReturnLease(EventLoop::Now(), lease, unused);
   Pump();
 }
 
@@ -261,7 +266,7 @@ void LeaseService::Do(const model::GrantLease& grant) {
   const auto demand = demands_.find(demand_key);
   if (owner == nullptr || worker == nullptr || !owner->page || !worker->page ||
       demand == demands_.end()) {
-    table_.ReturnLease(EventLoop::Now(), grant.lease);
+    table_.ReturnLease(EventLoop::Now(), grant.lease, true);
     return;
   }
   const bool dedicated = demand->second.demand.dedicated;
@@ -278,7 +283,7 @@ void LeaseService::Do(const model::GrantLease& grant) {
     model::Demand none = demand->second.demand;
     none.wanted = 0;
     (void)table_.SetDemand(EventLoop::Now(), none);
-    table_.ReturnLease(EventLoop::Now(), grant.lease);
+    table_.ReturnLease(EventLoop::Now(), grant.lease, true);
     retry_.insert(demand_key);
     if (!retry_timer_.armed()) retry_timer_.ExpireAfter(kGrantRetry);
     return;

@@ -71,7 +71,8 @@ class LeaseService {
   void set_other_nodes(OtherNodes other_nodes) { other_nodes_ = std::move(other_nodes); }
 
   void SetDemand(const Process& owner, const wire::SetDemand& message);
-  void ReturnLease(ProcessId owner, LeaseId lease);
+  // `unused`: as in model::LeaseTable.
+  void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
   void SetBlocked(ProcessId worker, bool blocked);
   // Any frame of the process has come.
   void Heard(ProcessId owner) {

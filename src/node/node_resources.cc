@@ -1,9 +1,6 @@
 #include "node/node_resources.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
@@ -132,23 +129,6 @@ MachineLimits ReadMachineLimits() {
     });
   }
   return limits;
-}
-
-std::string ReadNodeAddress() {
-  std::string address = "127.0.0.1";
-  ifaddrs* interfaces = nullptr;
-  if (getifaddrs(&interfaces) != 0) return address;
-  for (const ifaddrs* one = interfaces; one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
-    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
-    char text[INET_ADDRSTRLEN];
-    const auto* internet = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
-    if (inet_ntop(AF_INET, &internet->sin_addr, text, sizeof text) == nullptr) continue;
-    address = text;
-    break;
-  }
-  freeifaddrs(interfaces);
-  return address;
 }
 
 Result<uint64_t> ObjectArenaBytes(uint64_t requested, uint64_t memory_bytes) {

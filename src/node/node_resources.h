@@ -24,9 +24,6 @@ Result<uint64_t> ObjectArenaBytes(uint64_t requested, uint64_t memory_bytes);
 
 inline constexpr uint64_t kMinObjectArenaBytes = 64u << 20;
 
-// The first address by which other machines may reach this one; 127.0.0.1 when there is none.
-std::string ReadNodeAddress();
-
 // Pure parts. The limit in the text of memory.max, memory.limit_in_bytes; none: unlimited.
 std::optional<uint64_t> ParseMemoryLimit(std::string_view text);
 // `visible`: CUDA_VISIBLE_DEVICES, or nullptr.

@@ -248,7 +248,7 @@ void Dispatcher::ReturnLease(OwnerChannel* channel) {
   assert(channel->in_flight() == 0);
   std::erase(channel->target->channels, channel);
   leases_.erase(channel->lease);
-  port_->ReturnLease(channel->lease);
+  port_->ReturnLease(channel->lease, false);
   channel->lease = {};
   channel->target = nullptr;
   channel->revoked = channel->blocked = channel->slow = false;

@@ -24,7 +24,8 @@ namespace manta::worker {
 class LeasePort {
  public:
   virtual void SetDemand(const TaskTarget& target) = 0;
-  virtual void ReturnLease(LeaseId lease) = 0;
+  // `unused`: nothing was sent to its worker.
+  virtual void ReturnLease(LeaseId lease, bool unused) = 0;
   // The worker of this channel is dead, and nothing of it is needed any more.
   virtual void ReleaseChannel(uint64_t offset) = 0;
   // Asks for space in the object arena for a task's payload; the answer goes to Dispatcher::PayloadSpace.
@@ -139,7 +140,9 @@ class Dispatcher {
   bool HasWork() const;
   void LeaseGranted(uint32_t key, const GrantedLease& granted);
   // A grant that cannot be used goes straight back.
-  void RefuseLease(LeaseId lease) { port_->ReturnLease(lease); }
+  // Those of workers that run no task of this process.
+  void ReturnIdleLeases();
+  void RefuseLease(LeaseId lease) { port_->ReturnLease(lease, true); }
   void LeaseRevoked(LeaseId lease);
   void LeaseBlocked(LeaseId lease, bool blocked);
   // Of an actor of ours, which has ended for good. Its process refuses what is under way, or dies.

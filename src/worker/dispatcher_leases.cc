@@ -42,7 +42,7 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   TaskTarget* target = FindTarget(key);
   // Not wanted any more: the withdrawal has crossed the grant.
   if (target == nullptr || target->closed || (!target->ordered && target->wanted == 0)) {
-    port_->ReturnLease(granted.lease);
+    port_->ReturnLease(granted.lease, true);
     return;
   }
   // Until WorkerGone: with two channels, calls would go before the creation.
@@ -348,6 +348,14 @@ std::string Dispatcher::WaitersOf(uint32_t key) const {
   const std::string first = NameOfTask(*owner_->Task(target.queue.front()));
   if (count == 1) return "the task '" + first + "' has";
   return std::to_string(count) + " tasks (the first is '" + first + "') have";
+}
+
+void Dispatcher::ReturnIdleLeases() {
+  std::vector<OwnerChannel*> idle;
+  for (const auto& [lease, channel] : leases_) {
+    if (!channel->target->ordered && channel->in_flight() == 0) idle.push_back(channel);
+  }
+  for (OwnerChannel* channel : idle) ReturnLease(channel);
 }
 
 void Dispatcher::FailAll(const Error& error) {

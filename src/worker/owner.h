@@ -216,8 +216,10 @@ class Owner {
     object->state.store(state, std::memory_order_release);
     if (state == ValueState::kError) failures_.fetch_add(1, std::memory_order_release);
     if (__builtin_expect(object->dependents != nullptr, 0)) {
-      // What depends on it holds it, and frees it when it was the last.
+      // What depends on it holds it, and frees it when it was the last; but not a process that has asked for the value, and let go since.
+      const bool held = object->references.load(std::memory_order_relaxed) > 0 || object->listed;
       NotifyDependents(object, std::exchange(object->dependents, nullptr));
+      if (!held) FreeObject(object);
     } else if (__builtin_expect(object->references.load(std::memory_order_relaxed) == 0, 0) && !object->listed) {
       FreeObject(object);
     }

@@ -105,9 +105,10 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     // If no lease comes soon, some that are idle go back (Dispatcher::Tick).
     if (!target.ordered && target.wanted > 0 && target.channels.empty()) runtime_->control_->TickNow();
   }
-  void ReturnLease(LeaseId lease) override {
+  void ReturnLease(LeaseId lease, bool unused) override {
     wire::ReturnLeaseT message;
     message.lease = lease.value;
+    message.unused = unused;
     runtime_->control_->Queue(std::move(message));
   }
   void ReleaseChannel(uint64_t offset) override {
@@ -242,6 +243,11 @@ Runtime::~Runtime() { Close(); }
 void Runtime::Close() {
   if (!closed_.exchange(true)) {
     shut_down_.store(true);
+    if (!is_driver_) {
+      // Else the daemon would stop their workers, which may own what others hold.
+      std::lock_guard guard(owner_->lock());
+      dispatcher_->ReturnIdleLeases();
+    }
     FailAll(MakeError(MANTA_ERROR_NOT_INITIALIZED, "the runtime was shut down before the value was there"));
     KeepMemoryInUse();
     wire::GoodbyeT goodbye;

@@ -35,7 +35,7 @@ class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener
 
   // What this process would tell the daemon comes to nothing.
   void SetDemand(const worker::TaskTarget&) override {}
-  void ReturnLease(LeaseId) override {}
+  void ReturnLease(LeaseId, bool) override {}
   void ReleaseChannel(uint64_t) override {}
   void AskForPayloadSpace(uint32_t, uint32_t, uint64_t) override {}
   void TakeBack(ProcessId, uint32_t, uint32_t) override {}

@@ -40,6 +40,7 @@ def test_nodes():
     [node] = ray.nodes()
     assert node["Alive"] and node["NodeID"] == ray.get_runtime_context().get_node_id()
     assert node["Resources"]["CPU"] == 2 and node["NodeManagerAddress"] == get_node_ip_address()
+    assert node["Resources"]["node:" + get_node_ip_address()] == 1
     [row] = state.list_nodes()
     assert row.node_id == node["NodeID"] and row.state == "ALIVE" and row.is_head_node
     assert row["resources_total"]["CPU"] == 2

@@ -193,6 +193,86 @@ TEST_F(References, InOneValueHaveALimit) {
   EXPECT_EQ(*manta::Get(manta::Task(Same).Remote(2)), 2) << "nothing has happened";
 }
 
+std::string MakeText() {
+  std::this_thread::sleep_for(50ms);
+  return std::string(200'000, 'x');
+}
+using Texts = std::vector<manta::ObjectRef<std::string>>;
+int LookByWait(const Texts& texts) { return static_cast<int>(manta::Wait(texts, 1, 5ms).ready.size()); }
+int LookByGet(const Texts& texts) {
+  try {
+    manta::Get(texts[0], 5ms);
+    return 1;
+  } catch (const manta::GetTimeoutError&) {
+    return 0;
+  }
+}
+manta::ObjectRef<std::string> MakeInAnother() { return manta::Task(MakeText).Remote(); }
+bool Looks(const manta::ObjectRef<std::string>& text) {
+  try {
+    manta::Get(text, 5ms);
+    return true;
+  } catch (const manta::GetTimeoutError&) {
+    return false;
+  }
+}
+
+// The value comes when those who have asked for it are gone, and nobody else is there.
+TEST_F(References, ToWhatWasAskedForInVainLeaveNothing) {
+  Init(2);
+  const double before = UsedBytes();
+  const auto task = [](int (*look)(const Texts&)) {
+    Texts texts{manta::Task(MakeText).Remote()};
+    const auto looked = manta::Task(look).Remote(texts);
+    texts.clear();
+    manta::Get(looked);
+  };
+  int in_vain = 0;
+  for (int i = 0; i < 10; ++i) {
+    task(LookByWait);
+    task(LookByGet);
+    in_vain += !Looks(*manta::Get(manta::Task(MakeInAnother).Remote()));
+  }
+  EXPECT_GT(in_vain, 0);
+  std::this_thread::sleep_for(200ms);
+  EXPECT_TRUE(Eventually(10s, [&] { return UsedBytes() == before; })) << UsedBytes() - before << " bytes are still used";
+}
+
+class Bystander {
+ public:
+  int Pid() { return getpid(); }
+  std::vector<int> Children(int count) {
+    std::vector<manta::ObjectRef<int>> pids;
+    for (int i = 0; i < count; ++i) pids.push_back(manta::Task(getpid).Remote());
+    std::vector<int> found;
+    manta::GetInto(pids, found);
+    return found;
+  }
+  int Exit() {
+    manta::ExitActor();
+    return 0;
+  }
+};
+
+// To idle workers, which a new attempt of the actor could have run in, or which its own tasks have used.
+TEST_F(References, LiveOnWhenAnActorOfOthersEnds) {
+  Init(2);
+  for (int round = 0; round < 20; ++round) {
+    auto actor = manta::Actor<Bystander>().Remote();
+    manta::Get(actor.Task(&Bystander::Pid).Remote());
+    const Numbers made = *manta::Get(manta::Task(MakeNumbers).Remote(9));
+    if (round % 4 < 2) manta::Get(actor.Task(&Bystander::Children).Remote(20));
+    if (round == 0) std::this_thread::sleep_for(500ms);  // the driver's own leases of the workers have gone back
+    if (round % 2 == 0) {
+      actor = {};
+    } else {
+      actor.Task(&Bystander::Exit).Remote();
+    }
+    std::this_thread::sleep_for(20ms);
+    EXPECT_EQ(SumOf(made), 36) << "round " << round;
+  }
+}
+
 // Nobody is there any more who could let go of them.
 TEST_F(References, InAResultThatNobodyWantsWhenItComesAreLetGo) {
   Init(2);

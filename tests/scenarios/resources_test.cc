@@ -39,6 +39,7 @@ TEST_F(Resources, OfTheClusterHaveTheNamesOfRay) {
   EXPECT_EQ(total.at("object_store_memory"), 64 << 20);
   EXPECT_GT(total.at("memory"), 64 << 20);
   EXPECT_EQ(total.at("node:__internal_head__"), 1);
+  EXPECT_EQ(total.at("node:127.0.0.1"), 1) << "as it is listed";
   EXPECT_EQ(total.size(), 7u) << "and the node's address";
 }
 
