@@ -16,5 +16,6 @@ std::string Hex(const ObjectId& id) {
 }
 
 std::string Hex(const ActorId& id) { return Hex(id.creator.value) + Hex(id.serial); }
+std::string Hex(const PlacementGroupId& id) { return Hex(id.creator.value) + Hex(id.serial); }
 
 }  // namespace manta

@@ -53,9 +53,19 @@ struct ActorId {
   auto operator<=>(const ActorId&) const = default;
 };
 
+// A group of resources that are reserved together: who made it, and the number that it gave.
+struct PlacementGroupId {
+  ProcessId creator;
+  uint64_t serial = 0;
+
+  explicit operator bool() const { return static_cast<bool>(creator); }
+  auto operator<=>(const PlacementGroupId&) const = default;
+};
+
 std::string Hex(uint64_t value);
 std::string Hex(const ObjectId& id);
 std::string Hex(const ActorId& id);
+std::string Hex(const PlacementGroupId& id);
 
 }  // namespace manta
 
@@ -73,5 +83,11 @@ template <>
 struct std::hash<manta::ActorId> {
   size_t operator()(const manta::ActorId& id) const noexcept {
     return (id.creator.value ^ id.serial << 32) * 0x9e3779b97f4a7c15u >> 7;
+  }
+};
+template <>
+struct std::hash<manta::PlacementGroupId> {
+  size_t operator()(const manta::PlacementGroupId& id) const noexcept {
+    return (id.creator.value ^ id.serial << 24) * 0x9e3779b97f4a7c15u >> 7;
   }
 };

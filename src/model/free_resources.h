@@ -31,11 +31,12 @@ struct FreeResources {
     amounts.Subtract(request);
     return gpus.Take(request.Get(kGpu));
   }
-  // Takes what is there of `amount`.
-  void Keep(const ResourceSet& amount) {
-    const ResourceSet least = AtMost(amount, amounts);
+  // Takes what is there of `amount`, and returns it.
+  ResourceSet Keep(const ResourceSet& amount) {
+    ResourceSet least = AtMost(amount, amounts);
     amounts.Subtract(least);
     gpus.Keep(least.Get(kGpu));
+    return least;
   }
   // How many times `request` fits, at most `limit` times.
   uint32_t Times(const ResourceSet& request, uint32_t limit) const {

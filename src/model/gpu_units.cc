@@ -33,6 +33,13 @@ Result<> GpuUnits::CheckRequest(int64_t amount) {
 GpuUnits::GpuUnits(int64_t total)
     : free_(static_cast<size_t>(total / kResourceUnit), kResourceUnit) {}
 
+GpuUnits GpuUnits::Of(const GpuUnits& all, const GpuShares& shares) {
+  GpuUnits units;
+  units.free_.resize(all.free_.size());
+  units.Give(shares);
+  return units;
+}
+
 bool GpuUnits::CanTake(int64_t amount) const { return amount <= 0 || Times(amount, 1) == 1; }
 
 uint32_t GpuUnits::Times(int64_t amount, uint32_t limit) const {
@@ -95,6 +102,14 @@ int64_t GpuUnits::free() const {
   int64_t sum = 0;
   for (const int64_t free : free_) sum += free;
   return sum;
+}
+
+GpuShares GpuUnits::FreeShares() const {
+  GpuShares shares;
+  for (uint32_t i = 0; i < free_.size(); ++i) {
+    if (free_[i] > 0) shares.push_back({i, free_[i]});
+  }
+  return shares;
 }
 
 uint64_t MaskOf(const GpuShares& shares) {

@@ -32,6 +32,8 @@ class GpuUnits {
   GpuUnits() = default;
   // Requires CheckTotal.
   explicit GpuUnits(int64_t total);
+  // Of what another one has, these.
+  static GpuUnits Of(const GpuUnits& all, const GpuShares& shares);
 
   // Whether a request fits: a share into one GPU, several GPUs into those that nobody uses.
   bool CanTake(int64_t amount) const;
@@ -48,6 +50,7 @@ class GpuUnits {
   void Keep(int64_t amount);
 
   int64_t free() const;  // in all
+  GpuShares FreeShares() const;
 
  private:
   std::vector<int64_t> free_;  // by index

@@ -17,6 +17,13 @@ PoolLimits LimitsOf(const LeaseOptions& options) {
           options.idle_worker_ttl};
 }
 
+// How many requests fit into all of these, at most `limit`.
+uint32_t TimesIn(const std::vector<FreeResources>& free, const ResourceSet& request, uint32_t limit) {
+  uint32_t times = 0;
+  for (const FreeResources& one : free) times += one.Times(request, limit - times);
+  return times;
+}
+
 void Require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "lease table: %s\n", what);
@@ -26,8 +33,10 @@ void Require(bool holds, const char* what) {
 }  // namespace
 
 LeaseTable::LeaseTable(LeaseOptions options)
-    : options_(std::move(options)), available_(options_.total),
-      gpus_(options_.total.Get(kGpu)), pool_(LimitsOf(options_)), next_lease_(options_.first_lease) {}
+    : options_(std::move(options)), pool_(LimitsOf(options_)), next_lease_(options_.first_lease) {
+  node_.total = options_.total;
+  node_.left = {options_.total, GpuUnits(options_.total.Get(kGpu))};
+}
 
 LeaseTable::~LeaseTable() = default;
 
@@ -84,7 +93,7 @@ Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
   }
   const Shape& shape = record.line->shape();
   if (shape.executable != demand.executable || shape.dedicated != demand.dedicated ||
-      shape.resources != demand.resources || shape.placement != demand.placement) {
+      shape.resources != demand.resources || shape.placement != demand.placement || shape.bundle != demand.bundle) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "demand " + std::to_string(demand.key) + " of process " +
                          Hex(demand.owner.value) +
@@ -98,15 +107,26 @@ Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
 }
 
 WaitingLine* LeaseTable::LineOf(const Demand& demand) {
-  const Shape shape{demand.executable, demand.dedicated, demand.resources, demand.placement};
+  const Shape shape{demand.executable, demand.dedicated, demand.resources, demand.placement, demand.bundle};
   std::unique_ptr<WaitingLine>& line = lines_[shape];
-  if (line == nullptr) line = std::make_unique<WaitingLine>(shape, options_.total);
+  if (line == nullptr) {
+    line = std::make_unique<WaitingLine>(shape, options_.total);
+    if (demand.bundle) {
+      line->group = GroupOf(demand.bundle.group);
+      ++line->group->lines;
+    }
+  }
   ++line->demands;
   return line.get();
 }
 
 void LeaseTable::ReleaseLine(WaitingLine* line) {
-  if (--line->demands == 0) lines_.erase(Shape(line->shape()));
+  if (--line->demands > 0) return;
+  BundleGroup* const group = line->group;
+  lines_.erase(Shape(line->shape()));
+  if (group == nullptr) return;
+  --group->lines;
+  ForgetIfUnused(group);
 }
 
 // Brings `missing`, the line and the quantum up to date with wanted and held.
@@ -260,6 +280,11 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {
     EndLease(now, id, false);
     pool_.MakeStopping(worker);
   } else {
+    if (worker->doomed) {
+      EndLease(now, id, false);
+      pool_.MakeStopping(worker);
+      return Schedule(now);
+    }
     const bool ends = !worker->gpus.empty() && !IsBusyOwner(worker->id);
     EndLease(now, id, true);
     Release(worker, ResourceSet(worker->charged));
@@ -282,15 +307,15 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {
 void LeaseTable::Schedule(Nanoseconds now) {
   ++round_;
   pool_.BeginRound();
-  FreeResources free{available_, gpus_};
-  ServeEarmarked(now, &free);
-  ServeLines(now, &free);
+  if (!reservations_.empty()) ServeReservations();
+  ServeEarmarked(now);
+  ServeLines(now);
   for (const auto& [executable, count] : pool_.TakeStarts()) {
     actions_.push_back(StartWorkers{executable, count});
   }
 }
 
-void LeaseTable::ServeEarmarked(Nanoseconds now, FreeResources* free) {
+void LeaseTable::ServeEarmarked(Nanoseconds now) {
   if (earmarked_.empty()) return;
   std::vector<DemandRecord*> demands;
   for (const auto& [age, demand] : earmarked_) demands.push_back(demand);
@@ -298,19 +323,20 @@ void LeaseTable::ServeEarmarked(Nanoseconds now, FreeResources* free) {
     if (!InReach(*demand->line)) continue;
     Outcome outcome = Outcome::kPassedOver;
     do {
-      if (!free->Contains(demand->line->request())) break;
-      outcome = Serve(now, demand, free);
+      ResourcePool* pool = PoolWithRoom(*demand->line);
+      if (pool == nullptr) break;
+      outcome = Serve(now, demand, pool);
     } while (outcome == Outcome::kGranted && !demand->earmark.empty());
     // What does not suffice yet is kept. Those that wait longer come first, so that two of them
     // cannot hold what the other one needs.
-    if (outcome != Outcome::kReserved) free->Keep(demand->earmark);
+    if (outcome != Outcome::kReserved) Keep(*demand->line, demand->earmark);
   }
 }
 
-void LeaseTable::ServeLines(Nanoseconds now, FreeResources* free) {
-  while (DemandRecord* demand = BestDemand(*free)) {
+void LeaseTable::ServeLines(Nanoseconds now) {
+  while (DemandRecord* demand = BestDemand()) {
     WaitingLine* line = demand->line;
-    if (Serve(now, demand, free) == Outcome::kPassedOver) {
+    if (Serve(now, demand, PoolWithRoom(*line)) == Outcome::kPassedOver) {
       line->passed_over = true;
       // Neither for any other of its executable.
       const ExecutableId executable = line->shape().executable;
@@ -323,8 +349,8 @@ void LeaseTable::ServeLines(Nanoseconds now, FreeResources* free) {
   }
 }
 
-bool LeaseTable::FindLinesThatFit(const FreeResources& free) {
-  const int64_t cpus = free.amounts.Get(kCpu);
+bool LeaseTable::FindLinesThatFit() {
+  const int64_t cpus = node_.FreeIn(round_).amounts.Get(kCpu);
   bool any = false;
   for (WaitingLine* line : active_lines_) {
     if (line->round != round_) {
@@ -332,7 +358,9 @@ bool LeaseTable::FindLinesThatFit(const FreeResources& free) {
       line->reserved = 0;
       line->passed_over = !line->feasible();
     }
-    line->fits = !line->passed_over && (line->cpus() <= cpus || line->cpus() == 0) && free.Contains(line->request());
+    // Most lines are of the node, and most of those lack a CPU.
+    const bool may_fit = !line->passed_over && (line->group != nullptr || line->cpus() <= cpus || line->cpus() == 0);
+    line->fits = may_fit && PoolWithRoom(*line) != nullptr;
     any = any || line->fits;
   }
   return any;
@@ -340,8 +368,8 @@ bool LeaseTable::FindLinesThatFit(const FreeResources& free) {
 
 // The first in the order of fairness that fits: the job with the fewest leases, in it the owner with the fewest, of that the demand that
 // waits longest; so too among jobs and owners that have equally many.
-DemandRecord* LeaseTable::BestDemand(const FreeResources& free) {
-  if (!FindLinesThatFit(free)) return nullptr;
+DemandRecord* LeaseTable::BestDemand() {
+  if (!FindLinesThatFit()) return nullptr;
   DemandRecord* best = nullptr;
   const auto counts = [](const DemandRecord& demand) { return std::pair(demand.owner->job->counted, demand.owner->counted); };
   for (const auto& job : waiting_jobs_) {
@@ -359,12 +387,12 @@ DemandRecord* LeaseTable::BestDemand(const FreeResources& free) {
   return best;
 }
 
-LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, FreeResources* free) {
+LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, ResourcePool* pool) {
   WaitingLine* line = demand->line;
   const ResourceSet& resources = line->shape().resources;
   const ExecutableId executable = line->shape().executable;
   if (pool_.HasIdle(executable, demand->owner->id)) {
-    Grant(now, demand, free->Take(resources));
+    Grant(now, demand, pool, pool->free.Take(resources));
     return Outcome::kGranted;
   }
   WorkerPool::Cover cover = pool_.CoverByStart(executable);
@@ -372,12 +400,12 @@ LeaseTable::Outcome LeaseTable::Serve(Nanoseconds now, DemandRecord* demand, Fre
     cover = pool_.CoverByStart(executable);
   }
   if (cover != WorkerPool::Cover::kStarting) return Outcome::kPassedOver;
-  (void)free->Take(resources);
+  (void)pool->free.Take(resources);
   ++line->reserved;
   return Outcome::kReserved;
 }
 
-void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus) {
+void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, ResourcePool* pool, GpuShares gpus) {
   OwnerRecord& owner = *demand->owner;
   const Shape& shape = demand->line->shape();
   const LeaseId id{next_lease_++};
@@ -385,7 +413,8 @@ void LeaseTable::Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus) {
   LeaseRecord& lease = leases_[id];
   lease = {.id = id, .owner = &owner, .demand = demand, .worker = worker};
   owner.leases.insert(id);
-  gpus_.Take(gpus);
+  worker->pool = pool;
+  pool->left.gpus.Take(gpus);
   worker->gpus = gpus;
   actions_.push_back(GrantLease{id, owner.id, demand->key, worker->id, std::move(gpus)});
 
@@ -438,7 +467,7 @@ void LeaseTable::EndLease(Nanoseconds now, LeaseId id, bool freed) {
     lease.promised_to->promised.erase(id);
     if (freed) AddEarmark(lease.promised_to, lease.worker->charged);
   }
-  if (lease.dedicated()) bound_.Subtract(lease.worker->charged);
+  if (lease.dedicated()) lease.worker->pool->bound.Subtract(lease.worker->charged);
   const bool revoked = lease.revoked;
   leases_.erase(found);
   Refresh(now, demand);
@@ -449,14 +478,15 @@ void LeaseTable::EndLease(Nanoseconds now, LeaseId id, bool freed) {
 
 void LeaseTable::Charge(PoolWorker* worker, const ResourceSet& amount) {
   worker->charged.Add(amount);
-  available_.Subtract(amount);
-  if (IsBound(*worker)) bound_.Add(amount);
+  worker->pool->left.amounts.Subtract(amount);
+  if (IsBound(*worker)) worker->pool->bound.Add(amount);
 }
 
 void LeaseTable::Release(PoolWorker* worker, const ResourceSet& amount) {
-  available_.Add(amount);
-  if (amount.Get(kGpu) > 0) gpus_.Give(std::exchange(worker->gpus, {}));
-  if (IsBound(*worker)) bound_.Subtract(amount);
+  if (worker->pool == nullptr) return;  // never leased
+  worker->pool->left.amounts.Add(amount);
+  if (amount.Get(kGpu) > 0) worker->pool->left.gpus.Give(std::exchange(worker->gpus, {}));
+  if (IsBound(*worker)) worker->pool->bound.Subtract(amount);
   worker->charged.Subtract(ResourceSet(amount));
 }
 
@@ -466,9 +496,9 @@ bool LeaseTable::IsBound(const PoolWorker& worker) const {
 }
 
 bool LeaseTable::InReach(const WaitingLine& line) const {
-  ResourceSet most = options_.total;
-  most.Subtract(bound_);
-  return most.Contains(line.request());
+  bool found = false;
+  ForEachPool(node_, line, [&](const ResourcePool& pool) { return found = pool.InReach(line.request()); });
+  return found;
 }
 
 void LeaseTable::Count(const LeaseRecord& lease) {
@@ -579,22 +609,37 @@ void LeaseTable::Reclaim(Nanoseconds now, DemandRecord* demand) {
     Park(demand);
     return;
   }
-  Revoke(victim, demand);
-  SetCovered(demand, Attainable(*demand).Times(demand->line->request(), demand->missing));
+  Revoke(victim);
+  victim->promised_to = demand;
+  demand->promised.insert(victim->id);
+  // A worker that starts while the last task runs costs no time.
+  pool_.StartAhead(demand->line->shape().executable);
+  SetCovered(demand, TimesIn(Attainable(*demand), demand->line->request(), demand->missing));
   Arm(demand, now + options_.quantum);
 }
 
 // What is free for this demand, now or when the leases revoked for its sake are back.
-FreeResources LeaseTable::Attainable(const DemandRecord& demand) const {
-  FreeResources free{available_, gpus_};
+std::vector<FreeResources> LeaseTable::Attainable(const DemandRecord& demand) const {
+  std::vector<FreeResources> free;
+  std::vector<const ResourcePool*> pools;
+  ForEachPool(node_, *demand.line, [&](const ResourcePool& pool) {
+    pools.push_back(&pool);
+    free.push_back(pool.left);
+    return false;
+  });
   for (const auto& [age, other] : earmarked_) {
     if (age >= demand.age) break;
-    free.Keep(other->earmark);
+    if (other->line->group != demand.line->group) continue;
+    ResourceSet kept = other->earmark;
+    for (FreeResources& one : free) kept.Subtract(one.Keep(kept));
   }
   for (const LeaseId id : demand.promised) {
     const PoolWorker& worker = *leases_.at(id).worker;
-    free.amounts.Add(worker.charged);
-    free.gpus.Give(worker.gpus);
+    const auto found = std::find(pools.begin(), pools.end(), worker.pool);
+    if (found == pools.end()) continue;
+    FreeResources& one = free[static_cast<size_t>(found - pools.begin())];
+    one.amounts.Add(worker.charged);
+    one.gpus.Give(worker.gpus);
   }
   return free;
 }
@@ -607,9 +652,9 @@ LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
     return nullptr;
   }
   const ResourceSet& request = demand->line->request();
-  const FreeResources free = Attainable(*demand);
+  const std::vector<FreeResources> free = Attainable(*demand);
   std::vector<std::string_view> lacking;
-  const uint32_t covered = free.Times(request, demand->missing);
+  const uint32_t covered = TimesIn(free, request, demand->missing);
   if (covered == demand->missing) {
     // Only a worker may be missing. Any lease that ends makes room for one.
     const bool needs_room = demand->promised.empty() &&
@@ -619,10 +664,9 @@ LeaseRecord* LeaseTable::FindVictim(DemandRecord* demand) {
   } else {
     SetCovered(demand, covered);
     for (const auto& [name, amount] : request.amounts()) {
-      if (free.amounts.Get(name) < amount * (covered + 1) ||
-          (name == kGpu && free.gpus.Times(amount, covered + 1) <= covered)) {
-        lacking.push_back(name);
-      }
+      ResourceSet alone;
+      alone.Set(name, amount);
+      if (TimesIn(free, alone, covered + 1) <= covered) lacking.push_back(name);
     }
   }
   LeaseRecord* victim = FindVictimOfOthers(*demand, lacking);
@@ -637,7 +681,7 @@ LeaseRecord* LeaseTable::FindVictimOfOthers(const DemandRecord& demand,
       if (holder->id == demand.owner->id) continue;
       const OwnerRecord& owner = owners_.at(holder->id);
       if (!MayRevoke(owner, demand)) break;  // neither of those with fewer leases
-      if (LeaseRecord* lease = OldestUseful(owner, lacking)) return lease;
+      if (LeaseRecord* lease = OldestUseful(owner, demand, lacking)) return lease;
     }
   }
   return nullptr;
@@ -654,9 +698,7 @@ LeaseRecord* LeaseTable::FindVictimOfSame(const DemandRecord& demand,
     LeaseRecord& lease = leases_.at(id);
     if (lease.demand == &demand || lease.demand->kept < has + 1) continue;
     if (best != nullptr && lease.demand->kept <= best->demand->kept) continue;
-    if (!lease.kept()) continue;
-    const auto charged = [&](std::string_view name) { return lease.worker->charged.Get(name) > 0; };
-    if (lacking.empty() || std::any_of(lacking.begin(), lacking.end(), charged)) best = &lease;
+    if (lease.kept() && Helps(lease, demand, lacking)) best = &lease;
   }
   return best;
 }
@@ -671,31 +713,31 @@ bool LeaseTable::MayRevoke(const OwnerRecord& holder, const DemandRecord& demand
   return std::tuple(holder.job->kept, holder.kept) >= std::tuple(job_has + 1, owner_has + 1);
 }
 
-// A lease that helps: it is charged something that is lacking.
-LeaseRecord* LeaseTable::OldestUseful(const OwnerRecord& holder,
+LeaseRecord* LeaseTable::OldestUseful(const OwnerRecord& holder, const DemandRecord& demand,
                                       const std::vector<std::string_view>& lacking) {
   for (const LeaseId id : holder.leases) {
     LeaseRecord& lease = leases_.at(id);
-    if (!lease.kept()) continue;
-    const auto charged = [&](std::string_view name) { return lease.worker->charged.Get(name) > 0; };
-    if (lacking.empty() || std::any_of(lacking.begin(), lacking.end(), charged)) return &lease;
+    if (lease.kept() && Helps(lease, demand, lacking)) return &lease;
   }
   return nullptr;
 }
 
-void LeaseTable::Revoke(LeaseRecord* lease, DemandRecord* demand) {
+// It is charged something that is lacking, where the demand is served from. Nothing lacks but a worker: any lease.
+bool LeaseTable::Helps(const LeaseRecord& lease, const DemandRecord& demand, const std::vector<std::string_view>& lacking) const {
+  if (lacking.empty()) return true;
+  const auto charged = [&](std::string_view name) { return lease.worker->charged.Get(name) > 0; };
+  return Serves(lease.worker->pool, *demand.line) && std::any_of(lacking.begin(), lacking.end(), charged);
+}
+
+void LeaseTable::Revoke(LeaseRecord* lease) {
   assert(!lease->revoked && !lease->dedicated());
   Uncount(*lease);
   lease->revoked = true;
-  lease->promised_to = demand;
   Count(*lease);
   Unlist(lease->owner);
   lease->owner->last_revocation = lease->owner->job->last_revocation = ++revocations_;
   List(lease->owner);
-  demand->promised.insert(lease->id);
   actions_.push_back(RevokeLease{lease->id, lease->owner->id});
-  // A worker that starts while the last task runs costs no time.
-  pool_.StartAhead(demand->line->shape().executable);
 }
 
 void LeaseTable::SetCovered(DemandRecord* demand, uint32_t covered) {
@@ -716,7 +758,7 @@ std::vector<LeaseAction> LeaseTable::TakeActions() { return std::exchange(action
 
 const ResourceSet& LeaseTable::total() const { return options_.total; }
 
-ResourceSet LeaseTable::available() const { return AtMost(available_, available_); }
+ResourceSet LeaseTable::available() const { return AtMost(node_.left.amounts, node_.left.amounts); }
 
 std::vector<UnmetDemand> LeaseTable::Unmet() const {
   std::vector<UnmetDemand> unmet;
@@ -750,6 +792,7 @@ std::string LeaseTable::ReasonOf(const UnmetDemand& unmet) const {
 
 std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
   const WaitingLine& line = *demand.line;
+  if (line.group != nullptr) return ReasonInGroup(demand);
   const std::string needs = "needs " + line.request().ToString();
   if (!line.feasible()) {
     std::string unknown;
@@ -758,14 +801,15 @@ std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
     }
     return needs + " but the node has " + options_.total.ToString() + " in total" + unknown;
   }
-  if (available_.Contains(line.request()) && !gpus_.CanTake(line.request().Get(kGpu))) {
+  const FreeResources& left = node_.left;
+  if (left.amounts.Contains(line.request()) && !left.gpus.CanTake(line.request().Get(kGpu))) {
     return needs + " but the " + available().Only(kGpu).ToString() +
            " that are free are parts of several GPUs";
   }
-  if (!available_.Contains(line.request())) {
-    const ResourceSet names = TooMuch(line.request(), available_);
+  if (!left.amounts.Contains(line.request())) {
+    const ResourceSet names = TooMuch(line.request(), left.amounts);
     return needs + " but " + available().ToString(names) + " of " + options_.total.ToString(names) + " is free; " +
-           std::to_string(leases_.size()) + " leases hold the rest";
+           std::to_string(leases_.size()) + " leases" + (groups_.empty() ? "" : " and placement groups") + " hold the rest";
   }
   if (pool_.starting(line.shape().executable) > 0) return needs + "; a worker is starting";
   if (pool_.counted() >= options_.max_workers) {
@@ -790,10 +834,8 @@ void LeaseTable::CheckInvariants() const {
 }
 
 void LeaseTable::CheckLeases() const {
-  ResourceSet left = options_.total, bound;
   size_t leased = 0;
   for (const auto& [id, worker] : pool_.workers()) {
-    left.Subtract(worker.charged);
     int64_t gpus = 0;
     for (const GpuShare& share : worker.gpus) gpus += share.amount;
     Require(gpus == worker.charged.Get(kGpu), "a worker has other GPUs than it is charged for");
@@ -805,12 +847,10 @@ void LeaseTable::CheckLeases() const {
     ResourceSet charged = lease->second.demand->line->shape().resources;
     if (worker.blocked) charged.Set(kCpu, 0);
     Require(worker.charged == charged, "a worker is charged something else than its lease says");
-    if (lease->second.dedicated()) bound.Add(charged);
+    Require(worker.doomed || Serves(worker.pool, *lease->second.demand->line), "a lease is charged where its demand is not served");
   }
-  Require(bound == bound_, "what dedicated leases hold is not what is bound");
   Require(leased == leases_.size(), "a lease has no worker");
-  Require(left.Get(kGpu) == gpus_.free(), "the GPUs do not add up");
-  Require(left == available_, "what is charged and what is available do not make the total");
+  CheckPools();
 }
 
 void LeaseTable::CheckDemands() const {
@@ -849,11 +889,11 @@ void LeaseTable::CheckDemands() const {
       const auto owner = owners_.find(worker);
       return owner == owners_.end() || owner->second.waiting.empty();
     };
-    const bool grantable = line->feasible() && pool_.AnyIdle(line->shape().executable, serves_others) &&
-                           available_.Contains(line->request()) &&
-                           gpus_.CanTake(line->request().Get(kGpu));
-    // With earmarks or starting workers, what is free may be kept for others.
-    Require(!grantable || !earmarked_.empty() || pool_.starting() > 0,
+    bool room = false;
+    ForEachPool(node_, *line, [&](const ResourcePool& pool) { return room = pool.left.Contains(line->request()); });
+    const bool grantable = line->feasible() && room && pool_.AnyIdle(line->shape().executable, serves_others);
+    // With earmarks, reservations or starting workers, what is free may be kept for others.
+    Require(!grantable || !earmarked_.empty() || !reservations_.empty() || pool_.starting() > 0,
             "a demand waits that could be granted");
   }
   Require((waiting == 0) == active_lines_.empty(), "waiting demands and lines disagree");

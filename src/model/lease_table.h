@@ -24,6 +24,10 @@
 //    holder does not ask for it back before another quantum. A lease is revoked at most once. For a
 //    demand that does not fit beside the dedicated leases nothing is revoked and nothing is kept. Dedicated leases (actors) are never revoked. Keys of one owner take
 //    turns likewise.
+//  - Bundles are parts of the node that are reserved for a placement group, with GPUs of their own. A demand that names the group is
+//    served from its bundles only, any other from the rest. Reservations wait in order, and are served before all demands, all bundles of
+//    one or none. While one waits that fits beside what nobody can take back, what is free is kept for it and leases are revoked for it
+//    at once: it is rare, explicit, and waited for, and the holder asks again after a quantum.
 //  - Workers belong to one executable. If a grantable demand finds no idle worker of its
 //    executable, one is started; at most `max_starting` at a time and `max_workers` in all (not
 //    counting those that are stopping), and what the demand needs is kept for it meanwhile. Idle
@@ -33,6 +37,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,6 +49,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/bundles.h"
 #include "model/free_resources.h"
 #include "model/gpu_units.h"
 #include "model/lease_records.h"
@@ -73,6 +79,7 @@ struct Demand {
                            // usually = resources
   bool dedicated = false;  // an actor's worker: never revoked, never reused
   uint32_t wanted = 0;     // total leases of this key that the owner wants to hold
+  BundleRef bundle = {};
 };
 
 struct GrantLease {
@@ -108,7 +115,12 @@ struct LeaseLost {
   ProcessId worker;
   bool operator==(const LeaseLost&) const = default;
 };
-using LeaseAction = std::variant<GrantLease, RevokeLease, StartWorkers, StopWorker, LeaseLost>;
+// What Reserve asked for is there.
+struct BundlesReserved {
+  PlacementGroupId group;
+  bool operator==(const BundlesReserved&) const = default;
+};
+using LeaseAction = std::variant<GrantLease, RevokeLease, StartWorkers, StopWorker, LeaseLost, BundlesReserved>;
 
 struct UnmetDemand {
   ProcessId owner;
@@ -150,6 +162,21 @@ class LeaseTable {
   // owner has sent it nothing.
   void ReturnLease(Nanoseconds now, LeaseId lease, bool unused = false);
 
+  // Placement groups, in lease_table_bundles.cc.
+  // Reserves all these bundles of a group, once they fit: then BundlesReserved. At most one call for a group waits at a time; a bundle has
+  // another index than those that the group has here. Nothing is granted from them before OpenBundles.
+  void Reserve(Nanoseconds now, PlacementGroupId group, std::vector<BundleRequest> bundles);
+  void OpenBundles(Nanoseconds now, PlacementGroupId group);
+  // Gives back what waits or is reserved, but not open.
+  void ReturnBundles(Nanoseconds now, PlacementGroupId group);
+  // The group has no bundle here any more. Returns the workers that are leased from it: the caller kills them, and they are charged to the
+  // node until they are dead.
+  std::vector<ProcessId> RemoveGroup(Nanoseconds now, PlacementGroupId group);
+  // `now`: how many leases of this shape its open bundles have room for; else how many of these were large enough for one, if empty.
+  uint32_t RoomInBundles(const BundleRef& bundle, const ResourceSet& request, bool now) const;
+  // "needs {CPU: 2} but {CPU: 1} of {CPU: 4} is free"; "" if no such reservation waits.
+  std::string ReasonOfReservation(PlacementGroupId group) const;
+
   // Quanta and idle workers. Call at the latest at NextDeadline().
   void Tick(Nanoseconds now);
   Nanoseconds NextDeadline() const;  // INT64_MAX: none
@@ -183,14 +210,43 @@ class LeaseTable {
 
   // Granting.
   void Schedule(Nanoseconds now);
-  void ServeEarmarked(Nanoseconds now, FreeResources* free);
-  void ServeLines(Nanoseconds now, FreeResources* free);
-  bool FindLinesThatFit(const FreeResources& free);
-  DemandRecord* BestDemand(const FreeResources& free);
-  Outcome Serve(Nanoseconds now, DemandRecord* demand, FreeResources* free);
-  void Grant(Nanoseconds now, DemandRecord* demand, GpuShares gpus);
+  void ServeReservations();
+  bool TryReserve(const Reservation& reservation);
+  void RevokeFor(const Reservation& reservation);
+  void ServeEarmarked(Nanoseconds now);
+  void ServeLines(Nanoseconds now);
+  bool FindLinesThatFit();
+  DemandRecord* BestDemand();
+  Outcome Serve(Nanoseconds now, DemandRecord* demand, ResourcePool* pool);
+  void Grant(Nanoseconds now, DemandRecord* demand, ResourcePool* pool, GpuShares gpus);
   bool StopIdle(ExecutableId wanted);
   bool IsBusyOwner(ProcessId process) const;
+
+  // Pools.
+  // That it may be served from, until `use` returns true. `node`: node_.
+  template <class Node, class Use>
+  static void ForEachPool(Node& node, const WaitingLine& line, Use use) {
+    if (line.group == nullptr) {
+      use(node);
+      return;
+    }
+    const int32_t index = line.shape().bundle.index;
+    if (index >= 0) {
+      const auto found = line.group->bundles.find(static_cast<uint32_t>(index));
+      if (found != line.group->bundles.end() && found->second->open) use(found->second->pool);
+      return;
+    }
+    for (const auto& [number, bundle] : line.group->bundles) {
+      if (bundle->open && use(bundle->pool)) return;
+    }
+  }
+  ResourcePool* PoolWithRoom(const WaitingLine& line);       // in this round; nullptr: none
+  void Keep(const WaitingLine& line, ResourceSet amount);    // in this round
+  bool Serves(const ResourcePool* pool, const WaitingLine& line) const;
+  BundleGroup* GroupOf(PlacementGroupId id);                 // made at its first mention
+  void ForgetIfUnused(BundleGroup* group);
+  void CloseBundle(const Bundle& bundle);
+  void ForgetReservation(PlacementGroupId id);
 
   // Leases and what they count for.
   void EndLease(Nanoseconds now, LeaseId id, bool freed);
@@ -213,28 +269,32 @@ class LeaseTable {
   void Park(DemandRecord* demand);
   void ReconsiderParked(Nanoseconds now);
   void Reclaim(Nanoseconds now, DemandRecord* demand);
-  FreeResources Attainable(const DemandRecord& demand) const;
+  // Per pool.
+  std::vector<FreeResources> Attainable(const DemandRecord& demand) const;
   LeaseRecord* FindVictim(DemandRecord* demand);
   LeaseRecord* FindVictimOfOthers(const DemandRecord& demand,
                                   const std::vector<std::string_view>& lacking);
   LeaseRecord* FindVictimOfSame(const DemandRecord& demand,
                                 const std::vector<std::string_view>& lacking);
   bool MayRevoke(const OwnerRecord& holder, const DemandRecord& demand) const;
-  LeaseRecord* OldestUseful(const OwnerRecord& holder,
+  LeaseRecord* OldestUseful(const OwnerRecord& holder, const DemandRecord& demand,
                             const std::vector<std::string_view>& lacking);
-  void Revoke(LeaseRecord* lease, DemandRecord* demand);
+  bool Helps(const LeaseRecord& lease, const DemandRecord& demand, const std::vector<std::string_view>& lacking) const;
+  void Revoke(LeaseRecord* lease);
   void SetCovered(DemandRecord* demand, uint32_t covered);
   void AddEarmark(DemandRecord* demand, const ResourceSet& freed);
 
   std::string ReasonOf(const DemandRecord& demand) const;
+  std::string ReasonInGroup(const DemandRecord& demand) const;
   void CheckLeases() const;
+  void CheckPools() const;
   void CheckDemands() const;
   void CheckCounts() const;
 
   const LeaseOptions options_;
-  ResourceSet available_;
-  GpuUnits gpus_;  // of available_
-  ResourceSet bound_;  // what dedicated leases are charged
+  ResourcePool node_;
+  std::unordered_map<PlacementGroupId, std::unique_ptr<BundleGroup>> groups_;
+  std::list<Reservation> reservations_;  // in their order
   WorkerPool pool_;
   std::map<LeaseId, LeaseRecord> leases_;  // in the order of granting
   std::unordered_map<ProcessId, OwnerRecord> owners_;

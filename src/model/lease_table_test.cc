@@ -901,7 +901,7 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
   void Step() {
     now_ += Below(3) * kMs;
     const ProcessId owner = Owner(1 + Below(4));
-    switch (Below(10)) {
+    switch (Below(11)) {
       case 0:
         table_.AddOwner(owner, JobId{1 + owner.value % 2});
         break;
@@ -927,6 +927,9 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
       case 8:
         if (!leases_.empty()) table_.ReturnLease(now_, Any(leases_));
         break;
+      case 9:
+        ChangeGroup(1 + Below(2));
+        break;
       default:
         table_.Tick(now_);
     }
@@ -934,7 +937,15 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
   }
 
   void DeclareSomething(ProcessId owner) {
-    const uint32_t key = Below(8);
+    const uint32_t key = Below(12);
+    if (key >= 8) {
+      // In a group, of which there may be nothing yet.
+      const BundleRef bundle{Group(1 + key % 2), key < 10 ? -1 : static_cast<int32_t>(Below(3))};
+      const uint32_t own_key = 100 + 10 * key + static_cast<uint32_t>(bundle.index + 1);
+      const ResourceSet some = key == 9 ? CpusAndGpus(1, 0.5) : Cpus(1);
+      static_cast<void>(table_.SetDemand(now_, {owner, own_key, ExecutableId{1}, some, some, key == 8, Below(3), bundle}));
+      return;
+    }
     const ResourceSet resources = key < 2    ? Cpus(1)
                                   : key == 2 ? Cpus(3)
                                   : key > 5  ? CpusAndGpus(0, key == 6 ? 0.4 : 0.7)
@@ -942,6 +953,39 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
     const ResourceSet placement = key == 5 ? CpusAndGpus(2, 1) : resources;
     static_cast<void>(table_.SetDemand(now_, {owner, key, key == 7 ? EnvironmentExecutable(1) : ExecutableId{1 + key % 2},
                                               resources, placement, key == 3, Below(4)}));
+  }
+
+  static PlacementGroupId Group(uint32_t serial) { return {Owner(1), serial}; }
+
+  // What the head of a cluster asks of a node: first bundles 0 and 1, perhaps bundle 2 later.
+  void ChangeGroup(uint32_t serial) {
+    const PlacementGroupId group = Group(serial);
+    GroupState& state = groups_[serial];
+    switch (Below(4)) {
+      case 0:
+        if (state.waits || state.bundles == 3) return;
+        state.waits = true;
+        if (state.bundles == 0) {
+          table_.Reserve(now_, group, {{0, Cpus(1)}, {1, CpusAndGpus(1, serial == 1 ? 1 : 0.5)}});
+        } else {
+          table_.Reserve(now_, group, {{2, Cpus(1)}});
+        }
+        return;
+      case 1:
+        if (!state.waits && state.bundles > 0) table_.OpenBundles(now_, group);
+        return;
+      case 2:
+        if (state.bundles > 0) return;
+        state.waits = false;
+        table_.ReturnBundles(now_, group);
+        return;
+      default: RemoveGroup(serial);
+    }
+  }
+
+  void RemoveGroup(uint32_t serial) {
+    groups_[serial] = {};
+    for (const ProcessId worker : table_.RemoveGroup(now_, Group(serial))) dying_.push_back(worker);
   }
 
   void FinishStart() {
@@ -978,6 +1022,10 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
         EXPECT_TRUE(revoked_.insert(revoke->lease).second) << "revoked twice";
       } else if (const auto* stop = std::get_if<StopWorker>(&action)) {
         dying_.push_back(stop->worker);
+      } else if (const auto* reserved = std::get_if<BundlesReserved>(&action)) {
+        GroupState& state = groups_[static_cast<uint32_t>(reserved->group.serial)];
+        EXPECT_TRUE(std::exchange(state.waits, false)) << "was given back, or never asked for";
+        state.bundles = state.bundles == 0 ? 2 : 3;
       }
     }
     if (!dying_.empty() && Below(2) == 0) {
@@ -997,10 +1045,16 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
   std::vector<ProcessId> alive_, dying_;
   std::vector<LeaseId> leases_;
   std::set<LeaseId> revoked_;
+  struct GroupState {
+    bool waits = false;
+    uint32_t bundles = 0;
+  };
+  std::map<uint32_t, GroupState> groups_;
 };
 
 TEST_P(LeaseTableRandomTest, KeepsItsInvariants) {
   for (int step = 0; step < 3000; ++step) Step();
+  for (uint32_t serial : {1, 2}) RemoveGroup(serial);
   for (uint32_t owner : {1, 2, 3, 4}) RemoveOwner(Owner(owner));
   Settle();
   while (!alive_.empty()) Kill(alive_.back());
@@ -1009,7 +1063,7 @@ TEST_P(LeaseTableRandomTest, KeepsItsInvariants) {
   EXPECT_TRUE(table_.Unmet().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, LeaseTableRandomTest, testing::Range(1u, 21u));
+INSTANTIATE_TEST_SUITE_P(Seeds, LeaseTableRandomTest, testing::Range(1u, 31u));
 
 }  // namespace
 }  // namespace manta::model

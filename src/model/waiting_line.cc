@@ -7,7 +7,7 @@ namespace manta::model {
 
 bool ShapeLess::operator()(const Shape& a, const Shape& b) const {
   const auto key = [](const Shape& shape) {
-    return std::tie(shape.executable, shape.dedicated, shape.resources.amounts(),
+    return std::tie(shape.executable, shape.dedicated, shape.bundle, shape.resources.amounts(),
                     shape.placement.amounts());
   };
   return key(a) < key(b);
@@ -19,7 +19,7 @@ WaitingLine::WaitingLine(const Shape& shape, const ResourceSet& total)
     request_.Set(name, std::max(amount, request_.Get(name)));
   }
   cpus_ = request_.Get(kCpu);
-  feasible_ = total.Contains(request_);
+  feasible_ = shape.bundle || total.Contains(request_);
 }
 
 }  // namespace manta::model

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/ids.h"
+#include "model/bundles.h"
 #include "model/resources.h"
 
 namespace manta::model {
@@ -15,6 +16,7 @@ struct Shape {
   bool dedicated = false;
   ResourceSet resources;
   ResourceSet placement;
+  BundleRef bundle;
 };
 
 struct ShapeLess {
@@ -30,9 +32,11 @@ class WaitingLine {
   // What must be free to grant: the greater of resources and placement, for each name.
   const ResourceSet& request() const { return request_; }
   int64_t cpus() const { return cpus_; }  // of the request
+  // Of a group: always, since what it will have is not known here.
   bool feasible() const { return feasible_; }
 
   // For the lease table.
+  BundleGroup* group = nullptr; // that it is served from
   uint32_t demands = 0;         // declared with this shape, waiting or not
   uint32_t waiting = 0;         // of these, those that wait
   uint32_t missing = 0;         // leases that the waiting ones want, in all

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "model/bundles.h"
 #include "model/gpu_units.h"
 #include "model/resources.h"
 #include "model/time.h"
@@ -33,6 +34,8 @@ struct PoolWorker {
   bool blocked = false;         // kLeased: has lent its CPU
   ResourceSet charged;          // kLeased, and kStopping until it is dead
   GpuShares gpus;               // the ones that it is charged for
+  ResourcePool* pool = nullptr; // where that comes from; nullptr before its first lease
+  bool doomed = false;          // it is being killed, and not leased again
   Nanoseconds idle_since = 0;   // kIdle
 };
 
