@@ -167,6 +167,21 @@ class MANTA_API ActorUnschedulableError
   using ConcreteError::ConcreteError;
 };
 
+// The placement group that the task ran in, or was to run in, was removed.
+class MANTA_API TaskPlacementGroupRemovedError
+    : public detail::ConcreteError<MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED> {
+ public:
+  using ConcreteError::ConcreteError;
+};
+
+// The placement group that the actor was to be placed in was removed before it was. (One that ran
+// there has died: ActorDiedError.)
+class MANTA_API ActorPlacementGroupRemovedError
+    : public detail::ConcreteError<MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED> {
+ public:
+  using ConcreteError::ConcreteError;
+};
+
 // More calls of the actor are under way than SetMaxPendingCalls allows.
 class MANTA_API PendingCallsLimitExceededError
     : public detail::ConcreteError<MANTA_ERROR_PENDING_CALLS_LIMIT> {
@@ -303,7 +318,9 @@ class MANTA_API TaskErrorOf : public TaskError, public Original {
   X(MANTA_ERROR_START_FAILED, StartFailedError)                      \
   X(MANTA_ERROR_AUTHENTICATION, AuthenticationError)                 \
   X(MANTA_ERROR_SYSTEM, SystemError)                                 \
-  X(MANTA_ERROR_END_OF_STREAM, EndOfStreamError)
+  X(MANTA_ERROR_END_OF_STREAM, EndOfStreamError)                     \
+  X(MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED, TaskPlacementGroupRemovedError) \
+  X(MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED, ActorPlacementGroupRemovedError)
 
 namespace detail {
 

@@ -17,6 +17,7 @@
 //   actor.h        Actor<T>().Remote(...), ActorHandle, GetActor
 //   objects.h      Put, Get, Wait, Cancel
 //   object_ref.h   ObjectRef
+//   placement_group.h  groups of resources that are reserved together
 //   coroutine.h    co_await on references (C++20)
 //   array.h        Array: large numeric data without copies
 //   archive.h      what can travel, and MANTA_DEFINE
@@ -31,6 +32,7 @@
 #include "manta/object_ref.h"
 #include "manta/objects.h"
 #include "manta/options.h"
+#include "manta/placement_group.h"
 #include "manta/runtime.h"
 #include "manta/task.h"
 #include "manta/timeout.h"

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 5
+#define MANTA_ABI_VERSION 6
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +44,12 @@ typedef struct manta_object_id {
   uint32_t index;      /* place in the owner's table */
   uint32_t generation; /* which use of that place */
 } manta_object_id;
+
+/* Names a placement group in the whole cluster. Both zero: the nil id, which stands for none. */
+typedef struct manta_placement_group_id {
+  uint64_t creator; /* id of the process that created it */
+  uint64_t serial;
+} manta_placement_group_id;
 
 /* Names an actor in the whole cluster. Both zero: the nil id. */
 typedef struct manta_actor_id {
@@ -77,7 +83,9 @@ typedef enum manta_error_kind {
   MANTA_ERROR_START_FAILED = 21, /* a cluster or a worker could not be started */
   MANTA_ERROR_AUTHENTICATION = 22,
   MANTA_ERROR_SYSTEM = 23, /* an operating system call failed; message names it */
-  MANTA_ERROR_END_OF_STREAM = 24 /* stands for what comes behind the last item of a stream */
+  MANTA_ERROR_END_OF_STREAM = 24, /* stands for what comes behind the last item of a stream */
+  MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED = 25,  /* the task ran, or was to run, in a group that is gone */
+  MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED = 26  /* the actor was to be placed in a group that is gone */
 } manta_error_kind;
 
 MANTA_API manta_error_kind manta_error_get_kind(const manta_error* error);
@@ -316,13 +324,20 @@ typedef struct manta_task_options {
   /* Names what the front-end does to a worker before its first task (modules, variables): workers with another environment, or none,
    * take no such tasks. At most MANTA_ENVIRONMENT_LIMIT bytes, and 1,024 of a job. NULL: the caller's own; "": the job's workers. */
   const char* environment;
+  /* Where tasks and actors run. NULL: as the task or actor that submits them, if that passes its group on; the nil id: in no group. Not for
+   * calls of actors. */
+  const manta_placement_group_id* placement_group;
+  int32_t bundle_index; /* which bundle of the group; -1: any */
+  int32_t capture_child_tasks; /* 1: what runs there passes the group on to what it submits */
 } manta_task_options;
 #define MANTA_ENVIRONMENT_LIMIT 128
 
 MANTA_API void manta_task_options_init(manta_task_options* options);
 
 /* Options are checked and interned once; submissions name them by number. 0 stands for the defaults. Each different set of options
- * stays for the life of the runtime, and its number means nothing to another one. */
+ * stays for the life of the runtime, and its number means nothing to another one. With a placement group whose bundles this process has
+ * not seen yet the call waits for the daemon. Error INVALID_ARGUMENT, too, for an index that the group has not, and for resources that
+ * fit in none of its bundles. */
 MANTA_API manta_error* manta_task_options_intern(manta_runtime* runtime, const manta_task_options* options,
                                                  uint32_t* out);
 
@@ -423,6 +438,9 @@ typedef struct manta_context {
   int32_t pid;
   uint64_t gpus; /* bit i: GPU i of the node, or a share of it, is assigned to this process */
   const char* environment; /* manta_task_options.environment of what this worker was started for; "" in drivers */
+  manta_placement_group_id placement_group; /* that the calling task or actor runs in; nil: none */
+  int32_t bundle_index;                     /* that it asked for */
+  int captures_child_tasks;                 /* whether it passes the group on */
 } manta_context;
 
 MANTA_API manta_error* manta_context_get(manta_runtime* runtime, manta_context* out);
@@ -434,6 +452,79 @@ MANTA_API manta_error* manta_cluster_resources(manta_runtime* runtime, int avail
 /* The same for what is reserved for the task or actor that the calling process runs; nothing in a driver. */
 MANTA_API manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
                                                 size_t* count);
+
+/* ---- Placement groups -------------------------------------------------------------------------------------- */
+
+/* Groups of resources (bundles) that are reserved together, all or nothing, for the tasks and actors that name the group. A group waits
+ * until there is room for it, in the order of creation; it is there until it is removed, or its job is over. */
+
+typedef enum manta_placement_strategy {
+  MANTA_PLACEMENT_PACK = 0,          /* on as few nodes as can be */
+  MANTA_PLACEMENT_SPREAD = 1,        /* on as many nodes as can be */
+  MANTA_PLACEMENT_STRICT_PACK = 2,   /* on one node */
+  MANTA_PLACEMENT_STRICT_SPREAD = 3  /* every bundle on a node of its own */
+} manta_placement_strategy;
+
+typedef enum manta_placement_group_state {
+  MANTA_PLACEMENT_GROUP_PENDING = 0,
+  MANTA_PLACEMENT_GROUP_CREATED = 1,
+  MANTA_PLACEMENT_GROUP_REMOVED = 2,
+  MANTA_PLACEMENT_GROUP_RESCHEDULING = 3 /* a node with bundles of it is gone: these are looked for anew */
+} manta_placement_group_state;
+
+typedef struct manta_bundle {
+  const manta_resource* resources;
+  size_t num_resources;
+  const char* node_id; /* in what manta_placement_groups gives: 32 hex digits, "" while it is nowhere. Not read otherwise */
+} manta_bundle;
+
+typedef struct manta_placement_group_options {
+  size_t struct_size;
+  const manta_bundle* bundles;
+  size_t num_bundles;
+  int strategy;
+  const char* name;          /* NULL: anonymous */
+  const char* ray_namespace; /* of the name; NULL: the job's */
+  int detached;              /* stays when its job is over */
+  const char* soft_node_id;  /* where the bundles had better be, if they fit there; NULL: anywhere */
+} manta_placement_group_options;
+
+MANTA_API void manta_placement_group_options_init(manta_placement_group_options* options);
+
+/* Waits for the daemon to note the group, not for its resources. INVALID_ARGUMENT: no bundles, one without resources, a strategy that there
+ * is not, a name that another group has. */
+MANTA_API manta_error* manta_placement_group_create(manta_runtime* runtime, const manta_placement_group_options* options,
+                                                    manta_placement_group_id* out);
+/* Stops what runs in the group, which fails with TASK_PLACEMENT_GROUP_REMOVED (actors die), and frees the resources. Does not wait. No
+ * error for a group that is not there. */
+MANTA_API manta_error* manta_placement_group_remove(manta_runtime* runtime, const manta_placement_group_id* id);
+/* A reference to an object that gets the value `value` once the group is created, and the error TASK_PLACEMENT_GROUP_REMOVED if it is
+ * removed. */
+MANTA_API manta_error* manta_placement_group_ready(manta_runtime* runtime, const manta_placement_group_id* id, manta_bytes value,
+                                                   manta_ref** out);
+
+typedef struct manta_placement_group_info {
+  manta_placement_group_id id;
+  const char* name;
+  const char* ray_namespace;
+  int strategy;
+  int state;
+  int detached;
+  uint64_t job_id;
+  const manta_bundle* bundles;
+  size_t num_bundles;
+  const char* reason; /* why it is not there yet, for people */
+} manta_placement_group_info;
+
+typedef struct manta_placement_group_list manta_placement_group_list;
+/* By `id` if that is not NULL, else by `name` (and `ray_namespace`, NULL: the job's) if that is not NULL, else all. Removed groups are
+ * found by id, and among all, for a while. An empty list: there is none. */
+MANTA_API manta_error* manta_placement_groups(manta_runtime* runtime, const manta_placement_group_id* id, const char* name,
+                                              const char* ray_namespace, manta_placement_group_list** out);
+MANTA_API size_t manta_placement_group_list_size(const manta_placement_group_list* list);
+/* Lives as long as the list. */
+MANTA_API const manta_placement_group_info* manta_placement_group_list_at(const manta_placement_group_list* list, size_t index);
+MANTA_API void manta_placement_group_list_free(manta_placement_group_list* list); /* NULL is allowed */
 
 /* ---- Keys and values --------------------------------------------------------------------------------------- */
 

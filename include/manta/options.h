@@ -12,6 +12,7 @@
 
 #include "manta/errors.h"
 #include "manta/manta_c.h"
+#include "manta/placement_group.h"
 
 namespace manta {
 inline namespace v1 {
@@ -56,6 +57,10 @@ struct TaskOptionValues {
   int32_t retry_exceptions = 0;
   std::vector<const char*> retry_exception_types;
   std::string concurrency_group;
+  bool has_group = false;
+  manta_placement_group_id group{};  // nil: none
+  int32_t bundle_index = -1;
+  bool captures = false;
 };
 
 // The options of one caller object, checked and numbered by the runtime at the first call, so that
@@ -112,6 +117,11 @@ class TaskOptions {
     options.num_retry_exception_types = values.retry_exception_types.size();
     if (!values.concurrency_group.empty()) {
       options.concurrency_group = values.concurrency_group.c_str();
+    }
+    if (values.has_group) {
+      options.placement_group = &values.group;
+      options.bundle_index = values.bundle_index;
+      options.capture_child_tasks = values.captures ? 1 : 0;
     }
     uint32_t number = 0;
     Check(manta_task_options_intern(runtime, &options, &number));
@@ -172,6 +182,19 @@ class ResourceSetters {
   }
   Derived& SetResources(std::initializer_list<std::pair<const char*, double>> resources) {
     for (const auto& [name, quantity] : resources) SetResource(name, quantity);
+    return self();
+  }
+  // Runs it in a placement group: in the bundle with this index, or in any (-1). With
+  // `capture_child_tasks`, what it submits runs in the group as well. Without this call it runs in
+  // the group of the task that submits it, if that captures; with the empty group in none. Methods
+  // run where their actor does. What does not fit is reported by Remote, as an InvalidArgumentError.
+  Derived& SetPlacementGroup(const PlacementGroup& group, int bundle_index = -1,
+                             bool capture_child_tasks = false) {
+    TaskOptionValues& values = options_.Change();
+    values.has_group = true;
+    values.group = group.Handle();
+    values.bundle_index = group.Empty() ? -1 : bundle_index;
+    values.captures = capture_child_tasks;
     return self();
   }
 

@@ -3,7 +3,7 @@
 //
 // What differs: nothing has to be registered, no second build as a shared library is needed, and
 // MSGPACK_DEFINE describes members to Manta's own encoding. What Ray's interface has and Manta does
-// not have yet (placement groups, runtime environments, other languages, metrics) throws
+// not have yet (runtime environments, other languages, metrics) throws
 // NotSupportedError.
 #pragma once
 
@@ -150,14 +150,42 @@ inline boost::optional<ActorHandleXlang> GetActor(const std::string& name,
                            (ray_namespace.empty() ? "" : ray_namespace + "/") + name);
 }
 
-inline PlacementGroup CreatePlacementGroup(const PlacementGroupCreationOptions&) {
-  internal::RefusePlacementGroups();
+inline PlacementGroup CreatePlacementGroup(const PlacementGroupCreationOptions& create_options) {
+  std::vector<manta::Bundle> bundles;
+  for (const auto& bundle : create_options.bundles) bundles.emplace_back(bundle.begin(), bundle.end());
+  manta::PlacementGroupOptions options;
+  options.name = create_options.name;
+  options.strategy =
+      static_cast<manta::PlacementStrategy>(static_cast<int>(create_options.strategy));
+  return internal::FromManta(manta::CreatePlacementGroup(bundles, options),
+                             PlacementGroupState::PENDING);
 }
-inline void RemovePlacementGroup(const std::string&) { internal::RefusePlacementGroups(); }
-inline std::vector<PlacementGroup> GetAllPlacementGroups() { internal::RefusePlacementGroups(); }
-inline PlacementGroup GetPlacementGroupById(const std::string&) {
-  internal::RefusePlacementGroups();
+inline void RemovePlacementGroup(const std::string& id) {
+  manta::RemovePlacementGroup(manta::PlacementGroup(internal::GroupIdOf(id), "", {},
+                                                    manta::PlacementStrategy::kPack));
 }
-inline PlacementGroup GetPlacementGroup(const std::string&) { internal::RefusePlacementGroups(); }
+inline std::vector<PlacementGroup> GetAllPlacementGroups() {
+  const auto found =
+      manta::detail::FindPlacementGroups("GetAllPlacementGroups", nullptr, nullptr, nullptr);
+  std::vector<PlacementGroup> groups;
+  for (size_t i = 0; i < manta_placement_group_list_size(found.get()); ++i) {
+    groups.push_back(internal::FromManta(*manta_placement_group_list_at(found.get(), i)));
+  }
+  return groups;
+}
+// The empty group when there is none.
+inline PlacementGroup GetPlacementGroupById(const std::string& id) {
+  const manta_placement_group_id group = internal::GroupIdOf(id);
+  const auto found =
+      manta::detail::FindPlacementGroups("GetPlacementGroupById", &group, nullptr, nullptr);
+  if (manta_placement_group_list_size(found.get()) == 0) return {};
+  return internal::FromManta(*manta_placement_group_list_at(found.get(), 0));
+}
+inline PlacementGroup GetPlacementGroup(const std::string& name) {
+  const auto found =
+      manta::detail::FindPlacementGroups("GetPlacementGroup", nullptr, name.c_str(), nullptr);
+  if (manta_placement_group_list_size(found.get()) == 0) return {};
+  return internal::FromManta(*manta_placement_group_list_at(found.get(), 0));
+}
 
 }  // namespace ray

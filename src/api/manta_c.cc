@@ -367,6 +367,7 @@ void manta_task_options_init(manta_task_options* options) {
   manta_task_options defaults{};
   defaults.num_cpus = defaults.num_gpus = defaults.memory = MANTA_DEFAULT_QUANTITY;
   defaults.max_retries = MANTA_DEFAULT_INT;
+  defaults.bundle_index = -1;
   SetDefaults(options, defaults);
 }
 
@@ -465,6 +466,10 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.gpus = from.gpus();
   const manta::ActorId actor = from.hosted_actor();
   context.actor_id = {actor.creator.value, actor.serial};
+  const manta::model::BundleRef bundle = from.bundle();
+  context.placement_group = {bundle.group.creator.value, bundle.group.serial};
+  context.bundle_index = bundle ? bundle.index : -1;
+  context.captures_child_tasks = from.captures();
   const std::string& node_id = from.welcome().node_id;
   for (size_t i = 0; i < sizeof context.node_id && 2 * i + 1 < node_id.size(); ++i) {
     context.node_id[i] = static_cast<uint8_t>(std::strtoul(node_id.substr(2 * i, 2).c_str(), nullptr, 16));

@@ -119,10 +119,10 @@ int RunCommandLine(int argc, char** argv) {
   ListOptions list;
   verb = app.add_subcommand("list", "list what is in a cluster");
   verb->add_option("what", list.what,
-                   "nodes, workers, tasks, actors, objects, leases, demands, resources or processes")
+                   "nodes, workers, tasks, actors, placement-groups, objects, leases, demands, resources or processes")
       ->required()
-      ->check(CLI::IsMember({"nodes", "workers", "tasks", "actors", "objects", "leases", "demands",
-                             "resources", "processes"}));
+      ->check(CLI::IsMember({"nodes", "workers", "tasks", "actors", "placement-groups", "objects", "leases",
+                             "demands", "resources", "processes"}));
   AddClusterChoice(verb, &list.cluster);
   verb->callback([&] { status = RunList(list); });
 

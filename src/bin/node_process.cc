@@ -24,6 +24,7 @@
 #include "contracts/session_lock.h"
 #include "control_store/actor_directory.h"
 #include "control_store/key_value_tables.h"
+#include "control_store/placement_groups.h"
 #include "model/gpu_units.h"
 #include "model/resources.h"
 #include "node/daemon.h"
@@ -223,8 +224,9 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   daemon_options.joined = joined.head_id;
   control_store::ActorDirectory actors;
   control_store::KeyValueTables key_values;
+  control_store::PlacementGroups placement_groups;
   Result<std::unique_ptr<node::Daemon>> made =
-      node::Daemon::Create(loop, *log, *session, actors, key_values, daemon_options);
+      node::Daemon::Create(loop, *log, *session, actors, key_values, placement_groups, daemon_options);
   if (!made) {
     session->RemoveAllButHistory();
     return made.error();

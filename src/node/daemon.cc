@@ -48,6 +48,7 @@ wire::CauseT LeftCause(const std::string& who, const std::string& reason) {
 Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& log,
                                                const SessionDirectory& session,
                                                contracts::ActorNames& actors, contracts::KeyValues& key_values,
+                                               contracts::PlacementGroups& placement_groups,
                                                const DaemonOptions& options) {
   std::unique_ptr<Daemon> daemon(new Daemon(loop, log, session, actors, options));
   Result<std::string> node_id = RandomHex(16);
@@ -113,6 +114,12 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
       [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
         cluster->SendFrom(owner, contracts::Encode(wire::SetDemandT(demand)));
       });
+  daemon->placement_groups_ = std::make_unique<PlacementGroupService>(loop, log, daemon->processes_, *daemon->cluster_, *daemon->leases_,
+                                                                      placement_groups, options.node_index);
+  daemon->far_demands_->set_group_capacity([groups = daemon->placement_groups_.get()](const auto& bundle, const auto& request) {
+    return groups->CapacityThere(bundle, request);
+  });
+  daemon->lists_->set_placement_groups([groups = daemon->placement_groups_.get()] { return groups->List(); });
   daemon->processes_.set_far_route(
       [daemon = daemon.get()](ProcessId to, std::vector<uint8_t> frame) {
         return daemon->SendFar(to, std::move(frame));
@@ -410,6 +417,9 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
     case wire::Message::KeyValueRequest:
       key_values_->Request(sender, *frame.message_as_KeyValueRequest());
       break;
+    case wire::Message::PlacementGroupRequest:
+      placement_groups_->Request(sender, *frame.message_as_PlacementGroupRequest());
+      break;
     case wire::Message::ListRequest:
       lists_->Request(sender.id, frame.message_as_ListRequest()->request(),
                       Text(frame.message_as_ListRequest()->what()));
@@ -548,6 +558,7 @@ void Daemon::DriverGone(ProcessId id, const std::string& reason) {
 }
 
 void Daemon::EndJobIfOver(JobId job) {
+  placement_groups_->JobHasLost(job);
   if (!processes_.IsOver(job)) return;
   key_values_->JobOver(job);
   for (const ExecutableId executable : executables_.Remove(job)) {
@@ -563,6 +574,7 @@ void Daemon::OnWorkerDead(ProcessId id, const wire::CauseT& cause) {
   connections_->Drop(worker->connection->id());
   wire::CauseT full = cause;
   full.for_good = worker->ends_for_good;
+  full.group_removed = worker->group_removed;
   if (cluster_->is_head()) {
     contracts::HostVerdict verdict = actors_.ProcessGone(id, full.for_good, cause.message);
     full.actor_restarts = verdict.starts_again;
@@ -615,6 +627,7 @@ void Daemon::ProcessGone(ProcessId id, const wire::CauseT& cause) {
   brake_->ProcessGone(id);
   lists_->ProcessGone(id);
   key_values_->ProcessGone(id);
+  placement_groups_->ProcessGone(id);
   far_demands_->OwnerGone(id);
   if (copies_) {
     FreeMissed(missed);

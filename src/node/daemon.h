@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "contracts/actor_names.h"
 #include "contracts/key_values.h"
+#include "contracts/placement_groups.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
 #include "node/cluster.h"
@@ -28,6 +29,7 @@
 #include "node/node_recorder.h"
 #include "node/object_copies.h"
 #include "node/object_space.h"
+#include "node/placement_group_service.h"
 #include "node/process_table.h"
 #include "node/relay.h"
 #include "node/relay_brake.h"
@@ -60,6 +62,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
                                                 const SessionDirectory& session,
                                                 contracts::ActorNames& actors,
                                                 contracts::KeyValues& key_values,
+                                                contracts::PlacementGroups& placement_groups,
                                                 const DaemonOptions& options);
   ~Daemon();
 
@@ -178,6 +181,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<KeyValueService> key_values_;
   std::unique_ptr<FarDemands> far_demands_;
+  std::unique_ptr<PlacementGroupService> placement_groups_;
   // From the first time that there is another node:
   uint32_t far_page_ = 0;  // the other ends of channels ring here
   std::unique_ptr<ObjectCopies> copies_;

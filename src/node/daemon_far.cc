@@ -61,6 +61,7 @@ void Daemon::OnNodeUp(const NodeInfo& node, const std::shared_ptr<TrunkLink>& li
     cluster_->Announce(process, driver ? workers_->ProgramOf(process.executable) : nullptr);
   }
   far_demands_->NodeUp(node.total);
+  placement_groups_->NodeUp(node);
   key_values_->GoOn();
 }
 
@@ -79,6 +80,7 @@ void Daemon::OnNodeDown(const NodeInfo& node, const std::string& reason) {
   for (ProcessId id : gone) FarProcessGone(id, cause);
   brake_->NodeDown();
   far_demands_->NodeDown();
+  placement_groups_->NodeDown(node.index);
 }
 
 void Daemon::OnFarProcess(Process& process) {
@@ -124,6 +126,7 @@ bool Daemon::ForwardIfFar(Process& sender, const wire::Frame& frame) {
     case wire::Message::RegisterActor:
     case wire::Message::FindActor:
     case wire::Message::KillActor:
+    case wire::Message::PlacementGroupRequest:
       forward = !cluster_->is_head();  // which keeps the directory
       break;
     case wire::Message::TakeBack: {
@@ -188,6 +191,7 @@ void Daemon::OnFarRequest(Process& sender, const wire::Frame& frame) {
     case wire::Message::FindActor:
     case wire::Message::KillActor:
     case wire::Message::KeyValueRequest:
+    case wire::Message::PlacementGroupRequest:
       break;
     default:
       log_.warn("message ignored from=far process={} type={}", SerialOf(sender.id),
@@ -207,7 +211,7 @@ void Daemon::OnDelivery(Process& receiver, trunk::ControlFrame control) {
   if (const auto* opened = frame.message_as_ChannelOpened()) return OnFarChannel(receiver, *opened);
   if (const auto* relayed = frame.message_as_Relayed()) return OnFarBatch(receiver.id, *relayed);
   if (const auto* unmet = frame.message_as_DemandUnmet()) {
-    if (unmet->infeasible() && far_demands_->Refused(receiver.id, unmet->key())) return;
+    if (unmet->infeasible() && !unmet->group_removed() && far_demands_->Refused(receiver.id, unmet->key())) return;
   }
   if (const auto* lost = frame.message_as_LeaseLost()) {
     far_demands_->Ended(LeaseId{lost->lease()});
@@ -357,6 +361,7 @@ void Daemon::FarOutputShown(ProcessId driver) {
 }
 
 void Daemon::OnNodeMessage(const wire::Frame& frame) {
+  if (placement_groups_->OnNodeMessage(frame)) return;
   if (const auto* ask = frame.message_as_ShowOutput()) {
     logs_->DriverLeaves(JobId{ask->job()});
     wire::OutputShownT shown;

@@ -76,11 +76,18 @@ void FarDemands::Divide(Key key, bool changed) {
   const auto here = leases_.demands().find(key);
   model::DemandOnTwoNodes input;
   input.wanted = demand.message.wanted;
+  const model::BundleRef bundle = demand.bundle();
   input.feasible_here = leases_.table().total().Contains(demand.placement);
   input.held_here = here == leases_.demands().end() ? 0 : here->second.held;
   input.fit_here = Times(leases_.table().available(), demand.resources, demand.placement);
   input.capacity_there =
       up_ && !demand.refused_there ? Times(total_there_, demand.resources, demand.placement) : 0;
+  if (bundle) {
+    // Served where the group's bundles are; while they are nowhere, it waits here.
+    input.capacity_there = up_ && !demand.refused_there && group_capacity_ ? group_capacity_(bundle, demand.placement) : 0;
+    input.feasible_here = input.capacity_there == 0 || leases_.table().RoomInBundles(bundle, demand.placement, false) > 0;
+    input.fit_here = std::min(kMost, leases_.table().RoomInBundles(bundle, demand.placement, true));
+  }
   input.held_there = demand.held_there;
   const uint32_t there = model::WantedThere(input);
   if (there != demand.wanted_there || (changed && there > 0)) {
@@ -91,7 +98,8 @@ void FarDemands::Divide(Key key, bool changed) {
   }
   const uint32_t wanted_here = input.wanted - std::min(there, input.wanted);
   // What this node can never serve is refused with a reason, unless the other one takes it.
-  const bool tell_here = input.feasible_here || there == 0;
+  const bool was_told = demand.wanted_here != UINT32_MAX && demand.wanted_here > 0;  // a group's bundles have come to be elsewhere
+  const bool tell_here = input.feasible_here || there == 0 || was_told;
   if (tell_here && (changed || wanted_here != demand.wanted_here)) {
     demand.wanted_here = wanted_here;
     wire::SetDemandT message = demand.message;
@@ -144,7 +152,9 @@ bool FarDemands::Refused(ProcessId owner, uint32_t key) {
   const auto found = demands_.find({owner.value, key});
   if (found == demands_.end()) return true;
   found->second.refused_there = true;
-  const bool here = leases_.table().total().Contains(found->second.placement);
+  const model::BundleRef bundle = found->second.bundle();
+  const bool here = bundle ? leases_.table().RoomInBundles(bundle, found->second.placement, false) > 0
+                           : leases_.table().total().Contains(found->second.placement);
   Divide(found->first, false);
   return here;
 }

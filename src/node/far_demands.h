@@ -24,7 +24,11 @@ class FarDemands {
   // `send` passes a SetDemand to the other node in its owner's name.
   using Send = std::function<void(ProcessId owner, const wire::SetDemandT& demand)>;
 
+  // How many leases of a shape the bundles of a placement group on the other node could ever hold.
+  using GroupCapacity = std::function<uint32_t(const model::BundleRef& bundle, const model::ResourceSet& request)>;
+
   FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, Send send);
+  void set_group_capacity(GroupCapacity capacity) { group_capacity_ = std::move(capacity); }
 
   // The other node has come, with so much in all; or it has gone.
   void NodeUp(const model::ResourceSet& total);
@@ -50,6 +54,8 @@ class FarDemands {
     uint32_t held_there = 0;
     uint32_t wanted_here = UINT32_MAX;  // as told; at first nothing was
     bool refused_there = false;
+
+    model::BundleRef bundle() const { return {{ProcessId{message.group_creator}, message.group_serial}, message.bundle}; }
   };
 
   void Divide(Key key, bool changed);
@@ -58,6 +64,7 @@ class FarDemands {
   ProcessTable& processes_;
   LeaseService& leases_;
   Send send_;
+  GroupCapacity group_capacity_;
   bool up_ = false;
   model::ResourceSet total_there_;
   std::map<Key, Demand> demands_;

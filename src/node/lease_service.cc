@@ -10,6 +10,7 @@
 
 #include "base/kill_point.h"
 #include "model/resources.h"
+#include "node/decode_amounts.h"
 
 namespace manta::node {
 namespace {
@@ -20,29 +21,8 @@ constexpr uint32_t kMostReports = 10;
 constexpr Nanoseconds kReportPause = 10 * kSecond;
 
 constexpr uint32_t kMaxWanted = 1'000'000;
-constexpr size_t kMaxResourceNames = 64;
 constexpr Nanoseconds kGrantRetry = kSecond;
-
-Result<model::ResourceSet> Decode(
-    const flatbuffers::Vector<flatbuffers::Offset<wire::Amount>>* amounts) {
-  model::ResourceSet set;
-  if (amounts == nullptr) return set;
-  if (amounts->size() > kMaxResourceNames) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "more than 64 resources in one demand");
-  }
-  for (const wire::Amount* amount : *amounts) {
-    if (amount->name() == nullptr || amount->name()->size() == 0 ||
-        amount->name()->size() > model::kMaxResourceNameBytes) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a resource without a usable name");
-    }
-    if (amount->fixed_point() < 0 || amount->fixed_point() > model::kMaxAmount) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                       "resource " + amount->name()->str() + " has an amount out of range");
-    }
-    set.Set(amount->name()->string_view(), amount->fixed_point());
-  }
-  return set;
-}
+constexpr char kGroupIsGone[] = "its placement group was removed, or its job is over";
 
 }  // namespace
 
@@ -94,8 +74,9 @@ void LeaseService::ExecutableGone(ExecutableId executable, uint32_t starts) {
   Pump();
 }
 
-void LeaseService::Refuse(ProcessId owner, uint32_t key, const std::string& reason) {
+void LeaseService::Refuse(ProcessId owner, uint32_t key, const std::string& reason, bool group_removed) {
   wire::DemandUnmetT unmet;
+  unmet.group_removed = group_removed;
   unmet.key = key;
   unmet.reason = reason;
   unmet.infeasible = true;
@@ -111,14 +92,18 @@ Result<ExecutableId> LeaseService::ExecutableFor(JobId job, const wire::SetDeman
 
 void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& message) {
   const Nanoseconds now = EventLoop::Now();
-  Result<model::ResourceSet> resources = Decode(message.resources());
+  Result<model::ResourceSet> resources = DecodeAmounts(message.resources());
   Result<model::ResourceSet> placement =
-      message.placement() != nullptr ? Decode(message.placement()) : resources;
+      message.placement() != nullptr ? DecodeAmounts(message.placement()) : resources;
   for (const auto* set : {&resources, &placement}) {
     if (!*set) return Refuse(owner.id, message.key(), set->error().message);
   }
   Result<ExecutableId> executable = ExecutableFor(owner.job, message);
   if (!executable) return Refuse(owner.id, message.key(), executable.error().message);
+  const model::BundleRef bundle{{ProcessId{message.group_creator()}, message.group_serial()}, message.bundle()};
+  if (bundle && message.wanted() > 0 && groups_.is_gone && groups_.is_gone(bundle.group)) {
+    return Refuse(owner.id, message.key(), kGroupIsGone, true);
+  }
   const DemandKey demand_key{owner.id.value, message.key()};
   const bool is_new = !demands_.contains(demand_key);
   DemandInfo& info = demands_[demand_key];
@@ -130,6 +115,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   demand.placement = *placement;
   demand.dedicated = message.dedicated();
   demand.wanted = std::min(message.wanted(), kMaxWanted);
+  demand.bundle = bundle;
   if (Result<> set = table_.SetDemand(now, demand); !set) {
     if (is_new) demands_.erase(demand_key);
     return Refuse(owner.id, message.key(), set.error().message);
@@ -137,6 +123,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   recorder_.Demand(owner.id, demand.key, demand.wanted, demand.dedicated);
   info.demand = std::move(demand);
   info.actor = {ProcessId{message.actor_creator()}, message.actor_serial()};
+  info.captures = message.captures();
   if (message.actor_name() != nullptr) info.actor_name = message.actor_name()->str();
   retry_.erase(demand_key);
   const bool wants = info.demand.wanted > 0;
@@ -144,7 +131,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   if (!wants && info.held == 0) demands_.erase(demand_key);
   Pump();
   // What is more than the node has at all is told at once.
-  const bool feasible = table_.total().Contains(*resources) && table_.total().Contains(*placement);
+  const bool feasible = bundle || (table_.total().Contains(*resources) && table_.total().Contains(*placement));
   if (wants) CheckUnmetAt(is_new && !feasible ? now : now + kUnmetAfter);
 }
 
@@ -292,6 +279,11 @@ void LeaseService::Do(const model::GrantLease& grant) {
   page.gpus.store(model::MaskOf(grant.gpus), std::memory_order_relaxed);
   page.actor_creator.store(demand->second.actor.creator.value, std::memory_order_relaxed);
   page.actor_serial.store(demand->second.actor.serial, std::memory_order_relaxed);
+  const model::BundleRef& bundle = demand->second.demand.bundle;
+  page.group_creator.store(bundle.group.creator.value, std::memory_order_relaxed);
+  page.group_serial.store(bundle.group.serial, std::memory_order_relaxed);
+  page.bundle.store(bundle.index, std::memory_order_relaxed);
+  page.captures.store(bundle && demand->second.captures, std::memory_order_relaxed);
   ++demand->second.held;
   reported_.erase(demand_key);
   worker->dedicated = dedicated;
@@ -356,6 +348,50 @@ void LeaseService::Do(const model::LeaseLost& lost) {
     }
   }
   if (processes_.Send(lost.owner, std::move(message))) told_.insert(lost.owner);
+}
+
+void LeaseService::Do(const model::BundlesReserved& reserved) {
+  if (groups_.reserved) groups_.reserved(reserved.group);
+}
+
+// ---- Placement groups ----------------------------------------------------------------------------------
+
+void LeaseService::Reserve(PlacementGroupId group, std::vector<model::BundleRequest> bundles) {
+  table_.Reserve(EventLoop::Now(), group, std::move(bundles));
+  Pump();
+}
+
+void LeaseService::OpenBundles(PlacementGroupId group) {
+  table_.OpenBundles(EventLoop::Now(), group);
+  Pump();
+}
+
+void LeaseService::ReturnBundles(PlacementGroupId group) {
+  table_.ReturnBundles(EventLoop::Now(), group);
+  Pump();
+}
+
+void LeaseService::RemoveGroup(PlacementGroupId group, const std::string& reason) {
+  // First: what is told of its workers' end asks for others.
+  std::vector<DemandKey> refused;
+  for (auto& [key, info] : demands_) {
+    if (info.demand.bundle.group != group || info.demand.wanted == 0) continue;
+    if (info.demand.dedicated && info.held > 0) continue;  // its owner is told by the actor's death
+    refused.push_back(key);
+    info.demand.wanted = 0;
+    (void)table_.SetDemand(EventLoop::Now(), info.demand);
+  }
+  for (const DemandKey& key : refused) {
+    Refuse(ProcessId{key.first}, key.second, reason, true);
+    reported_.erase(key);
+    retry_.erase(key);
+    if (const auto demand = demands_.find(key); demand != demands_.end() && demand->second.held == 0) demands_.erase(demand);
+  }
+  for (const ProcessId worker : table_.RemoveGroup(EventLoop::Now(), group)) {
+    if (Process* process = processes_.Find(worker)) process->group_removed = process->ends_for_good = true;
+    workers_.Stop(worker, true, reason);
+  }
+  Pump();
 }
 
 void LeaseService::RetryGrants() {

@@ -70,6 +70,18 @@ class LeaseService {
   using OtherNodes = std::function<std::string()>;
   void set_other_nodes(OtherNodes other_nodes) { other_nodes_ = std::move(other_nodes); }
 
+  struct PlacementGroupHooks {
+    std::function<void(PlacementGroupId)> reserved;  // what Reserve asked for is there
+    std::function<bool(PlacementGroupId)> is_gone;   // removed, or never was: who asks for it is refused
+  };
+  void set_placement_groups(PlacementGroupHooks hooks) { groups_ = std::move(hooks); }
+  // See LeaseTable.
+  void Reserve(PlacementGroupId group, std::vector<model::BundleRequest> bundles);
+  void OpenBundles(PlacementGroupId group);
+  void ReturnBundles(PlacementGroupId group);
+  // Kills what runs in it, and refuses the demands that name it.
+  void RemoveGroup(PlacementGroupId group, const std::string& reason);
+
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   // `unused`: as in model::LeaseTable.
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
@@ -92,6 +104,7 @@ class LeaseService {
     model::Demand demand;
     std::string actor_name;
     ActorId actor;  // dedicated demands
+    bool captures = false;
     uint32_t held = 0;
   };
   using DemandKey = std::pair<uint64_t, uint32_t>;  // owner, key
@@ -108,8 +121,9 @@ class LeaseService {
   void Do(const model::StartWorkers& start);
   void Do(const model::StopWorker& stop);
   void Do(const model::LeaseLost& lost);
+  void Do(const model::BundlesReserved& reserved);
   Result<ExecutableId> ExecutableFor(JobId job, const wire::SetDemand& message);
-  void Refuse(ProcessId owner, uint32_t key, const std::string& reason);
+  void Refuse(ProcessId owner, uint32_t key, const std::string& reason, bool group_removed = false);
   void Forget(LeaseId lease);
   std::string Holders() const;
   void CheckUnmetAt(Nanoseconds when);
@@ -135,6 +149,7 @@ class LeaseService {
   std::set<DemandKey> retry_;  // granted, but no channel could be made
   Recall recall_;
   OtherNodes other_nodes_;
+  PlacementGroupHooks groups_;
   bool pumping_ = false;
   // Set during ProcessGone, for the LeaseLost actions that come of it.
   const wire::CauseT* cause_ = nullptr;

@@ -22,6 +22,9 @@ class ListService {
   ListService(EventLoop& loop, ProcessTable& processes, contracts::ActorNames& actors,
               std::unique_ptr<Listing> listing);
 
+  using PlacementGroups = std::function<std::vector<wire::PlacementGroupT>()>;
+  void set_placement_groups(PlacementGroups groups) { placement_groups_ = std::move(groups); }
+
   void Request(ProcessId from, uint64_t request, const std::string& what);
   void RequestResources(ProcessId from, uint64_t request, bool of_lease);
   // From an owner that was asked.
@@ -44,6 +47,7 @@ class ListService {
   ProcessTable& processes_;
   contracts::ActorNames& actors_;
   std::unique_ptr<Listing> listing_;
+  PlacementGroups placement_groups_;
   uint64_t last_ = 0;
   std::unordered_map<uint64_t, Gathering> gatherings_;
 };

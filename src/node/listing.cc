@@ -295,8 +295,34 @@ Listing::Answer Listing::Of(const std::string& what) const {
     return {Text(json)};
   }
   return {Text({{"error", "there is no list of " + what +
-                              ": ask for workers, tasks, actors, objects, leases, demands, "
-                              "resources, processes or status"}})};
+                              ": ask for workers, tasks, actors, placement-groups, objects, leases, "
+                              "demands, resources, processes or status"}})};
+}
+
+Listing::Answer Listing::PlacementGroups(const std::vector<wire::PlacementGroupT>& groups) {
+  Json list = Json::array();
+  for (const wire::PlacementGroupT& group : groups) {
+    Json entry;
+    entry["group"] = Hex(PlacementGroupId{ProcessId{group.creator}, group.serial});
+    entry["name"] = group.name;
+    entry["namespace"] = group.ray_namespace;
+    entry["strategy"] = contracts::ToString(static_cast<contracts::PlacementStrategy>(group.strategy));
+    entry["state"] = contracts::ToString(static_cast<contracts::PlacementGroupState>(group.state));
+    entry["detached"] = group.detached;
+    entry["job"] = group.job;
+    Json bundles = Json::array();
+    for (const auto& bundle : group.bundles) {
+      Json resources = Json::object();
+      for (const auto& amount : bundle->resources) {
+        resources[amount->name] = static_cast<double>(amount->fixed_point) / model::kResourceUnit;
+      }
+      bundles.push_back({{"resources", std::move(resources)}, {"node_id", bundle->node_id}});
+    }
+    entry["bundles"] = std::move(bundles);
+    if (!group.reason.empty()) entry["waits_for"] = group.reason;
+    list.push_back(std::move(entry));
+  }
+  return Rows(list);
 }
 
 Listing::Answer Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {

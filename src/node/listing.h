@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contracts/actor_names.h"
+#include "contracts/placement_groups.h"
 #include "model/resources.h"
 #include "node/channel_allocator.h"
 #include "node/cluster.h"
@@ -58,6 +59,7 @@ class Listing {
   model::ResourceSet ClusterAvailable() const;
   // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
   model::ResourceSet LeasedBy(ProcessId worker) const;
+  static Answer PlacementGroups(const std::vector<wire::PlacementGroupT>& groups);
   static Answer Actors(const std::vector<contracts::ActorEntry>& actors);
   struct OwnersTasks {
     ProcessId owner;

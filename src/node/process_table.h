@@ -37,6 +37,7 @@ struct Process {
   std::string actor_account;  // of the actor that died with it, for those who call it
   bool has_spoken = false;     // said something after its Hello
   bool far = false;            // of the other node: no connection, messages go over the trunk
+  bool group_removed = false;  // it is killed, since the placement group that it ran in is gone
   bool ends_for_good = false;  // it was told to end, or said goodbye: its actor does not start again
 };
 

@@ -20,7 +20,7 @@
 namespace manta::shm {
 
 inline constexpr uint64_t kControlMagic = 0x31746e4361746e4d;  // "MntaCnt1", little endian
-inline constexpr uint32_t kControlLayout = 2;
+inline constexpr uint32_t kControlLayout = 3;
 
 struct ControlHeader {
   uint64_t magic;
@@ -55,6 +55,10 @@ struct ProcessPage {
   std::atomic<uint64_t> gpus;                                 // bit i: GPU i, or a share of it
   std::atomic<uint64_t> actor_creator;                        // the actor that it is for; zeros: tasks
   std::atomic<uint64_t> actor_serial;
+  std::atomic<uint64_t> group_creator;                        // the placement group that it runs in; zeros: none
+  std::atomic<uint64_t> group_serial;
+  std::atomic<int32_t> bundle;                                // that it asked for; -1: any of the group
+  std::atomic<uint32_t> captures;                             // 1: what its tasks submit runs in the group, too
   alignas(4096) std::atomic<uint32_t> channels[kMaxChannelsPerProcess];  // daemon: offset / 64, 0 = hole
   alignas(4096) PinTable<RealAtomics, kPinsPerProcess> pins;             // the process
 };

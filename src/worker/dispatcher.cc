@@ -46,7 +46,7 @@ TaskTarget* Dispatcher::NewTarget(TargetOptions options, bool ordered) {
 }
 
 TaskTarget* Dispatcher::TargetFor(const TargetOptions& options) {
-  TaskTarget*& target = shapes_[options.resources.ToString() + options.placement.ToString() + options.environment];
+  TaskTarget*& target = shapes_[options.Shape() + options.placement.ToString()];
   if (target == nullptr) target = NewTarget(options, false);
   return target;
 }

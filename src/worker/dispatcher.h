@@ -150,7 +150,8 @@ class Dispatcher {
   // The worker is dead: completions that it left are taken, started tasks are retried or fail with the cause.
   void WorkerGone(ProcessId worker, const Departure& departure);
   // The cluster cannot meet a demand at all.
-  void DemandInfeasible(uint32_t key, const std::string& reason);
+  // `group_removed`: since its placement group is gone.
+  void DemandInfeasible(uint32_t key, const std::string& reason, bool group_removed);
   // Whether it is news that this demand is not met: nothing runs for it, or nothing has ended for long.
   bool IsStuck(uint32_t key, int64_t now);
   // Adapts demands, returns idle leases. Returns the time until the next call is useful, -1 when nothing is outstanding.

@@ -157,7 +157,8 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     const bool started = !channel->TakeBack(task);
     if (started) channel->Forget(task);
     Left(channel, task);
-    if (started && (task->retries_left == 0 || task->cancelled)) {
+    const bool is_final = departure.cause.kind == MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED;
+    if (started && (task->retries_left == 0 || task->cancelled || is_final)) {
       // With force, Ray's word for the end of the task is that of its worker.
       const bool only_cancelled = task->cancelled && !task->forced;
       Fail(tasks[i], task,
@@ -178,14 +179,16 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
   UpdateDemand(target, NowNs());
 }
 
-void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason) {
+void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason, bool group_removed) {
   TaskTarget* target = FindTarget(key);
   if (target == nullptr) return;
   if (target->ordered) {
-    CloseActor(target, MakeError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, reason));
+    CloseActor(target, group_removed ? MakeError(MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED, "the actor was not placed: " + reason)
+                                     : MakeError(MANTA_ERROR_ACTOR_UNSCHEDULABLE, reason));
     return;
   }
-  const Error error = MakeError(MANTA_ERROR_TASK_UNSCHEDULABLE, reason);
+  const Error error = group_removed ? MakeError(MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED, "the task did not run: " + reason)
+                                    : MakeError(MANTA_ERROR_TASK_UNSCHEDULABLE, reason);
   while (!target->queue.empty()) {
     const uint32_t index = target->queue.front();
     target->queue.Remove(index);

@@ -55,6 +55,7 @@ std::string KeyOf(const InternedOptions& options) {
   add(std::to_string(options.method_retries));
   add(std::to_string(options.group));
   add(std::to_string(static_cast<int>(options.retry_rule.exceptions)));
+  add(options.inherits ? "" : options.shape.Shape());
   for (const std::string& type : options.retry_rule.types) add(type);
   return key;
 }
@@ -101,6 +102,10 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.actor_creator = target.options.actor.creator.value;
     message.actor_serial = target.options.actor.serial;
     message.environment = target.options.environment;
+    message.group_creator = target.options.bundle.group.creator.value;
+    message.group_serial = target.options.bundle.group.serial;
+    message.bundle = target.options.bundle.index;
+    message.captures = target.options.captures;
     runtime_->control_->Queue(std::move(message));
     // If no lease comes soon, some that are idle go back (Dispatcher::Tick).
     if (!target.ordered && target.wanted > 0 && target.channels.empty()) runtime_->control_->TickNow();
@@ -215,6 +220,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   steward_ = std::make_unique<Steward>(this);
   questions_ = std::make_unique<ClusterQuestions>(control_.get());
   key_values_ = std::make_unique<KeyValues>(control_.get());
+  placement_groups_ = std::make_unique<PlacementGroups>(owner_.get(), control_.get());
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
@@ -286,6 +292,7 @@ void Runtime::FailAll(const Error& error) {
   actors_->FailAll(error);
   questions_->FailAll(error);
   key_values_->FailAll(error);
+  placement_groups_->FailAll(error);
   waiting_->WakeAll();
 }
 
@@ -361,9 +368,15 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   if (!OwnsAll(Objects(spec.dependencies), spec.num_dependencies) || !OwnsAll(Objects(spec.nested), spec.num_nested)) {
     return ForeignReference("an argument of '" + NameOfFunction(spec.function, spec.function_name) + "'");
   }
+  uint32_t number = spec.options;
+  if (actor == nullptr && __builtin_expect(captures(), 0)) {
+    Result<uint32_t> captured = CapturedOptions(number);
+    if (!captured) return captured.error();
+    number = *captured;
+  }
   owner_->lock().lock();
   owner_->turns().Await();
-  if (__builtin_expect(spec.options >= options_.size(), 0)) {
+  if (__builtin_expect(number >= options_.size(), 0)) {
     owner_->lock().unlock();
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the call of '" + NameOfFunction(spec.function, spec.function_name) + "' names options number " +
@@ -403,7 +416,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   const ExecutionContext* context = Executor::current();
   task->parent = context != nullptr ? context->task : ObjectId{};
   TaskTarget* target;
-  const InternedOptions& options = *options_[spec.options];
+  const InternedOptions& options = *options_[number];
   if (actor != nullptr) {
     target = actor->target;
     if ((flags & shm::kActorCreation) != 0) {
@@ -515,6 +528,48 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
     interned.retry_rule.types.push_back(stacks::Demangled(options.retry_exception_types[i]));
   }
+  if (options.placement_group != nullptr) {
+    interned.inherits = false;
+    const manta_placement_group_id& group = *options.placement_group;
+    interned.shape.bundle = {{ProcessId{group.creator}, group.serial}, options.bundle_index};
+    interned.shape.captures = options.capture_child_tasks != 0;
+    if (!interned.shape.bundle) {
+      interned.shape.bundle = {};
+      interned.shape.captures = false;
+    } else if (Result<> fits = placement_groups_->CheckFits(interned.shape.bundle, interned.shape.placement); !fits) {
+      return fits.error();
+    }
+  } else if (options.bundle_index != -1) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "the bundle index " + std::to_string(options.bundle_index) + " is given without a placement group");
+  }
+  return Intern(std::move(interned));
+}
+
+Result<uint32_t> Runtime::CapturedOptions(uint32_t number) {
+  const model::BundleRef mine = bundle();
+  InternedOptions interned;
+  {
+    std::lock_guard guard(owner_->lock());
+    if (number >= options_.size() || !options_[number]->inherits) return number;
+    if (const auto known = captured_options_.find({number, mine.group}); known != captured_options_.end()) return known->second;
+    interned = *options_[number];
+  }
+  interned.inherits = false;
+  interned.shape.bundle = {mine.group, -1};
+  interned.shape.captures = true;
+  if (Result<> fits = placement_groups_->CheckFits(interned.shape.bundle, interned.shape.placement); !fits) {
+    return MakeError(fits.error().kind, "it would run in the placement group of the task that submits it: " + fits.error().message +
+                                            ". The scheduling strategy \"DEFAULT\" lets it run outside");
+  }
+  const uint32_t captured = Intern(std::move(interned));
+  std::lock_guard guard(owner_->lock());
+  captured_options_[{number, mine.group}] = captured;
+  return captured;
+}
+
+// The same number for the same options.
+uint32_t Runtime::Intern(InternedOptions interned) {
   std::string text = KeyOf(interned);
   std::lock_guard guard(owner_->lock());
   const auto [known, is_new] = option_numbers_.try_emplace(std::move(text), options_.size());
@@ -845,13 +900,19 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of an actor, or of its namespace, has " + std::to_string(strlen(name)) +
                                                        " bytes: " + std::to_string(ActorLinks::kMostName) + " is the most");
   }
+  uint32_t number = constructor.options;
+  if (captures()) {
+    Result<uint32_t> captured = CapturedOptions(number);
+    if (!captured) return captured.error();
+    number = *captured;
+  }
   TargetOptions shape;
   {
     std::lock_guard guard(owner_->lock());
-    if (constructor.options >= options_.size()) {
+    if (number >= options_.size()) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the actor's options are not of this runtime (of an earlier Init?)");
     }
-    const InternedOptions& given = *options_[constructor.options];
+    const InternedOptions& given = *options_[number];
     shape = given.shape;
     // As in Ray: by default an actor takes a CPU to be placed and none to run.
     if (given.default_resources) shape.resources = {};
@@ -894,6 +955,17 @@ ActorId Runtime::hosted_actor() {
   const shm::ProcessPage& page = memory_.my_page();
   return {{page.actor_creator.load(std::memory_order_relaxed)},
           page.actor_serial.load(std::memory_order_relaxed)};
+}
+
+model::BundleRef Runtime::bundle() {
+  if (is_driver_) return {};
+  const shm::ProcessPage& page = memory_.my_page();
+  return {{{page.group_creator.load(std::memory_order_relaxed)}, page.group_serial.load(std::memory_order_relaxed)},
+          page.bundle.load(std::memory_order_relaxed)};
+}
+
+bool Runtime::captures() {
+  return !is_driver_ && Executor::current() != nullptr && memory_.my_page().captures.load(std::memory_order_relaxed) != 0;
 }
 
 void Runtime::ExecuteTasks() {

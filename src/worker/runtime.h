@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -21,6 +23,7 @@
 #include "worker/key_values.h"
 #include "worker/node_memory.h"
 #include "worker/owner.h"
+#include "worker/placement_groups.h"
 #include "worker/ready_queue.h"
 #include "worker/result_stream.h"
 #include "worker/shared_objects.h"
@@ -39,6 +42,7 @@ struct InternedOptions {
   bool default_resources = true;  // none was named
   uint16_t group = 0;  // the concurrency group of calls of actors
   RetryRule retry_rule;
+  bool inherits = true;  // the placement group of the task that submits, if that passes it on
 };
 
 // Thread-safe.
@@ -101,12 +105,16 @@ class Runtime {
   ActorLinks& actors() { return *actors_; }
   ClusterQuestions& questions() { return *questions_; }
   KeyValues& key_values() { return *key_values_; }
+  PlacementGroups& placement_groups() { return *placement_groups_; }
 
   // ---- Worker
   // Which actor this worker hosts; nil for none.
   ActorId hosted_actor();
   // Bit i: this worker has GPU i, or a share of it.
   uint64_t gpus() const { return executor_ == nullptr ? 0 : executor_->gpus(); }
+  // The placement group that this worker runs in, and whether what it submits runs there, too.
+  model::BundleRef bundle();
+  bool captures();
   // Runs tasks until told to stop; the calling thread becomes the one that executes them.
   void ExecuteTasks();
 
@@ -160,6 +168,9 @@ class Runtime {
   void FillHoldings(const manta_task_spec& spec, TaskRecord* task);
   bool MayBegin(const manta_task_spec& spec) const;  // a stream; [lock]
   void KeepMemoryInUse();
+  uint32_t Intern(InternedOptions interned);
+  // These options in the group that this worker passes on to what it submits.
+  Result<uint32_t> CapturedOptions(uint32_t number);
 
   const uint64_t serial_;
   const bool is_driver_;
@@ -178,12 +189,14 @@ class Runtime {
   std::unique_ptr<Steward> steward_;
   std::unique_ptr<ClusterQuestions> questions_;
   std::unique_ptr<KeyValues> key_values_;
+  std::unique_ptr<PlacementGroups> placement_groups_;
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<ReadyWatch> ready_watch_;
   std::unique_ptr<Executor> executor_;
   // Guarded by the owner's lock:
   std::vector<std::unique_ptr<InternedOptions>> options_;  // by number; they never move
   std::unordered_map<std::string, uint32_t> option_numbers_;
+  std::map<std::pair<uint32_t, PlacementGroupId>, uint32_t> captured_options_;  // the same options, in a group that is passed on
   std::atomic<uint32_t> waits_{0};  // whether user threads poll, so that the service thread need not
   uint32_t waits_seen_ = 0;         // service thread
   int64_t refused_at_ = 0;          // service thread: when it last said that a demand cannot be met

@@ -54,6 +54,8 @@ void Runtime::OnProcessGone(ProcessId process, const char* what, const wire::Cau
   Departure departure;
   if (cause != nullptr && cause->node_died()) {
     departure.cause = MakeError(MANTA_ERROR_NODE_DIED, Text(cause->message()));
+  } else if (cause != nullptr && cause->group_removed()) {
+    departure.cause = MakeError(MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED, what + Describe(cause));
   } else {
     departure.cause = MakeError(MANTA_ERROR_WORKER_CRASHED, what + Describe(cause));
   }
@@ -96,7 +98,7 @@ void Runtime::OnFrame(const wire::Frame& frame) {
   } else if (const auto* unmet = frame.message_as_DemandUnmet()) {
     if (unmet->infeasible()) {
       std::lock_guard guard(owner_->lock());
-      dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()));
+      dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()), unmet->group_removed());
     } else {
       std::string waiters;
       bool is_news;
@@ -131,6 +133,13 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     questions_->OnResources(*resources);
   } else if (const auto* answer = frame.message_as_KeyValueAnswer()) {
     key_values_->OnAnswer(*answer);
+  } else if (const auto* group = frame.message_as_PlacementGroupAnswer()) {
+    placement_groups_->OnAnswer(*group);
+  } else if (const auto* waits = frame.message_as_PlacementGroupWaits()) {
+    const std::string name = Text(waits->name());
+    fprintf(stderr, "manta: the placement group %s has waited for %u s: %s\n",
+            name.empty() ? Hex(PlacementGroupId{{waits->creator()}, waits->serial()}).c_str() : ("'" + name + "'").c_str(),
+            waits->waited_ms() / 1000, Text(waits->reason()).c_str());
   } else if (const auto* asked = frame.message_as_ListRequest()) {
     wire::TaskListT tasks;
     {

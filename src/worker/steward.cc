@@ -134,6 +134,8 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   shape.resources = Read(adoption.resources());
   shape.placement = Read(adoption.placement());
   shape.environment = Text(adoption.environment());
+  shape.bundle = {{ProcessId{adoption.group_creator()}, adoption.group_serial()}, adoption.bundle()};
+  shape.captures = adoption.captures();
   Result<ActorRecord*> actor = runtime.CreateActorHere(constructor, std::move(shape), options, existed);
   Release(nested);
   return actor;
@@ -265,7 +267,8 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
   const auto environment = out.CreateString(shape.environment);
   out.Finish(wire::CreateAdoption(out, words, class_name, args, inside, resources, placement, name, space,
                                   options.get_if_exists != 0, options.max_restarts, options.max_task_retries,
-                                  options.max_pending_calls, options.max_concurrency, groups, environment));
+                                  options.max_pending_calls, options.max_concurrency, groups, environment,
+                                  shape.bundle.group.creator.value, shape.bundle.group.serial, shape.bundle.index, shape.captures));
   call->args = out.GetBufferPointer();
   call->args_size = out.GetSize();
   call->dependencies = constructor.dependencies;

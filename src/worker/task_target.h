@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "model/actor_life.h"
+#include "model/bundles.h"
 #include "model/resources.h"
 #include "worker/owner.h"
 #include "worker/owner_channel.h"
@@ -62,6 +63,15 @@ struct TargetOptions {
   model::ResourceSet resources;
   model::ResourceSet placement;
   std::string environment;  // "": the job's
+  model::BundleRef bundle;  // of the placement group that they run in
+  bool captures = false;    // what they submit runs in the group, too
+
+  // Tasks for which it is the same may run on each other's workers.
+  std::string Shape() const {
+    std::string text = resources.ToString() + environment;
+    if (bundle) text += Hex(bundle.group) + "#" + std::to_string(bundle.index) + (captures ? "+" : "");
+    return text;
+  }
 };
 
 // Guarded by the owner's lock.
@@ -71,7 +81,7 @@ class TaskTarget {
       : key(key),
         options(std::move(options)),
         ordered(ordered),
-        shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.resources.ToString() + this->options.environment))),
+        shape(static_cast<uint16_t>(std::hash<std::string>()(this->options.Shape()))),
         queue(owner),
         window(ordered ? UINT32_MAX : kUnmeasuredWindow) {}
 

@@ -68,6 +68,13 @@ std::vector<Phase> Phases() {
          SayWhenRunning(say);
          manta::Get(tasks);
        }},
+      {"a placement group in use",
+       [](const auto& say) {
+         const auto group = manta::CreatePlacementGroup({{{"CPU", 1}}});
+         const auto task = manta::Task(StandForever).SetPlacementGroup(group).Remote();
+         SayWhenRunning(say);
+         manta::Get(task);
+       }},
       {"a task waits for a task",
        [](const auto& say) {
          const auto parent = manta::Task(Parent).Remote();

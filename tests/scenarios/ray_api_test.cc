@@ -141,11 +141,44 @@ TEST(RayExceptions, AreThoseOfMantaOrForProgramsToThrow) {
   EXPECT_THROW(unknown(), ray::internal::RayException);
 }
 
+TEST_F(RayApi, ReservesPlacementGroups) {
+  ray::PlacementGroupCreationOptions options;
+  options.name = "mine";
+  options.bundles = {{{"CPU", 1}}, {{"CPU", 1}, {"disk", 1}}};
+  options.strategy = ray::PlacementStrategy::PACK;
+  ray::PlacementGroup group = ray::CreatePlacementGroup(options);
+  EXPECT_FALSE(group.Empty());
+  EXPECT_TRUE(group.Wait(10));
+  EXPECT_EQ(group.GetName(), "mine");
+  EXPECT_EQ(group.GetBundles().size(), 2u);
+  EXPECT_EQ(group.GetStrategy(), ray::PlacementStrategy::PACK);
+  EXPECT_EQ(ray::GetPlacementGroup("mine").GetID(), group.GetID());
+  EXPECT_EQ(ray::GetPlacementGroupById(group.GetID()).GetState(), ray::PlacementGroupState::CREATED);
+  EXPECT_EQ(ray::GetAllPlacementGroups().size(), 1u);
+  EXPECT_EQ(*ray::Get(ray::Task(Plus).SetPlacementGroup(group, 0).Remote(1, 2)), 3);
+  auto counter = ray::Actor(RAY_FUNC(Counter::Create, int))
+                     .SetPlacementGroup(group, 1)
+                     .SetResource("disk", 1)
+                     .Remote(5);
+  EXPECT_EQ(*ray::Get(counter.Task(&Counter::Get).Remote()), 5);
+  ray::RemovePlacementGroup(group.GetID());
+  EXPECT_THROW(ray::Get(counter.Task(&Counter::Get).Remote()), manta::ActorDiedError);
+  EXPECT_EQ(ray::GetPlacementGroupById(group.GetID()).GetState(), ray::PlacementGroupState::REMOVED);
+  EXPECT_TRUE(ray::GetPlacementGroup("mine").Empty());
+  for (const ray::PlacementStrategy strategy : {ray::PlacementStrategy::SPREAD, ray::PlacementStrategy::STRICT_PACK,
+                                                ray::PlacementStrategy::STRICT_SPREAD}) {
+    ray::PlacementGroup other = ray::CreatePlacementGroup({"", {{{"CPU", 1}}}, strategy});
+    EXPECT_TRUE(other.Wait(10));
+    EXPECT_EQ(ray::GetPlacementGroupById(other.GetID()).GetStrategy(), strategy);
+    ray::RemovePlacementGroup(other.GetID());
+  }
+  EXPECT_TRUE(ray::PlacementGroup().Empty());
+  EXPECT_FALSE(ray::PlacementGroup().Wait(0));
+  group.SetWaitCallbak([](const std::string&, int) { return true; });
+  EXPECT_TRUE(group.Wait(0));
+}
+
 TEST_F(RayApi, SaysWhatIsNotThereYet) {
-  EXPECT_THROW(ray::CreatePlacementGroup({"g", {{{"CPU", 1}}}, ray::PlacementStrategy::PACK}),
-               manta::NotSupportedError);
-  EXPECT_THROW(ray::GetAllPlacementGroups(), manta::NotSupportedError);
-  EXPECT_THROW(ray::Task(Plus).SetPlacementGroup({}, 0), manta::NotSupportedError);
   EXPECT_THROW(ray::Task(ray::PyFunction<int>{"module", "f"}).Remote(1), manta::NotSupportedError);
   EXPECT_THROW(ray::Actor(ray::PyActorClass{"module", "C"}).Remote(), manta::NotSupportedError);
   EXPECT_THROW(ray::Task(ray::JavaFunction<int>{"C", "f"}).Remote(), manta::NotSupportedError);

@@ -82,7 +82,11 @@ class ActorCreator {
     creator_.SetMaxConcurrency(threads);
     return *this;
   }
-  ActorCreator& SetPlacementGroup(const PlacementGroup&, int) { RefusePlacementGroups(); }
+  // In the bundle with this index, or in any (-1).
+  ActorCreator& SetPlacementGroup(const PlacementGroup& group, int bundle_index) {
+    creator_.SetPlacementGroup(ToManta(group), bundle_index);
+    return *this;
+  }
   ActorCreator& SetRuntimeEnv(const RuntimeEnv& env) {
     RefuseRuntimeEnv(env);
     return *this;

@@ -33,7 +33,11 @@ class TaskCaller {
     caller_.SetResources(resources);
     return *this;
   }
-  TaskCaller& SetPlacementGroup(const PlacementGroup&, int) { RefusePlacementGroups(); }
+  // In the bundle with this index, or in any (-1).
+  TaskCaller& SetPlacementGroup(const PlacementGroup& group, int bundle_index) {
+    caller_.SetPlacementGroup(ToManta(group), bundle_index);
+    return *this;
+  }
   TaskCaller& SetRuntimeEnv(const RuntimeEnv& env) {
     RefuseRuntimeEnv(env);
     return *this;

@@ -1,13 +1,15 @@
-// Placement groups. Creating one is not there yet: it throws NotSupportedError.
+// Placement groups, in Ray's words (see manta/placement_group.h).
 #pragma once
 
+#include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "manta/errors.h"
+#include "manta/placement_group.h"
 
 namespace ray {
 
@@ -62,8 +64,42 @@ class PlacementGroup {
 
 namespace internal {
 
-[[noreturn]] inline void RefusePlacementGroups() {
-  throw manta::NotSupportedError("placement groups are not there yet");
+// By ID(), which is empty for none. Throws InvalidArgumentError for any other text.
+inline manta_placement_group_id GroupIdOf(const std::string& id) {
+  if (id.empty()) return {};
+  if (id.size() != 32 || id.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    throw manta::InvalidArgumentError("'" + id + "' is not the GetID() of a PlacementGroup");
+  }
+  return {std::strtoull(id.substr(0, 16).c_str(), nullptr, 16),
+          std::strtoull(id.substr(16).c_str(), nullptr, 16)};
+}
+
+inline manta::PlacementGroup ToManta(const PlacementGroup& group) {
+  return manta::PlacementGroup(GroupIdOf(group.GetID()), group.GetName(), {},
+                               manta::PlacementStrategy::kPack);
+}
+
+inline PlacementGroup FromManta(const manta::PlacementGroup& group, PlacementGroupState state) {
+  PlacementGroupCreationOptions options{
+      group.Name(), {}, static_cast<PlacementStrategy>(static_cast<int>(group.Strategy()))};
+  for (const manta::Bundle& bundle : group.Bundles()) {
+    options.bundles.emplace_back(bundle.begin(), bundle.end());
+  }
+  PlacementGroup made(group.ID(), std::move(options), state);
+  made.SetWaitCallbak([](const std::string& id, int timeout_seconds) {
+    return manta::PlacementGroup(GroupIdOf(id), "", {}, manta::PlacementStrategy::kPack)
+        .Wait(timeout_seconds < 0 ? manta::Timeout::Never()
+                                  : manta::Timeout(std::chrono::seconds(timeout_seconds)));
+  });
+  return made;
+}
+
+// What Manta says of one, in the numbers of Ray's enumeration.
+inline PlacementGroup FromManta(const manta_placement_group_info& info) {
+  static constexpr PlacementGroupState kStates[] = {
+      PlacementGroupState::PENDING, PlacementGroupState::CREATED, PlacementGroupState::REMOVED,
+      PlacementGroupState::RESCHEDULING};
+  return FromManta(manta::detail::AsPlacementGroup(info), kStates[info.state & 3]);
 }
 
 }  // namespace internal
