@@ -101,3 +101,12 @@ class ActorClassID(UniqueID):
 class PlacementGroupID(BaseID):
     __slots__ = ()
     SIZE = 18
+
+    def __init__(self, value):
+        if isinstance(value, tuple):
+            value = struct.pack("<QQ", *value) + bytes(self.SIZE - 16)
+        super().__init__(value)
+
+    def pair(self):
+        """As the runtime names it."""
+        return struct.unpack("<QQ", self._bytes[:16])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from manta import runtime_env as environments
 
 _NOT_GIVEN = None
@@ -82,6 +84,13 @@ def _environment(name, value):
         environments.check(value)
 
 
+def _placement_group(name, value):
+    from manta.util.placement_group import PlacementGroup
+
+    if value is not None and value != "default" and not isinstance(value, PlacementGroup):
+        raise TypeError(f"{name} has to be a PlacementGroup, 'default' or None, not {value!r}")
+
+
 def _nothing(name, value):
     pass
 
@@ -98,7 +107,7 @@ TABLE = {
     "name": (_of(str), True, True, True),
     "runtime_env": (_environment, True, True, False),
     "scheduling_strategy": (_nothing, True, True, False),
-    "placement_group": (_nothing, True, True, False),
+    "placement_group": (_placement_group, True, True, False),
     "placement_group_bundle_index": (_integer(-1), True, True, False),
     "placement_group_capture_child_tasks": (_of(bool), True, True, False),
     "object_store_memory": (_amount, True, True, False),
@@ -129,9 +138,6 @@ NOT_YET = {
     "label_selector": None,
     "fallback_strategy": None,
     "scheduling_strategy": (None, "DEFAULT"),
-    "placement_group": (None, "default"),
-    "placement_group_bundle_index": (None, -1),
-    "placement_group_capture_child_tasks": (None, False),
     "max_calls": (None, 0),
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
@@ -149,8 +155,9 @@ def check(kind, options, in_options=False):
             raise ValueError(f"{kind}s have no option '{name}'; there are: {', '.join(known)}")
         entry[0](name, value)
         allowed = NOT_YET.get(name, ())
-        if name in NOT_YET and value is not None and (allowed is None or value not in allowed):
+        if name in NOT_YET and value is not None and (allowed is None or value not in allowed) and not _names_a_group(value):
             raise NotImplementedError(f"The option {name} is not there yet in Manta.")
+    _check_placement_group(options)
     if in_options and kind == "task" and options.get("max_calls") is not None:
         raise ValueError("max_calls belongs to the function: it cannot be given in .options()")
     if in_options and kind == "actor" and options.get("concurrency_groups") is not None:
@@ -159,6 +166,64 @@ def check(kind, options, in_options=False):
         raise ValueError("object_store_memory is no option of tasks")
     if options.get("get_if_exists") and not options.get("name"):
         raise ValueError("get_if_exists needs the actor's name")
+
+
+# ---- Placement groups
+
+_OF_GROUPS = ("scheduling_strategy", "placement_group", "placement_group_bundle_index", "placement_group_capture_child_tasks")
+_NO_GROUP = (0, 0, -1, False)
+# What an actor's creation asks of its worker.
+OF_CREATION = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env", *_OF_GROUPS)
+
+
+def _names_a_group(strategy):
+    from manta.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    return isinstance(strategy, PlacementGroupSchedulingStrategy)
+
+
+def _check_placement_group(options):
+    if options.get("placement_group") in (None, "default"):
+        return
+    if options.get("scheduling_strategy") is not None:
+        raise ValueError("a placement group is given by scheduling_strategy or by placement_group, not by both: use "
+                         "PlacementGroupSchedulingStrategy alone")
+    warnings.warn("the option placement_group is deprecated: use scheduling_strategy=PlacementGroupSchedulingStrategy(group, index)",
+                  DeprecationWarning, stacklevel=4)
+
+
+def placement_of(options):
+    """What intern_options takes: (creator, serial, bundle index, whether children are captured); None: as the task that submits."""
+    strategy, group, index, captures = (options.get(name) for name in _OF_GROUPS)
+    _check_both(strategy, group)
+    index = -1 if index is None else index
+    if _names_a_group(strategy):
+        group = strategy.placement_group
+        index = strategy.placement_group_bundle_index
+        captures = strategy.placement_group_capture_child_tasks
+    elif group in (None, "default"):
+        if index != -1:
+            raise ValueError(f"placement_group_bundle_index is {index}, but there is no placement group: leave it out, or name the group")
+        if strategy == "DEFAULT" or captures is False:
+            return _NO_GROUP
+        if not captures:
+            return None
+        from manta import _native
+
+        here = _native.context()["placement_group"]
+        return None if here == (0, 0) else (*here, -1, True)
+    if group.is_empty:
+        if index != -1:
+            raise ValueError(f"the bundle index {index} is for a placement group, and the empty group stands for none")
+        return _NO_GROUP
+    if isinstance(index, bool) or not isinstance(index, int) or index < -1:
+        raise ValueError(f"the placement group bundle index {index!r} is out of range: it counts from 0, and -1 stands for any bundle")
+    return (*group.id.pair(), index, bool(captures))
+
+
+def _check_both(strategy, group):
+    if group not in (None, "default") and strategy is not None:
+        raise ValueError("a placement group is given by scheduling_strategy or by placement_group, not by both")
 
 
 # As manta_task_options.retry_exceptions: none, all, or those that the task marks (_retries).
@@ -192,7 +257,10 @@ def intern(options, method=False):
         resources["accelerator_type:" + options["accelerator_type"]] = 0.001
     group = options.get("concurrency_group")
     environment = _environments.name_of(environments.check(options["runtime_env"])) if options.get("runtime_env") else None
-    if environment is None and not resources and retries is None and not retry and group is None and not any(v is not None for v in given.values()):
+    placement = None if method else placement_of(options)
+    of_calls = retries is not None or retry or group is not None
+    named = environment is not None or placement is not None or resources or of_calls
+    if not named and not any(v is not None for v in given.values()):
         return 0
     return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, int(retry or 0), group,
-                                 environment)
+                                  environment, placement)

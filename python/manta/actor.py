@@ -104,7 +104,7 @@ class ActorClass(_options.WithOptions):
         return self._exported_class.digest()
 
     def _options_number(self):
-        return _options.intern({key: self._given.get(key) for key in ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env")})
+        return _options.intern({key: self._given.get(key) for key in _options.OF_CREATION})
 
     @property
     def actor_name(self):

@@ -415,6 +415,8 @@ _OF_KIND = {
     22: AuthenticationError,
     23: RaySystemError,
     24: ObjectRefStreamEndOfStreamError,
+    25: TaskPlacementGroupRemoved,
+    26: ActorPlacementGroupRemoved,
 }
 
 

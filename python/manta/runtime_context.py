@@ -6,7 +6,7 @@ import functools
 import json
 
 from manta import _address, _environments, _native
-from manta._ids import ActorID, JobID, NodeID, TaskID
+from manta._ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID
 
 
 def _here():
@@ -56,9 +56,9 @@ class RuntimeContext:
         return None if actor_id is None else _name_of_actor(actor_id)
 
     def get_placement_group_id(self):
-        """None: there are no placement groups yet."""
-        _here()
-        return None
+        """Of the group that the calling task or actor runs in; None: in none."""
+        pair = _here()["placement_group"]
+        return None if pair == (0, 0) else PlacementGroupID(pair).hex()
 
     def get_assigned_resources(self):
         _here()
@@ -111,8 +111,8 @@ class RuntimeContext:
 
     @property
     def should_capture_child_tasks_in_placement_group(self):
-        _here()
-        return False
+        """Whether what the calling task submits runs in its placement group, unless that says otherwise."""
+        return _here()["captures_child_tasks"]
 
     @property
     def runtime_env(self):

@@ -89,7 +89,7 @@ def test_strategies_are_values():
     def task():
         pass
 
-    for one in (strategy, labels, NodeAffinitySchedulingStrategy("ab", False)):
+    for one in (labels, NodeAffinitySchedulingStrategy("ab", False)):
         with pytest.raises(NotImplementedError, match="scheduling_strategy"):
             task.options(scheduling_strategy=one)
 

@@ -1,5 +1,4 @@
-"""Where a task or an actor is to run (ray.util.scheduling_strategies). These can be made; as an option all but "DEFAULT" are
-refused yet."""
+"""Where a task or an actor is to run (ray.util.scheduling_strategies). All can be made; as an option those for nodes are refused yet."""
 
 from __future__ import annotations
 

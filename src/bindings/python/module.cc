@@ -12,6 +12,7 @@
 #include "bindings/python/generators.h"
 #include "bindings/python/invoker.h"
 #include "bindings/python/object_ref.h"
+#include "bindings/python/placement_groups.h"
 #include "bindings/python/ready_queue.h"
 #include "bindings/python/waiting.h"
 
@@ -186,18 +187,24 @@ PyObject* Shutdown(PyObject*, PyObject*) {
 
 PyObject* IsInitialized(PyObject*, PyObject*) { return PyBool_FromLong(manta_is_initialized()); }
 
-// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group, environment) -> number; None: the
-// default.
+// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group, environment, group) -> number;
+// None: the default. group: (creator, serial, bundle index, whether children are captured), zeros for none.
 // retry_exceptions 2: those that are marked by the name below (manta.exceptions).
 PyObject* InternOptions(PyObject*, PyObject* arguments) {
-  PyObject *cpus, *gpus, *memory, *resources, *retries;
+  PyObject *cpus, *gpus, *memory, *resources, *retries, *group;
   manta_task_options options;
   options.struct_size = sizeof options;
   manta_task_options_init(&options);
-  if (!PyArg_ParseTuple(arguments, "OOOO!Oizz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
-                        &options.concurrency_group, &options.environment)) {
+  if (!PyArg_ParseTuple(arguments, "OOOO!OizzO", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
+                        &options.concurrency_group, &options.environment, &group)) {
     return nullptr;
   }
+  unsigned long long creator, serial;
+  if (group != Py_None && !PyArg_ParseTuple(group, "KKip", &creator, &serial, &options.bundle_index, &options.capture_child_tasks)) {
+    return nullptr;
+  }
+  const manta_placement_group_id group_id = group == Py_None ? manta_placement_group_id{} : manta_placement_group_id{creator, serial};
+  if (group != Py_None) options.placement_group = &group_id;
   const auto set = [](PyObject* amount, double* to) {
     if (amount != Py_None) *to = PyFloat_AsDouble(amount);
     return PyErr_Occurred() == nullptr;
@@ -218,7 +225,8 @@ PyObject* InternOptions(PyObject*, PyObject* arguments) {
   manta_runtime* const runtime = RuntimeFor("options");
   if (runtime == nullptr) return nullptr;
   uint32_t number;
-  if (!Accepts(manta_task_options_intern(runtime, &options, &number))) return nullptr;
+  // May ask the daemon about a group.
+  if (!Succeeds([&] { return manta_task_options_intern(runtime, &options, &number); })) return nullptr;
   return PyLong_FromUnsignedLong(number);
 }
 
@@ -228,15 +236,19 @@ PyObject* Context(PyObject*, PyObject*) {
   manta_context context;
   context.struct_size = sizeof context;
   if (!Accepts(manta_context_get(runtime, &context))) return nullptr;
-  return Py_BuildValue("{sKsKsy#sy#s(KK)sssssssssNsNsNsisK}", "process_id", static_cast<unsigned long long>(context.process_id), "job_id",
-                       static_cast<unsigned long long>(context.job_id), "node_id", context.node_id, Py_ssize_t{sizeof context.node_id},
+  return Py_BuildValue("{sKsKsy#sy#s(KK)sssssssssNsNsNsisKs(KK)sN}", "process_id",
+                       static_cast<unsigned long long>(context.process_id), "job_id", static_cast<unsigned long long>(context.job_id),
+                       "node_id", context.node_id, Py_ssize_t{sizeof context.node_id},
                        "task_id", &context.task_id, Py_ssize_t{sizeof context.task_id}, "actor_id",
                        static_cast<unsigned long long>(context.actor_id.creator), static_cast<unsigned long long>(context.actor_id.serial),
                        "namespace", context.ray_namespace, "task_name", context.task_name, "session_directory", context.session_directory,
                        "environment", context.environment,
                        "actor_was_restarted", PyBool_FromLong(context.actor_was_restarted), "is_driver", PyBool_FromLong(context.is_driver),
                        "is_cancelled", PyBool_FromLong(context.is_cancelled), "pid", context.pid, "gpus",
-                       static_cast<unsigned long long>(context.gpus));
+                       static_cast<unsigned long long>(context.gpus), "placement_group",
+                       static_cast<unsigned long long>(context.placement_group.creator),
+                       static_cast<unsigned long long>(context.placement_group.serial), "captures_child_tasks",
+                       PyBool_FromLong(context.captures_child_tasks));
 }
 
 // resources(which): 0 of the cluster, 1 what is available, 2 what the running task has
@@ -411,7 +423,7 @@ PyMODINIT_FUNC PyInit__manta() {
   using namespace manta::python;
   Owned module(PyModule_Create(&definition));
   if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get()) ||
-      !AddReadyQueue(module.get()) || !AddGenerators(module.get()) || !AddAsyncCalls(module.get())) {
+      !AddReadyQueue(module.get()) || !AddPlacementGroups(module.get()) || !AddGenerators(module.get()) || !AddAsyncCalls(module.get())) {
     return nullptr;
   }
   return module.release();

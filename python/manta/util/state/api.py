@@ -51,11 +51,12 @@ list_workers = _lister("workers", common.WorkerState)
 list_objects = _lister("objects", common.ObjectState)
 list_nodes = _lister("nodes", common.NodeState)
 list_jobs = _lister("jobs", common.JobState)
+list_placement_groups = _lister("placement_groups", common.PlacementGroupState)
 
 list_tasks.__doc__ += " Those that have not ended: the timeline has the others."
 list_objects.__doc__ += " Those in shared memory: small ones are their owners' own."
 
-_not_yet.declare(globals(), functions=["list_placement_groups", "list_runtime_envs", "list_cluster_events", "get_placement_group"])
+_not_yet.declare(globals(), functions=["list_runtime_envs", "list_cluster_events"])
 
 
 def _getter(lists, key, doc):
@@ -69,6 +70,7 @@ def _getter(lists, key, doc):
 get_actor = _getter(list_actors, "actor_id", "The actor with this id, or None.")
 get_node = _getter(list_nodes, "node_id", "The node with this id, or None.")
 get_worker = _getter(list_workers, "worker_id", "The worker or driver with this id, or None.")
+get_placement_group = _getter(list_placement_groups, "placement_group_id", "The placement group with this id, or None.")
 get_job = _getter(list_jobs, "job_id", "The job with this id, or None.")
 
 

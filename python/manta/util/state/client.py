@@ -6,7 +6,7 @@ import re
 import time
 
 from manta import _address, _command, _native
-from manta._ids import ActorID, TaskID
+from manta._ids import ActorID, PlacementGroupID, TaskID
 from manta.util.state import common
 from manta.util.state.exception import RayStateApiException, ServerUnavailable
 
@@ -60,7 +60,8 @@ class _Cluster:
 _NO_PROCESS = {"process": None, "node": None, "pid": None, "job": 0}
 
 
-_LISTS = {"actors": "actors", "tasks": "tasks", "workers": "processes", "objects": "objects", "nodes": "nodes", "jobs": "processes"}
+_LISTS = {"actors": "actors", "tasks": "tasks", "workers": "processes", "objects": "objects", "nodes": "nodes", "jobs": "processes",
+          "placement_groups": "placement-groups"}
 
 
 def _actor(row, cluster):
@@ -104,6 +105,23 @@ def _node(row, cluster):
         resources_total=row["total"], resources_available=row["available"], pid=row["pid"], labels={"ray.io/node-id": row["node_id"]})
 
 
+def _placement_group(row, cluster):
+    bundles = [{"bundle_id": _bundle_id(row["group"], index), "node_id": bundle["node_id"] or None, "unit_resources": bundle["resources"]}
+               for index, bundle in enumerate(row["bundles"])]
+    return common.PlacementGroupState(
+        placement_group_id=_placement_group_id(row["group"]), name=row["name"], creator_job_id=_job_id(row["job"]), state=row["state"],
+        bundles=bundles, is_detached=row["detached"], stats={"scheduling_state": row.get("waits_for", "")}, strategy=row["strategy"],
+        ray_namespace=row["namespace"])
+
+
+def _bundle_id(text, index):
+    return {"placement_group_id": _placement_group_id(text), "bundle_index": index}
+
+
+def _placement_group_id(text):
+    return PlacementGroupID((int(text[:16], 16), int(text[16:], 16))).hex()
+
+
 def _job(row, cluster):
     if row["role"] != "driver":
         return None
@@ -113,7 +131,8 @@ def _job(row, cluster):
         namespace=row["namespace"], start_time=int((time.time() - row["seconds"]) * 1000))
 
 
-_CONVERT = {"actors": _actor, "tasks": _task, "workers": _worker, "objects": _object, "nodes": _node, "jobs": _job}
+_CONVERT = {"actors": _actor, "tasks": _task, "workers": _worker, "objects": _object, "nodes": _node, "jobs": _job,
+            "placement_groups": _placement_group}
 
 
 # Ids as the other parts of the interface show them. The command prints numbers, most significant digits first.

@@ -127,3 +127,16 @@ class JobState(StateSchema):
     driver_info: dict
     namespace: str
     start_time: int
+
+
+@dataclasses.dataclass
+class PlacementGroupState(StateSchema):
+    placement_group_id: str
+    name: str
+    creator_job_id: str | None
+    state: str
+    bundles: list
+    is_detached: bool
+    stats: dict
+    strategy: str
+    ray_namespace: str
