@@ -216,9 +216,9 @@ TEST_F(PlacementGroupsTest, NothingOfOneThatComesInPartIsKeptForEver) {
   Wait(PlacementGroups::kPartialLimit);
   EXPECT_NE((asked[{1, Id(1)}]), first) << "another attempt";
   table.Reserved(now, 1, Id(1), first);
-  EXPECT_EQ(StateOf(1), PlacementGroupState::kPending) << "a late answer";
-  Reserve(1, 1);
   Reserve(1, 2);
+  EXPECT_EQ(StateOf(1), PlacementGroupState::kPending) << "the answer of node 1 is late, and to another attempt";
+  Reserve(1, 1);
   EXPECT_EQ(StateOf(1), PlacementGroupState::kCreated);
 }
 

@@ -34,6 +34,8 @@ class Node {
   void Do(const model::StartWorkers& action);
   void Do(const model::StopWorker& action);
   void Do(const model::LeaseLost& action);
+  // No simulated program makes placement groups: LeaseTableRandomTest does.
+  void Do(const model::BundlesReserved&) {}
   void StartWorker(ExecutableId executable);
   void ScheduleTick();
 

@@ -162,7 +162,10 @@ TEST_F(RayApi, ReservesPlacementGroups) {
                      .Remote(5);
   EXPECT_EQ(*ray::Get(counter.Task(&Counter::Get).Remote()), 5);
   ray::RemovePlacementGroup(group.GetID());
-  EXPECT_THROW(ray::Get(counter.Task(&Counter::Get).Remote()), manta::ActorDiedError);
+  const auto call_until_it_fails = [&] {
+    for (int i = 0; i < 1000; ++i) ray::Get(counter.Task(&Counter::Get).Remote());
+  };
+  EXPECT_THROW(call_until_it_fails(), manta::ActorDiedError);
   EXPECT_EQ(ray::GetPlacementGroupById(group.GetID()).GetState(), ray::PlacementGroupState::REMOVED);
   EXPECT_TRUE(ray::GetPlacementGroup("mine").Empty());
   for (const ray::PlacementStrategy strategy : {ray::PlacementStrategy::SPREAD, ray::PlacementStrategy::STRICT_PACK,
