@@ -6,6 +6,7 @@
 PYTHON is the interpreter that ./dev setup has prepared: it has what builds the wheel, and the package's only requirement, cloudpickle.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -92,6 +93,9 @@ def main():
             sys.exit('a program that imports ray does not run')
 
         manta = temp / 'venv/bin/manta'
+        race = json.loads(output(manta, 'race', '--json', temp / 'ray_program.py', cwd=temp, env=environment))
+        if race['manta']['output'] != ['as ray'] or 'has no Ray' not in race['note']:
+            sys.exit(f'manta race says {race}')
         print(output(manta, '--version', env=environment).strip())
         run(manta, 'start', '--head', '--num-cpus=1', env=environment, stdout=subprocess.DEVNULL)
         try:

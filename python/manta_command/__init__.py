@@ -7,7 +7,7 @@ import os
 import sys
 
 # verb: the module that runs it
-_PYTHON = {"microbenchmark": "manta.microbenchmark"}
+_PYTHON = {"microbenchmark": "manta.microbenchmark", "race": "manta.race"}
 
 
 def main():

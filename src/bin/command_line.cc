@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kUsageError = 2;  // as of shells
 
+// Of the Python package's `manta`, which knows these as well.
+constexpr const char* kPythonVerbs[] = {"microbenchmark", "race"};
+
 // What people may say; the rest is for programs.
 std::vector<std::string> Verbs(const CLI::App& app) {
   std::vector<std::string> verbs;
@@ -27,6 +30,11 @@ std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error, int a
   const std::string all = CLI::detail::join(verbs, ", ");
   if (argc < 2) return "say what to do: " + all + " (`manta --help`)";
   const std::string verb = argv[1];
+  for (const char* python : kPythonVerbs) {
+    if (verb == python) {
+      return "'" + verb + "' belongs to the Python package: `python3 -m manta." + verb + "`, or the `manta` that `pip install` brings";
+    }
+  }
   const bool known = std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
   if (verb.front() != '-' && !known) {
     return "there is no command '" + verb + "': there are " + all + " (`manta --help`)";
