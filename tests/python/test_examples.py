@@ -7,6 +7,7 @@ import sys
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "python"
+WITH_VERBS = {"code_search.py"}  # test_code_search.py
 
 
 def run(name, *arguments):
@@ -15,7 +16,7 @@ def run(name, *arguments):
     return result.stdout
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py") if path.name not in WITH_VERBS))
 def test_it_does_what_it_says(name):
     assert run(name) != ""
 
