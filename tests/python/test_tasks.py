@@ -124,6 +124,43 @@ def test_numpy_is_read_in_place():
     assert ray.get(total.remote(array)) == (array.sum(), False)
 
 
+@pytest.mark.parametrize("size", [0, 1, 3, 30, 300, 2000, 3000, 30_000])
+def test_arrays_of_any_size_are_arguments(size):
+    @ray.remote
+    def total(*arrays, last):
+        assert not any(array.flags.writeable for array in arrays)
+        return sum(int(array.sum()) for array in arrays) + int(last[0].sum())
+
+    array = np.arange(size)
+    assert ray.get(total.remote(array, last=[array])) == 2 * array.sum()
+    assert ray.get(total.remote(ray.put(array), array, ray.put(array), last=[array])) == 4 * array.sum()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_arrays_that_an_actor_keeps_stay_as_they_are(asynchronous):
+    class Keeper:
+        def __init__(self):
+            self.kept = []
+
+        def keep(self, array):
+            self.kept.append(array)
+
+        def wrong(self, rounds):
+            return [i for i, array in enumerate(self.kept) if not (array == i // 2 % rounds).all()]
+
+    class AsyncKeeper(Keeper):
+        async def keep(self, array):
+            self.kept.append(array)
+
+    keeper = ray.remote(AsyncKeeper if asynchronous else Keeper).remote()
+    for size in (1, 3, 30, 300, 3000, 10_000):
+        for i in range(50):
+            array = np.full(size, i)
+            keeper.keep.remote(array if size % 2 else ray.put(array))
+            keeper.keep.remote(ray.put(array) if size % 2 else array)
+    assert ray.get(keeper.wrong.remote(50)) == []
+
+
 def test_large_arguments_and_results():
     @ray.remote
     def double(a):

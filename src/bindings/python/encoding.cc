@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 #include "bindings/python/errors.h"
@@ -123,6 +124,13 @@ PyObject* DecodePickle(std::string_view in, PyObject* buffers) {
   return memory ? Load(memory.get(), buffers) : nullptr;
 }
 
+// One buffer of a value: a view of what `ref` keeps, or a copy.
+PyObject* NewBuffer(manta_ref* ref, const char* data, size_t size) {
+  if (ref == nullptr) return PyBytes_FromStringAndSize(data, static_cast<Py_ssize_t>(size));
+  manta_ref_retain(ref);
+  return NewView(ref, data, size);
+}
+
 PyObject* DecodeBuffers(std::string_view all, const Keeper& keeper) {
   std::string_view in = all.substr(std::min<size_t>(all.size(), 4));
   uint32_t count;
@@ -130,17 +138,14 @@ PyObject* DecodeBuffers(std::string_view all, const Keeper& keeper) {
   if (!Take(&in, &count) || !Take(&in, &pickle_size) || in.size() / kBufferEntry < count) return Damaged();
   Owned buffers(PyList_New(count));
   if (!buffers) return nullptr;
+  manta_bytes kept{all.data(), all.size()};
+  const std::unique_ptr<manta_ref, void (*)(manta_ref*)> ref(keeper.keep(keeper.context, &kept), manta_ref_release);
   for (uint32_t i = 0; i < count; ++i) {
     uint64_t offset, size;
     if (!Take(&in, &offset) || !Take(&in, &size) || offset > all.size() || size > all.size() - offset) return Damaged();
-    manta_ref* ref = keeper.keep(keeper.context);
-    if (ref == nullptr) {
-      PyErr_SetString(PyExc_RuntimeError, "the memory of an argument is gone");
-      return nullptr;
-    }
-    PyObject* view = NewView(ref, all.data() + offset, size);
-    if (view == nullptr) return nullptr;
-    PyList_SET_ITEM(buffers.get(), i, view);
+    PyObject* buffer = NewBuffer(ref.get(), static_cast<const char*>(kept.data) + offset, size);
+    if (buffer == nullptr) return nullptr;
+    PyList_SET_ITEM(buffers.get(), i, buffer);
   }
   if (pickle_size > in.size()) return Damaged();
   return DecodePickle(in.substr(0, pickle_size), buffers.get());

@@ -50,9 +50,10 @@ class Encoder {
   std::vector<manta_ref*> nested_;
 };
 
-// Gives a counted reference that keeps the bytes that are decoded, for views into them. nullptr: they are gone.
+// Gives a counted reference that keeps the bytes that are decoded, for views into them, and in `bytes` where they stay. nullptr: nothing
+// keeps them, and buffers are copied.
 struct Keeper {
-  manta_ref* (*keep)(void* context);
+  manta_ref* (*keep)(void* context, manta_bytes* bytes);
   void* context;
 };
 

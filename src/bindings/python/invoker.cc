@@ -42,10 +42,21 @@ class WithInterpreter {
 };
 thread_local PyThreadState* WithInterpreter::state_ = nullptr;
 
-manta_ref* KeepDependency(void* context) {
+// What is in shared memory stays there; a small value lies in the call's own memory, and the reference has a copy.
+manta_ref* KeepDependency(void* context, manta_bytes* bytes) {
   const auto& [call, index] = *static_cast<std::pair<manta_call*, uint32_t>*>(context);
-  return call->ops->retain_dependency(call, index);
+  manta_ref* const ref = call->ops->retain_dependency(call, index);
+  if (ref == nullptr) return nullptr;
+  if (manta_error* const error = manta_get(call->runtime, &ref, 1, 0, bytes)) {
+    manta_error_free(error);
+    manta_ref_release(ref);
+    return nullptr;
+  }
+  return ref;
 }
+
+// What came with the call ends with it.
+manta_ref* KeepNothing(void*, manta_bytes*) { return nullptr; }
 
 std::atomic<bool> stopped{false};  // a signal was sent to the main thread
 
@@ -139,7 +150,8 @@ class Invocation {
       dependencies.push_back(owners.back().get());
     }
     std::pair<manta_call*, uint32_t> last{call_, count};
-    if (!DecodeArguments(in_object ? call_->dependencies[count] : arguments, {KeepDependency, &last}, dependencies, &decoded)) return nullptr;
+    const Keeper keeper{in_object ? KeepDependency : KeepNothing, &last};
+    if (!DecodeArguments(in_object ? call_->dependencies[count] : arguments, keeper, dependencies, &decoded)) return nullptr;
 
     if (header_.kind == CallKind::kMethod) {
       Owned method(PyUnicode_DecodeUTF8(name, header_.name_bytes, nullptr));

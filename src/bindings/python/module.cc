@@ -34,7 +34,7 @@ bool RefsOf(PyObject* list, std::vector<manta_ref*>* refs) {
   return true;
 }
 
-manta_ref* KeepRef(void* ref) {
+manta_ref* KeepRef(void* ref, manta_bytes*) {
   manta_ref_retain(static_cast<manta_ref*>(ref));
   return static_cast<manta_ref*>(ref);
 }
