@@ -35,10 +35,14 @@ from manta.client_builder import ClientBuilder, client
 from manta.cross_language import cpp_function, java_actor_class, java_function
 from manta.runtime_context import get_runtime_context
 
+ObjectID = ObjectRef  # its name of old
+
 __version__ = "0.1.0"
+__ray_version__ = "2.60.0"  # whose interface this is; what programs that say `import ray` see as the version (manta.as_ray)
 __commit__ = "unknown"
 
-_LAZY = ("_private", "autoscaler", "cluster_utils", "cross_language", "dag", "experimental", "job_config", "runtime_env", "util")
+_LAZY = ("_private", "autoscaler", "cloudpickle", "cluster_utils", "cross_language", "dag", "data", "experimental", "job_config",
+         "runtime_env", "util")
 
 
 def __getattr__(name):
@@ -55,7 +59,7 @@ def __getattr__(name):
 
 __all__ = [
     "ActorClassID", "ActorID", "ClientBuilder", "DynamicObjectRefGenerator", "FunctionID", "JobID", "LOCAL_MODE", "Language",
-    "LoggingConfig", "NodeID", "ObjectRef", "ObjectRefGenerator", "PlacementGroupID", "SCRIPT_MODE", "TaskID", "UniqueID", "WORKER_MODE",
+    "LoggingConfig", "NodeID", "ObjectID", "ObjectRef", "ObjectRefGenerator", "PlacementGroupID", "SCRIPT_MODE", "TaskID", "UniqueID", "WORKER_MODE",
     "WorkerID", "actor", "available_resources", "cancel", "client", "cluster_resources", "cpp_function", "exceptions", "get", "get_actor",
     "get_gpu_ids", "get_runtime_context", "init", "is_initialized", "java_actor_class", "java_function", "kill", "method", "nodes", "put",
     "remote", "show_in_dashboard", "shutdown", "timeline", "wait",

@@ -14,7 +14,6 @@ _NOT_YET = {
     "enable_resource_isolation": False,
     "cgroup_path": None,
     "proxy_server_url": None,
-    "_memory": None,
     "_node_ip_address": (None, "127.0.0.1"),
     "_node_name": None,
     "_metrics_export_port": None,
@@ -29,9 +28,11 @@ _INSTEAD = {
 }
 # Of those that begin with an underscore: what is accepted. There is no Redis, and Ray's settings are not Manta's.
 _WITHOUT_EFFECT = ("_system_config", "_redis_password", "_redis_username", "_driver_object_store_memory", "_enable_object_reconstruction")
-_WITH_EFFECT = ("_temp_dir",)
+_WITH_EFFECT = ("_temp_dir", "_memory")
 # They size a cluster that init starts.
-_SIZES = ("num_cpus", "num_gpus", "resources", "object_store_memory")
+_SIZES = ("num_cpus", "num_gpus", "resources", "object_store_memory", "_memory")
+# Of resources: those that have an argument of their own.
+_ARGUMENT_OF = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "_memory", "object_store_memory": "object_store_memory"}
 
 
 @dataclasses.dataclass
@@ -74,8 +75,11 @@ def check(given, unnamed):
         raise ValueError(f"{', '.join(sizes)} size a cluster that init starts, and the one at '{address}' runs already: leave them out")
     environment = environments.check(given["runtime_env"]) if given["runtime_env"] else job.runtime_env
     logging_config = given["logging_config"]
+    resources = dict(given["resources"] or {})
+    if given.get("_memory") is not None:
+        resources["memory"] = int(given["_memory"])
     return Arguments(
-        address=address, namespace=namespace, resources=dict(given["resources"] or {}),
+        address=address, namespace=namespace, resources=resources,
         num_cpus=-1.0 if given["num_cpus"] is None else float(given["num_cpus"]),
         num_gpus=-1.0 if given["num_gpus"] is None else float(given["num_gpus"]),
         object_store_bytes=int(given["object_store_memory"] or 0), temp_dir=given.get("_temp_dir"), path=job.py_driver_sys_path,
@@ -91,7 +95,7 @@ def _check_names(unnamed):
 
 
 def _check_types(given):
-    for name in ("num_cpus", "num_gpus", "object_store_memory"):
+    for name in ("num_cpus", "num_gpus", "object_store_memory", "_memory"):
         value = given.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise TypeError(f"{name} has to be a number, not {value!r}")
@@ -99,9 +103,9 @@ def _check_types(given):
             raise ValueError(f"{name} has to be 0 or more, not {value!r}")
     if given["resources"] is not None and not isinstance(given["resources"], dict):
         raise TypeError(f"resources has to be a dict of names and amounts, not {given['resources']!r}")
-    for name in ("CPU", "GPU"):
+    for name, argument in _ARGUMENT_OF.items():
         if name in (given["resources"] or {}):
-            raise ValueError(f"resources cannot have '{name}', for which there is num_{name.lower()}s")
+            raise ValueError(f"resources cannot have '{name}', for which there is {argument}")
     if given["logging_config"] is not None and not isinstance(given["logging_config"], _logging.LoggingConfig):
         raise TypeError(f"logging_config has to be a LoggingConfig, not {given['logging_config']!r}")
     if given["configure_logging"]:

@@ -44,9 +44,9 @@ def dumps(value):
     if _is_plain(value) >= 0:
         return pickle.dumps(value, 5, buffer_callback=keep), buffers
     file = io.BytesIO()
-    pickler = _cloudpickler()(file, 5, buffer_callback=keep)
+    writer = pickler()(file, 5, buffer_callback=keep)
     try:
-        pickler.dump(value)
+        writer.dump(value)
     except Exception as error:
         raise _explained(value, error) from error
     return file.getvalue(), buffers
@@ -55,7 +55,7 @@ def dumps(value):
 def dumps_alone(value):
     """A pickle with everything in it."""
     file = io.BytesIO()
-    _cloudpickler()(file, 5).dump(value)
+    pickler()(file, 5).dump(value)
     return file.getvalue()
 
 
@@ -68,7 +68,8 @@ custom = {}
 _pickler = None
 
 
-def _cloudpickler():
+def pickler():
+    """The class that makes all pickles that need more than pickle itself."""
     global _pickler
     if _pickler is None:
         import types

@@ -60,6 +60,9 @@ def install():
         return
     if "ray" in sys.modules and not sys.modules["ray"].__name__.startswith("manta"):
         raise RuntimeError("manta.as_ray comes too late: the package ray has been imported already")
+    import manta
+
+    manta.__version__ = manta.__ray_version__  # packages ask whether Ray is new enough for them
     sys.meta_path.insert(0, _Finder())
 
 

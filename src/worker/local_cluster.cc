@@ -79,6 +79,10 @@ Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
                      {"--object-store-bytes", std::to_string(options.object_store_bytes)});
   }
   for (const auto& [name, quantity] : options.resources) {
+    if (name == "memory") {  // bytes, which need all their digits
+      arguments.insert(arguments.end(), {"--memory", std::to_string(static_cast<uint64_t>(quantity))});
+      continue;
+    }
     arguments.insert(arguments.end(), {"--resource", name + "=" + Number(quantity)});
   }
   std::vector<char*> argv;

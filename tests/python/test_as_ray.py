@@ -39,7 +39,7 @@ if __name__ == "__main__":
     assert "ray.autoscaler" not in sys.modules
     assert ray.autoscaler is sys.modules["ray.autoscaler"]
     try:
-        import ray.data
+        import ray.train
     except ImportError as error:
         print(error)
 """
@@ -54,7 +54,7 @@ def test_a_program_runs_unmodified(tmp_path):
     result = run("manta.as_ray", str(tmp_path / "program.py"), "a", "--b")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == ["['a', '--b'] ('manta', 3)", "RayTaskError(Mine) True",
-                                          "ray.data is not there yet in Manta (python -m manta.as_ray)"]
+                                          "ray.train is not there yet in Manta (python -m manta.as_ray)"]
     as_module = run("manta.as_ray", "-m", "program", "c", cwd=tmp_path)
     assert as_module.stdout.startswith("['c'] ('manta', 3)"), as_module.stderr
 

@@ -93,11 +93,18 @@ def test_arguments_without_effect_are_accepted():
              _redis_password="x", _redis_username="y", _driver_object_store_memory=1 << 20)
 
 
+def test_memory_to_offer():
+    size = (1 << 34) + 4097  # more digits than a float's usual ones
+    with ray.init(num_cpus=1, _memory=size):
+        assert ray.cluster_resources()["memory"] == size
+
+
 @pytest.mark.parametrize("arguments, kind, says", [
     (dict(dashboard_port="8265"), TypeError, "dashboard_port"), (dict(system_reserved_cpu=1), ValueError, "enable_resource_isolation"),
     (dict(system_reserved_memory=1), ValueError, "enable_resource_isolation"), (dict(logging_level="loud"), ValueError, "loud"),
     (dict(logging_config="INFO"), TypeError, "LoggingConfig"), (dict(job_config=5), TypeError, "JobConfig"),
-    (dict(resources={"CPU": 1}), ValueError, "num_cpus"), (dict(_system_config=[1]), TypeError, "_system_config"),
+    (dict(resources={"CPU": 1}), ValueError, "num_cpus"), (dict(resources={"memory": 1}), ValueError, "_memory"),
+    (dict(_memory="1"), TypeError, "_memory"), (dict(_memory=-1), ValueError, "_memory"), (dict(_system_config=[1]), TypeError, "_system_config"),
     (dict(_nonsense=1), TypeError, "_nonsense"), (dict(include_dashboard=True), NotImplementedError, "manta status"),
     (dict(labels={"a": "b"}), NotImplementedError, "labels"), (dict(local_mode=True), NotImplementedError, "local_mode"),
     (dict(_node_ip_address="10.0.0.1"), NotImplementedError, "_node_ip_address"),
