@@ -10,13 +10,22 @@ from manta import _manta
 _TABLE = "functions"
 # As Ray: a closure of this size is a mistake.
 _WARN_BYTES = 10 << 20
+# Larger ones are objects, and the table has a reference.
+_MOST_IN_TABLE = 1 << 20
 
 
 def export_caller(caller):
     """Makes what `caller` calls known to the cluster, and its options to the runtime."""
     source = caller.source
-    digest = source._exported()
-    caller.set_exported(digest, source._options_number())
+    digest, captured = source._exported()
+    caller.set_exported(digest, source._options_number(), captured)
+
+
+class _Elsewhere:
+    """Stands in the table for a pickle that is too large for it."""
+
+    def __init__(self, ref):
+        self.ref = ref
 
 
 class Exported:
@@ -24,30 +33,43 @@ class Exported:
 
     def __init__(self, target):
         self.target = target
-        self._data = None
-        self._digest = None
+        self._pickle = None
+        self._captured = ()  # references in it
         self._job = None
+        self._exported = None
 
-    def digest(self):
-        """Where the cluster has it, as 16 bytes."""
-        if self._data is None:
-            from manta import _serialization
-
-            try:
-                self._data = _serialization.dumps_alone(self.target)
-            except Exception as error:
-                raise _serialization._explained(self.target, error) from error
-            self._digest = hashlib.blake2b(self._data, digest_size=16).digest()
-            if len(self._data) > _WARN_BYTES:
-                import warnings
-
-                warnings.warn(f"The function or class {self.target!r} is {len(self._data) >> 20} MiB large, because of what it refers to; "
-                              "put large values into the object store (put) and pass the reference.")
+    def exported(self):
+        """(where the cluster has it, as 16 bytes; the references that it contains, which have to come with each call)"""
+        if self._pickle is None:
+            self._make_pickle()
         job = _manta.context()["job_id"], _manta.context()["session_directory"]
         if self._job != job:
-            _manta.kv_put(_TABLE, self._digest, self._data, False, True)
+            self._exported = self._put()
             self._job = job
-        return self._digest
+        return self._exported
+
+    def _make_pickle(self):
+        from manta import _serialization
+
+        try:
+            self._pickle, self._captured = _manta.collect_refs(lambda: _serialization.dumps_alone(self.target))
+        except Exception as error:
+            raise _serialization._explained(self.target, error) from error
+        if len(self._pickle) > _WARN_BYTES:
+            import warnings
+
+            warnings.warn(f"The function or class {self.target!r} is {len(self._pickle) >> 20} MiB large, because of what it refers to; "
+                          "put large values into the object store (put) and pass the reference.")
+
+    def _put(self):
+        data, captured = self._pickle, self._captured
+        if len(data) > _MOST_IN_TABLE:
+            ref = _manta.put(data)
+            data, _ = _manta.collect_refs(lambda: pickle.dumps(_Elsewhere(ref)))
+            captured = *captured, ref
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        _manta.kv_put(_TABLE, digest, data, False, True)
+        return digest, captured
 
 
 def load_function(digest):
@@ -56,6 +78,7 @@ def load_function(digest):
     if data is None:
         raise RuntimeError(f"the function {digest.hex()} is not in the cluster any more: the job that exported it has ended")
     try:
-        return pickle.loads(data)
+        target = pickle.loads(data)
+        return pickle.loads(_manta.get([target.ref], None)[0]) if type(target) is _Elsewhere else target
     except Exception as error:
         raise RuntimeError(f"The function or class failed to import in the worker: {error!r}. Is a module missing there?") from error

@@ -12,6 +12,8 @@ _MOST_LOOKED_AT = 64
 
 def _is_plain(value, left=_MOST_LOOKED_AT):
     """How much of `left` remains after a value that pickle itself pickles well; negative: it may not."""
+    if left < 0:  # the value may contain itself
+        return left
     kind = type(value)
     if kind in _PLAIN:
         return left - 1

@@ -101,7 +101,7 @@ class ActorClass(_options.WithOptions):
 
     # For the extension: what is exported, and the options of the creation.
     def _exported(self):
-        return self._exported_class.digest()
+        return self._exported_class.exported()
 
     def _options_number(self):
         return _options.intern({key: self._given.get(key) for key in _options.OF_CREATION})
@@ -197,7 +197,7 @@ class _MethodOptions:
         self.given = given
 
     def _exported(self):
-        return bytes(16)
+        return bytes(16), ()
 
     def _options_number(self):
         return _options.intern(self.given, method=True)

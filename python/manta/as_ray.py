@@ -4,8 +4,8 @@
     python -m manta.as_ray -m module [arguments]
     pytest -p manta.as_ray
 
-`import ray`, `from ray import ...` and `import ray.util...` give Manta's modules, in the program and in its workers. No package of that name is
-installed, and one that is installed is not touched.
+`import ray`, `from ray import ...` and `import ray.util...` give Manta's modules, in the program and in its workers. No package of that
+name is installed, and one that is installed is not touched. `ray.__version__` is that of Ray's interface that Manta follows.
 """
 
 from __future__ import annotations

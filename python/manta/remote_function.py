@@ -40,7 +40,7 @@ class RemoteFunction(_options.WithOptions):
 
     # For the extension, before the first call in a session.
     def _exported(self):
-        return self._exported_function.digest()
+        return self._exported_function.exported()
 
     def _options_number(self):
         return _options.intern(self._options)

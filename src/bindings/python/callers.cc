@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "bindings/python/actor_handle.h"
@@ -28,6 +29,7 @@ struct Caller {
   uint64_t serial;          // of the runtime for which the two below hold; 0: none
   uint32_t options;
   unsigned char digest[16];
+  PyObject* captured;       // a tuple of ObjectRefs that the function or class contains: each call holds them for its worker; or nullptr
   CallKind kind;
   int num_returns;          // or kStreaming, kDynamic
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
@@ -113,6 +115,10 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
     std::memcpy(encoded.bytes.data(), &header, sizeof header);
   }
 
+  for (Py_ssize_t i = 0; self->captured != nullptr && i < PyTuple_GET_SIZE(self->captured); ++i) {
+    encoded.nested.push_back(RefOf(PyTuple_GET_ITEM(self->captured, i)));
+  }
+
   manta_task_spec spec{};
   spec.function = *invoker;
   spec.function_name = self->shown;
@@ -168,6 +174,7 @@ int Traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->source);
   Py_VISIT(self->actor);
   Py_VISIT(self->check);
+  Py_VISIT(self->captured);
   return 0;
 }
 
@@ -176,6 +183,7 @@ int Clear(PyObject* object) {
   Py_CLEAR(self->source);
   Py_CLEAR(self->actor);
   Py_CLEAR(self->check);
+  Py_CLEAR(self->captured);
   return 0;
 }
 
@@ -191,13 +199,20 @@ PyObject* SetExported(PyObject* object, PyObject* arguments) {
   const char* digest;
   Py_ssize_t size;
   unsigned options;
-  if (!PyArg_ParseTuple(arguments, "y#I", &digest, &size, &options)) return nullptr;
+  PyObject* captured;
+  if (!PyArg_ParseTuple(arguments, "y#IO!", &digest, &size, &options, &PyTuple_Type, &captured)) return nullptr;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(captured); ++i) {
+    if (IsRef(PyTuple_GET_ITEM(captured, i))) continue;
+    PyErr_SetString(PyExc_TypeError, "what a function has captured are ObjectRefs");
+    return nullptr;
+  }
   if (size != sizeof From(object)->digest) {
     PyErr_SetString(PyExc_ValueError, "a digest has 16 bytes");
     return nullptr;
   }
   std::memcpy(From(object)->digest, digest, sizeof From(object)->digest);
   From(object)->options = options;
+  Owned former(std::exchange(From(object)->captured, PyTuple_GET_SIZE(captured) == 0 ? nullptr : Py_NewRef(captured)));
   Py_RETURN_NONE;
 }
 

@@ -79,6 +79,14 @@ PyObject* Get(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return list.release();
 }
 
+// collect_refs(function) -> (what it returns, a tuple of the references that were pickled meanwhile)
+PyObject* CollectRefs(PyObject*, PyObject* function) {
+  RefCollector collector;
+  Owned result(PyObject_CallNoArgs(function));
+  Owned refs(result ? PyList_AsTuple(collector.refs()) : nullptr);
+  return refs ? PyTuple_Pack(2, result.get(), refs.get()) : nullptr;
+}
+
 // wait(list of refs, num_returns, timeout) -> (ready, not ready)
 PyObject* Wait(PyObject*, PyObject* arguments) {
   PyObject *list, *timeout;
@@ -399,6 +407,7 @@ PyMethodDef functions[] = {{"connect", AsMethod(Connect), METH_VARARGS | METH_KE
                            {"shutdown", Shutdown, METH_NOARGS, nullptr},
                            {"is_initialized", IsInitialized, METH_NOARGS, nullptr},
                            {"get", AsMethod(Get), METH_FASTCALL, nullptr},
+                           {"collect_refs", CollectRefs, METH_O, nullptr},
                            {"wait", Wait, METH_VARARGS, nullptr},
                            {"put", Put, METH_O, nullptr},
                            {"cancel", Cancel, METH_VARARGS, nullptr},
