@@ -44,9 +44,15 @@ class Exported:
             self._make_pickle()
         job = _manta.context()["job_id"], _manta.context()["session_directory"]
         if self._job != job:
-            self._exported = self._put()
+            self._exported = self._put_with_captured()
             self._job = job
         return self._exported
+
+    def digest(self):
+        """Where the cluster has it, for what is no call, and so carries no references: whatever its size, it is in the table."""
+        if self._pickle is None:
+            self._make_pickle()
+        return _put(self._pickle)
 
     def _make_pickle(self):
         from manta import _serialization
@@ -61,15 +67,19 @@ class Exported:
             warnings.warn(f"The function or class {self.target!r} is {len(self._pickle) >> 20} MiB large, because of what it refers to; "
                           "put large values into the object store (put) and pass the reference.")
 
-    def _put(self):
+    def _put_with_captured(self):
         data, captured = self._pickle, self._captured
         if len(data) > _MOST_IN_TABLE:
             ref = _manta.put(data)
             data, _ = _manta.collect_refs(lambda: pickle.dumps(_Elsewhere(ref)))
             captured = *captured, ref
-        digest = hashlib.blake2b(data, digest_size=16).digest()
-        _manta.kv_put(_TABLE, digest, data, False, True)
-        return digest, captured
+        return _put(data), captured
+
+
+def _put(data):
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    _manta.kv_put(_TABLE, digest, data, False, True)
+    return digest
 
 
 def load_function(digest):
