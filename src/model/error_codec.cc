@@ -50,7 +50,7 @@ Error DecodeError(const void* bytes, size_t size) {
   uint32_t kind;
   if (!TakeWord(in, &kind) || !TakeText(in, &error.message) || !TakeText(in, &error.type_name) ||
       !TakeText(in, &error.stack) || !TakeText(in, &error.payload) || kind < MANTA_ERROR_INVALID_ARGUMENT ||
-      kind > MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED) {
+      kind > kLastErrorKind) {
     return MakeError(MANTA_ERROR_SYSTEM, "an error arrived damaged and cannot be shown");
   }
   error.kind = static_cast<manta_error_kind>(kind);

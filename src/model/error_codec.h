@@ -11,6 +11,9 @@ namespace manta::model {
 // kind u32, then message, type name, stack and payload, each as u32 length and bytes (little endian).
 std::string EncodeError(const Error& error);
 
+// Of those that there are; others arrive damaged.
+inline constexpr manta_error_kind kLastErrorKind = MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED;
+
 // Never fails: of damaged bytes it makes an error that says so.
 Error DecodeError(const void* bytes, size_t size);
 

@@ -52,7 +52,7 @@ TEST(ErrorCodec, ALengthBeyondTheEndIsDamage) {
 
 TEST(ErrorCodec, AKindThatThereIsNotIsDamage) {
   const std::string whole = EncodeError(Some());
-  for (uint32_t kind : {0u, MANTA_ERROR_ACTOR_PLACEMENT_GROUP_REMOVED + 1u, UINT32_MAX}) {
+  for (uint32_t kind : {0u, kLastErrorKind + 1u, UINT32_MAX}) {
     EXPECT_TRUE(SaysDamaged(Decode(WithWord(whole, 0, kind)))) << kind;
   }
 }

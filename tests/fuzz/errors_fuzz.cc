@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace manta;
   const fuzz::Exact bytes({reinterpret_cast<const char*>(data), size});
   const Error error = model::DecodeError(bytes.data(), bytes.size());
-  fuzz::Require(error.kind >= MANTA_ERROR_INVALID_ARGUMENT && error.kind <= MANTA_ERROR_END_OF_STREAM,
+  fuzz::Require(error.kind >= MANTA_ERROR_INVALID_ARGUMENT && error.kind <= model::kLastErrorKind,
                 "an error is of a kind that there is");
   const std::string again = model::EncodeError(error);
   fuzz::Require(model::DecodeError(again.data(), again.size()) == error, "what was decoded travels on unchanged");
