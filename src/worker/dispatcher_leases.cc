@@ -26,8 +26,6 @@ constexpr int64_t kStarvedNs = 20'000'000;
 // So long fewer workers must have been enough before one goes back: a driver whose processes share cores with a worker that
 // it does not need runs slower with it.
 constexpr int64_t kSurplusNs = 20'000'000;
-// So long after a lease came for which nothing was left to do no other is asked for: who waits for its tasks runs them itself.
-constexpr int64_t kVainNs = 1'000'000;
 // Of a target whose tasks run without end: when it is said that others wait, and when again.
 constexpr int64_t kStuckAfterNs = 5'000'000'000;
 constexpr int64_t kStuckAgainNs = 30'000'000'000;
@@ -50,7 +48,6 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   if (!target->ordered && target->outstanding() == 0 && target->channels.empty()) {
     // Who waited for these tasks has run them itself. Others may wait for this lease, and would get it after a quantum.
     target->wanted = 0;
-    target->vain_at = NowNs();
     port_->SetDemand(*target);
     port_->ReturnLease(granted.lease, true);
     return;
@@ -271,7 +268,7 @@ void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {
   const uint32_t wanted = static_cast<uint32_t>(std::max<int64_t>(useful, outstanding > 0 ? 1 : 0)) + blocked;
   if (wanted >= target->wanted) {
     target->surplus_since = 0;
-    if (wanted == target->wanted || (target->wanted == 0 && now - target->vain_at < kVainNs)) return;
+    if (wanted == target->wanted) return;
     target->wanted = wanted;
     port_->SetDemand(*target);
     return;
@@ -369,6 +366,12 @@ std::string Dispatcher::WaitersOf(uint32_t key) const {
 }
 
 void Dispatcher::ReturnIdleLeases() {
+  // First: what goes back would be granted again.
+  for (const auto& [key, target] : targets_) {
+    if (target->ordered || target->wanted == 0) continue;
+    target->wanted = 0;
+    port_->SetDemand(*target);
+  }
   std::vector<OwnerChannel*> idle;
   for (const auto& [lease, channel] : leases_) {
     if (!channel->target->ordered && channel->in_flight() == 0) idle.push_back(channel);

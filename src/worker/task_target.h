@@ -99,7 +99,6 @@ class TaskTarget {
   uint32_t wanted = 0;                  // leases declared to the daemon
   int64_t service_ns = 0;               // smoothed time per task on one worker; 0: not known yet
   uint32_t window;                      // the most tasks in flight to one worker
-  int64_t vain_at = 0;                  // when a lease came for which nothing was left to do
   int64_t surplus_since = 0;            // since when fewer leases would have done; 0: they would not
   uint32_t needed = 0;                  // the most leases that would have been of use since then
   bool busy = false;                    // in the dispatcher's list
