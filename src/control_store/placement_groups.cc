@@ -1,8 +1,8 @@
 #include "control_store/placement_groups.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+
+#include "base/invariants.h"
 
 namespace manta::control_store {
 
@@ -15,11 +15,7 @@ using model::ResourceSet;
 
 namespace {
 
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "placement groups: %s\n", what);
-  std::abort();
-}
+constexpr Invariants Require{"placement groups"};
 
 }  // namespace
 

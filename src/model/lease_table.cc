@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
-#include <cstdlib>
 #include <tuple>
+
+#include "base/invariants.h"
 
 namespace manta::model {
 
@@ -24,11 +24,7 @@ uint32_t TimesIn(const std::vector<FreeResources>& free, const ResourceSet& requ
   return times;
 }
 
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "lease table: %s\n", what);
-  std::abort();
-}
+constexpr Invariants Require{"lease table"};
 
 }  // namespace
 

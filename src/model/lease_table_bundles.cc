@@ -1,21 +1,16 @@
 // Placement groups in the lease table: parts of the node that are reserved, and what is granted from them.
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <utility>
 
+#include "base/invariants.h"
 #include "model/lease_table.h"
 
 namespace manta::model {
 namespace {
 
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "lease table: %s\n", what);
-  std::abort();
-}
+constexpr Invariants Require{"lease table"};
 
 }  // namespace
 

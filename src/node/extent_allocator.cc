@@ -1,18 +1,14 @@
 #include "node/extent_allocator.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <iterator>
+
+#include "base/invariants.h"
 
 namespace manta::node {
 namespace {
 
-void Require(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "ExtentAllocator: %s\n", what);
-  std::abort();
-}
+constexpr Invariants Require{"ExtentAllocator"};
 
 }  // namespace
 
