@@ -51,7 +51,7 @@ Result<> ClearAway(const NodeReady& node, int status) {
   if (!WIFSIGNALED(status)) return {};
   const std::string text = "the node daemon (pid " + std::to_string(node.pid) + ") was ended by SIG" +
                            sigabbrev_np(WTERMSIG(status)) + (WCOREDUMP(status) ? "; there is a core file" : "");
-  const node::UniqueFd log(open((node.session_directory + "/" + contracts::kLockFile).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const node::UniqueFd log(contracts::OpenErrorLog(node.session_directory));
   if (log) dprintf(log.get(), "%s\n", text.c_str());
   return MakeError(MANTA_ERROR_SYSTEM, text);
 }

@@ -114,8 +114,7 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
     }
     if (Result<> done = set(resource->first, resource->second); !done) return done.error();
   }
-  const std::string address = options.node_address.empty() ? kLoopback : options.node_address;
-  offer.Set(std::string(model::kNodePrefix) + address, model::kResourceUnit);
+  offer.Set(std::string(model::kNodePrefix) + options.node_address, model::kResourceUnit);
   if (options.head.empty()) offer.Set(model::kHeadNode, model::kResourceUnit);
   return offer;
 }
@@ -143,8 +142,7 @@ Result<std::string> SecretToJoin(const NodeOptions& options) {
 void LeaveTerminal(const node::SessionDirectory& session) {
   const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   // What the C++ runtime says before it aborts.
-  const node::UniqueFd errors(open((session.path() + "/" + contracts::kLockFile).c_str(),
-                                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const node::UniqueFd errors(contracts::OpenErrorLog(session.path()));
   dup2(null.get(), STDIN_FILENO);
   dup2(null.get(), STDOUT_FILENO);
   dup2(errors ? errors.get() : null.get(), STDERR_FILENO);
@@ -198,6 +196,7 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
     joined = std::move(cluster).value();
     if (options.node_address.empty()) options.node_address = joined.own_address;
   }
+  if (options.node_address.empty()) options.node_address = kLoopback;
   const uint64_t files_before = PrepareProcess(static_cast<bool>(driver));
   const node::MachineLimits machine = node::ReadMachineLimits();
   Result<uint64_t> object_bytes =
@@ -220,7 +219,7 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   daemon_options.workers_file_limit = files_before;
   daemon_options.deduplicate_logs = WantsDeduplication();
   daemon_options.node_index = joined.socket ? joined.node_index : 1;
-  daemon_options.address = options.node_address.empty() ? kLoopback : options.node_address;
+  daemon_options.address = options.node_address;
   daemon_options.joined = joined.head_id;
   control_store::ActorDirectory actors;
   control_store::KeyValueTables key_values;

@@ -78,14 +78,10 @@ int Connect(const SessionAddress& address, int* error) {
   return -1;
 }
 
-void RemoveFiles(const std::string& session) {
-  for (const char* name : {"/address", "/address.new", "/secret"}) unlink((session + name).c_str());
-  RemoveRuntimeFiles(session);
-}
-
 }  // namespace
 
-void RemoveRuntimeFiles(const std::string& session_directory) {
+void RemoveLiveFiles(const std::string& session_directory) {
+  for (const char* name : {"/address", "/address.new", "/secret"}) unlink((session_directory + name).c_str());
   std::error_code failed;
   std::filesystem::remove_all(session_directory + "/" + kRuntimeFolder, failed);
 }
@@ -190,7 +186,7 @@ std::vector<SessionAddress> FindSessions(const std::string& root, std::vector<Se
     } else if (DaemonLives(directory)) {
       if (unreachable != nullptr) unreachable->push_back(std::move(address).value());
     } else if (error == ECONNREFUSED) {
-      RemoveFiles(directory);
+      RemoveLiveFiles(directory);
     }
   }
   std::sort(sessions.begin(), sessions.end(),
@@ -224,7 +220,7 @@ void RemoveFilesOfDeadDaemonBelow(const std::string& root, pid_t daemon) {
 }
 
 void RemoveFilesOfDeadDaemon(const std::string& directory) {
-  if (!DaemonLives(directory)) RemoveFiles(directory);
+  if (!DaemonLives(directory)) RemoveLiveFiles(directory);
 }
 
 Result<std::string> ReadSecret(const std::string& session_directory) {

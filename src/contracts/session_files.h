@@ -46,7 +46,6 @@ Result<> EnsureSessionRoot(const std::string& root);
 
 // Where front-ends unpack what their tasks need (working directories, modules), each below a name of its own. Made by who needs it first.
 inline constexpr const char* kRuntimeFolder = "runtime";
-void RemoveRuntimeFiles(const std::string& session_directory);
 
 Result<> WriteSessionAddress(const SessionAddress& address);
 Result<SessionAddress> ReadSessionAddress(const std::string& directory);
@@ -60,6 +59,8 @@ std::vector<SessionAddress> FindSessions(const std::string& root, std::vector<Se
 // For messages: which ones live, and why they do not answer. Begins with a newline; "" for none.
 std::string DescribeUnreachable(const std::vector<SessionAddress>& sessions);
 
+// Removes what is of use only while the session's daemon lives: address, secret, and what runtime environments need.
+void RemoveLiveFiles(const std::string& session_directory);
 // Removes what led to a daemon that has ended, if it could not do so itself: the address and the secret of the sessions below `root`
 // that a process of that id has made, unless one of that id in another container lives. The caller knows that its own does not.
 void RemoveFilesOfDeadDaemonBelow(const std::string& root, pid_t daemon);

@@ -101,6 +101,10 @@ Result<int> LockSession(const std::string& directory) {
   return taken.error();
 }
 
+int OpenErrorLog(const std::string& directory) {
+  return open((directory + "/" + kLockFile).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
 bool DaemonLives(const std::string& directory) {
   const int fd = open((directory + "/" + kLockFile).c_str(), O_RDONLY | kFlags);
   if (fd < 0) return errno != ENOENT && errno != ENOTDIR;

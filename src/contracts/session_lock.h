@@ -19,6 +19,9 @@ inline constexpr std::string_view kSessionMark = "manta-session 1\n";
 // there; then nothing in it has been touched.
 Result<int> LockSession(const std::string& directory);
 
+// The same file for writing at its end, without the lock; close-on-exec. -1: it cannot be opened, errno says why.
+int OpenErrorLog(const std::string& directory);
+
 // Whether a daemon holds the lock, also one that cannot be reached from here. False when there is none.
 bool DaemonLives(const std::string& directory);
 

@@ -23,8 +23,7 @@
 namespace manta::node {
 namespace {
 
-// All names that Manta gives to files of a session, beside the locked one; # stands for a number.
-constexpr const char* kWaysIn[] = {"address", "address.new", "secret"};
+// The names that Manta gives to the files of a session that stay, beside the locked one; # stands for a number.
 constexpr const char* kLogs[] = {"daemon.log",     "daemon.#.log",   "worker-#.out", "worker-#.err",
                                  "worker-#.out.#", "worker-#.err.#", "zygote-#.log"};
 constexpr const char* kRecordings[] = {"names", "process-#.rec", "process-#-threads.rec"};
@@ -85,8 +84,7 @@ void RemoveNamed(const std::string& directory, std::span<const char* const> patt
 
 // Nothing of Manta's is left, nor the directory unless there is something else in it.
 void RemoveSession(const std::string& path) {
-  RemoveNamed(path, kWaysIn, Which::kAll);
-  contracts::RemoveRuntimeFiles(path);
+  contracts::RemoveLiveFiles(path);
   RemoveNamed(path + "/logs", kLogs, Which::kAll);
   RemoveNamed(contracts::RecorderDirectory(path), kRecordings, Which::kAll);
   rmdir(contracts::RecorderDirectory(path).c_str());
@@ -170,8 +168,7 @@ Result<std::string> SessionDirectory::MakeSecret() const {
 }
 
 void SessionDirectory::RemoveAllButHistory() const {
-  RemoveNamed(path_, kWaysIn, Which::kAll);
-  contracts::RemoveRuntimeFiles(path_);
+  contracts::RemoveLiveFiles(path_);
   RemoveNamed(logs(), kLogs, Which::kEmpty);
   if (EntriesOf(logs()).size() == 1 && HasSize(path_ + "/" + contracts::kLockFile, contracts::kSessionMark.size())) RemoveSession(path_);
 }
