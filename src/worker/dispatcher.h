@@ -250,6 +250,7 @@ class Dispatcher {
   void ReturnLease(OwnerChannel* channel);
   // Its worker is dead.
   void ForgetChannel(OwnerChannel* channel);
+  void DropDemand(TaskTarget* target);
   void FailQueue(TaskTarget* target, const Error& error);
   // No more tasks for it: the lease goes back when those that it has begun are done.
   void Retire(OwnerChannel* channel);

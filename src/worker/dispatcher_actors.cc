@@ -72,10 +72,7 @@ void Dispatcher::CloseActor(TaskTarget* target, const Error& cause) {
     target->life.Die();
     port_->ActorChanged(*target, {});
   }
-  if (target->wanted != 0) {
-    target->wanted = 0;
-    port_->SetDemand(*target);
-  }
+  if (target->wanted != 0) DropDemand(target);
   ForgetCreation(target);
   FailQueue(target, cause);
 }

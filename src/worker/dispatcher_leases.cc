@@ -47,8 +47,7 @@ void Dispatcher::LeaseGranted(uint32_t key, const GrantedLease& granted) {
   }
   if (!target->ordered && target->outstanding() == 0 && target->channels.empty()) {
     // Who waited for these tasks has run them itself. Others may wait for this lease, and would get it after a quantum.
-    target->wanted = 0;
-    port_->SetDemand(*target);
+    DropDemand(target);
     port_->ReturnLease(granted.lease, true);
     return;
   }
@@ -201,11 +200,15 @@ void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason, bool 
     target->queue.Remove(index);
     Fail(index, owner_->Task(index), error);
   }
-  target->wanted = 0;
-  port_->SetDemand(*target);
+  DropDemand(target);
 }
 
 // ---- Demand
+
+void Dispatcher::DropDemand(TaskTarget* target) {
+  target->wanted = 0;
+  port_->SetDemand(*target);
+}
 
 bool Dispatcher::IsStuck(uint32_t key, int64_t now) {
   TaskTarget* target = FindTarget(key);
@@ -336,18 +339,14 @@ int64_t Dispatcher::Tick(int64_t now) {
       continue;
     }
     if (target->wanted == 0) continue;
-    if (target->channels.empty()) {
-      target->wanted = 0;
-      port_->SetDemand(*target);
-      continue;
+    if (!target->channels.empty()) {
+      if (target->idle_since == 0) target->idle_since = now;
+      if (now - target->idle_since < (any_starves ? 0 : kLeaseIdleNs)) {
+        within(kQuietTickNs);
+        continue;
+      }
     }
-    if (target->idle_since == 0) target->idle_since = now;
-    if (now - target->idle_since < (any_starves ? 0 : kLeaseIdleNs)) {
-      within(kQuietTickNs);
-      continue;
-    }
-    target->wanted = 0;
-    port_->SetDemand(*target);
+    DropDemand(target);
     while (!target->channels.empty()) ReturnLease(target->channels.back());
   }
   return next;
@@ -368,9 +367,7 @@ std::string Dispatcher::WaitersOf(uint32_t key) const {
 void Dispatcher::ReturnIdleLeases() {
   // First: what goes back would be granted again.
   for (const auto& [key, target] : targets_) {
-    if (target->ordered || target->wanted == 0) continue;
-    target->wanted = 0;
-    port_->SetDemand(*target);
+    if (!target->ordered && target->wanted > 0) DropDemand(target.get());
   }
   std::vector<OwnerChannel*> idle;
   for (const auto& [lease, channel] : leases_) {
