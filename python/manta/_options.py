@@ -185,9 +185,7 @@ def _names_a_group(strategy):
 def _check_placement_group(options):
     if options.get("placement_group") in (None, "default"):
         return
-    if options.get("scheduling_strategy") is not None:
-        raise ValueError("a placement group is given by scheduling_strategy or by placement_group, not by both: use "
-                         "PlacementGroupSchedulingStrategy alone")
+    _check_both(options.get("scheduling_strategy"), options["placement_group"])
     warnings.warn("the option placement_group is deprecated: use scheduling_strategy=PlacementGroupSchedulingStrategy(group, index)",
                   DeprecationWarning, stacklevel=4)
 
@@ -223,7 +221,8 @@ def placement_of(options):
 
 def _check_both(strategy, group):
     if group not in (None, "default") and strategy is not None:
-        raise ValueError("a placement group is given by scheduling_strategy or by placement_group, not by both")
+        raise ValueError("a placement group is given by scheduling_strategy or by placement_group, not by both: use "
+                         "PlacementGroupSchedulingStrategy alone")
 
 
 # As manta_task_options.retry_exceptions: none, all, or those that the task marks (_retries).

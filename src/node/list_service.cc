@@ -24,7 +24,7 @@ void ListService::Request(ProcessId from, uint64_t request, const std::string& w
   if (what == "actors") {
     return actors_.List([&](const auto& actors) { Send(from, request, Listing::Actors(actors)); });
   }
-  if (what == "placement_groups" || what == "placement-groups") {
+  if (what == "placement-groups") {
     return Send(from, request, Listing::PlacementGroups(placement_groups_ ? placement_groups_() : std::vector<wire::PlacementGroupT>()));
   }
   if (what != "tasks") return Send(from, request, listing_->Of(what));

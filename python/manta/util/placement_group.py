@@ -5,8 +5,8 @@ from __future__ import annotations
 from manta import _native, _not_yet
 from manta._ids import PlacementGroupID
 
-VALID_PLACEMENT_GROUP_STRATEGIES = {"PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"}
 _STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")  # in the order of manta_placement_strategy
+VALID_PLACEMENT_GROUP_STRATEGIES = set(_STRATEGIES)
 _STATES = ("PENDING", "CREATED", "REMOVED", "RESCHEDULING")  # of manta_placement_group_state
 _PRECISION = 10_000
 
