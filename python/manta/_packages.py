@@ -6,10 +6,8 @@ import fcntl
 import hashlib
 import io
 import os
-import shutil
 import stat
 import threading
-import zipfile
 
 from manta import _ignore, _native
 
@@ -55,17 +53,25 @@ def directory_of(uri):
     with open(os.path.join(root, digest + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(target):
-            fresh = target + ".new"
-            shutil.rmtree(fresh, ignore_errors=True)
-            with zipfile.ZipFile(io.BytesIO(_get(digest, uri))) as archive:
-                for entry in archive.infolist():
-                    made = archive.extract(entry, fresh)
-                    mode = entry.external_attr >> 16
-                    if mode and not entry.is_dir():
-                        os.chmod(made, stat.S_IMODE(mode) | stat.S_IRUSR)
-            os.makedirs(fresh, exist_ok=True)  # of an empty directory
-            os.rename(fresh, target)
+            _unpack(_get(digest, uri), target)
     return target
+
+
+# zipfile is imported where it is used: that takes milliseconds, and most programs have no packages.
+def _unpack(data, target):
+    import shutil
+    import zipfile
+
+    fresh = target + ".new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            made = archive.extract(entry, fresh)
+            mode = entry.external_attr >> 16
+            if mode and not entry.is_dir():
+                os.chmod(made, stat.S_IMODE(mode) | stat.S_IRUSR)
+    os.makedirs(fresh, exist_ok=True)  # of an empty directory
+    os.rename(fresh, target)
 
 
 def _put(data, path):
@@ -91,6 +97,8 @@ def _get(digest, uri):
 
 
 def _zip_file(path):
+    import zipfile
+
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is no zip file")
     with open(path, "rb") as file:
@@ -99,6 +107,8 @@ def _zip_file(path):
 
 def _zip_of(path, excludes, in_folder):
     """The same bytes for the same content, whenever and wherever it was packed."""
+    import zipfile
+
     out = io.BytesIO()
     above = os.path.dirname(os.path.abspath(path)) if in_folder else os.path.abspath(path)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
