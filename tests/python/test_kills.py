@@ -97,7 +97,7 @@ def everything_is_free(within=20):
     while time.monotonic() < deadline:
         free = ray.available_resources()
         if all(abs(free.get(name, 0) - amount) < 1e-6 for name, amount in total.items() if name in ("CPU", "slot")):
-            if ray.util.state.summarize_objects().get("total_size_mb", 0) == 0 or not ray.util.state.list_objects():
+            if not ray.util.state.list_objects():
                 return True
         time.sleep(0.05)
     return False
