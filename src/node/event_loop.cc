@@ -31,7 +31,10 @@ struct EventLoop::State {
 EventLoop::EventLoop() : state_(std::make_unique<State>()) {}
 EventLoop::~EventLoop() = default;
 
-void EventLoop::Run() { state_->io.run(); }
+void EventLoop::Run() {
+  state_->io.run();
+  state_->io.restart();
+}
 void EventLoop::Stop() { state_->io.stop(); }
 void EventLoop::Post(std::function<void()> task) { asio::post(state_->io, std::move(task)); }
 

@@ -59,7 +59,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Serves until Stop.
+  // Serves until Stop, and may be called again.
   void Run();
   void Stop();
   // Runs `task` in a later turn. The only function that other threads may call.
