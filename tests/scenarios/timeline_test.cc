@@ -14,6 +14,12 @@ int TimelineSleep(int milliseconds) {
   usleep(static_cast<useconds_t>(milliseconds) * 1000);
   return getpid();
 }
+// Says that it runs, and goes on until it is let.
+int TimelineStay(const std::string& begun, const std::string& let) {
+  std::ofstream(begun).flush();
+  while (!std::filesystem::exists(let)) usleep(1000);
+  return getpid();
+}
 int TimelineFail(int) { throw std::runtime_error("on purpose"); }
 int TimelineChild(int milliseconds) {
   usleep(static_cast<useconds_t>(milliseconds) * 1000);
@@ -72,15 +78,18 @@ TEST_F(TimelineTest, ALongGetShowsInTheDriverAndCoversTheTask) {
 }
 
 TEST_F(TimelineTest, AWaitThatGivesUpSaysSo) {
-  const auto slow = manta::Task(TimelineSleep).Remote(60);
+  const std::string begun = root() + "/begun", let = root() + "/let";
+  const auto slow = manta::Task(TimelineStay).Remote(begun, let);
+  ASSERT_TRUE(Eventually(20s, [&] { return fs::exists(begun); }));
   EXPECT_THROW(manta::Get(slow, 10ms), manta::GetTimeoutError);
   const Timeline timeline(Session());
   const auto waits = timeline.Named("Get");
   ASSERT_EQ(waits.size(), 1u);
   EXPECT_EQ(waits[0]["args"]["outcome"], "timeout");
-  const auto running = timeline.Named("TimelineSleep");
-  ASSERT_EQ(running.size(), 1u);
-  EXPECT_EQ(running[0]["args"]["outcome"], "unfinished");
+  const auto running = timeline.Named("TimelineStay");
+  EXPECT_EQ(running.size(), 1u);
+  for (const auto& task : running) EXPECT_EQ(task["args"]["outcome"], "unfinished");
+  std::ofstream(let).flush();
   manta::Get(slow);
 }
 
