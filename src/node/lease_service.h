@@ -18,6 +18,7 @@
 #include "node/executables.h"
 #include "node/node_recorder.h"
 #include "node/object_table.h"
+#include "node/polling_workers.h"
 #include "node/process_table.h"
 #include "node/worker_pool.h"
 
@@ -42,6 +43,7 @@ class LeaseService {
     bool revoked = false;
     Nanoseconds since = 0;
     Nanoseconds revoked_at = 0;
+    bool blocked = false;
     bool seen_idle = false;  // since it was revoked, at the last look
   };
   // A holder whose idle worker has not come back so long after the lease was revoked does not run (it is stopped, in a debugger): the lease
@@ -85,7 +87,9 @@ class LeaseService {
   void SetDemand(const Process& owner, const wire::SetDemand& message);
   // `unused`: as in model::LeaseTable.
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
-  void SetBlocked(ProcessId worker, bool blocked);
+  // The task of a leased worker waits: its CPU is lent until it resumes. After a wait that gave up, until it is seen to run.
+  void WorkerBlocked(const Process& worker);
+  void WorkerResumed(const Process& worker, bool gave_up);
   // Any frame of the process has come.
   void Heard(ProcessId owner) {
     if (__builtin_expect(!silent_.empty(), 0)) Speaks(owner);
@@ -115,6 +119,7 @@ class LeaseService {
     Nanoseconds at = 0;
   };
 
+  void SetBlocked(ProcessId worker, bool blocked);
   void Pump();
   void Do(const model::GrantLease& grant);
   void Do(const model::RevokeLease& revoke);
@@ -161,6 +166,7 @@ class LeaseService {
   Timer retry_timer_;
   std::set<ProcessId> silent_;  // owners whose demands count for nothing meanwhile
   Timer silence_;
+  PollingWorkers polling_;
 };
 
 }  // namespace manta::node

@@ -11,6 +11,7 @@
 #include "shm/channel.h"
 #include "stacks/throw_stack.h"
 #include "worker/dispatcher.h"
+#include "worker/wait_history.h"
 
 namespace manta::worker {
 
@@ -30,6 +31,7 @@ struct ExecutionContext {
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.
   bool tried_before = false;
+  WaitHistory waits = {};
 };
 
 // Where a call goes on after its invoker has returned (served_calls.h).

@@ -72,12 +72,6 @@ class Executor final : private MainThread, private ItemSink {
   // Of a stream that a task here sends. Any thread; wake the waiting threads afterwards.
   void StreamTaken(const ObjectId& task, uint32_t count);
 
-  // Before anything runs: around a wait of some milliseconds.
-  void set_blocking_hooks(std::function<void()> blocked, std::function<void()> resumed) {
-    blocked_ = std::move(blocked);
-    resumed_ = std::move(resumed);
-  }
-
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
 
@@ -161,7 +155,7 @@ class Executor final : private MainThread, private ItemSink {
                       const FunctionRegistry::Code& code, const unsigned char* payload, std::string_view name);
   // On a thread that is not the main one: whether the call is to begin; if not, its caller has been told.
   bool MayBegin(Incoming& channel, const shm::TaskBody& task);
-  void EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code, const ExecutionContext& context,
+  void EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code, ExecutionContext& context,
                    Execution& execution, const Outcome& outcome, uint64_t began);
   static void UseThreadState();
   void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
@@ -202,7 +196,6 @@ class Executor final : private MainThread, private ItemSink {
   VisibleGpus gpus_;
   Interrupts interrupts_;
   ItemWindows item_windows_;
-  std::function<void()> blocked_, resumed_;
   RunningTask running_;
   std::atomic<uint32_t> late_{0};           // completions in `late`, of all channels
   std::atomic<bool> late_is_news_{false};   // the main thread has not looked since one was added

@@ -107,7 +107,8 @@ bool Executor::MayBegin(Incoming& channel, const shm::TaskBody& task) {
 }
 
 void Executor::EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
-                           const ExecutionContext& context, Execution& execution, const Outcome& outcome, uint64_t began) {
+                           ExecutionContext& context, Execution& execution, const Outcome& outcome, uint64_t began) {
+  waiting_->TaskEnds(&context.waits);
   interrupts_.Remove(context.task);
   shm::TaskFacts facts = FactsOf(context.task.owner, task, code.key);
   facts.outcome = EventOutcomeOf(outcome, execution);

@@ -9,12 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/remedies.h"
 #include "contracts/session_files.h"
+#include "model/resources.h"
 
 extern char** environ;
 
@@ -66,6 +68,14 @@ Result<std::string> FindMantaExecutable() {
 Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
   Result<std::string> executable = FindMantaExecutable();
   if (!executable) return executable.error();
+  const std::pair<std::string_view, const char*> own[] = {
+      {model::kCpu, "num_cpus"}, {model::kGpu, "num_gpus"}, {model::kObjectStoreMemory, "object_store_bytes"}};
+  for (const auto& [name, setting] : own) {
+    if (std::ranges::any_of(options.resources, [&](const auto& resource) { return resource.first == name; })) {
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                       "resources: " + std::string(name) + " is not a custom resource; set it by " + setting);
+    }
+  }
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
     return ErrnoError("socketpair", errno);

@@ -178,13 +178,18 @@ Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello
     return handshake.error();
   }
   if (handshake->descriptors.size() != 2) {
+    for (const int descriptor : handshake->descriptors) close(descriptor);
+    close(socket);
     return MakeError(MANTA_ERROR_START_FAILED, "the node daemon's welcome came without its shared memory");
   }
   const wire::WelcomeT& welcome = handshake->welcome;
   Result<NodeMemory> memory =
       NodeMemory::Map(handshake->descriptors[0], welcome.control_bytes, handshake->descriptors[1],
                       welcome.object_bytes, welcome.page);
-  if (!memory) return memory.error();
+  if (!memory) {
+    close(socket);
+    return memory.error();
+  }
   if (!is_driver) MANTA_KILL_POINT("worker.attached");
   return std::unique_ptr<Runtime>(
       new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver, std::move(program)));
@@ -224,12 +229,14 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
   hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
+  hooks.lend = [this] { Lend(); };
+  hooks.waited = [this](bool gave_up) { Waited(gave_up); };
+  hooks.take_back = [this] { TakeBack(); };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   ready_watch_ = std::make_unique<ReadyWatch>(waiting_.get());
   if (!is_driver_) {
     executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), recorder_.get(),
                                            NodeHasGpus(welcome_), reinterpret_cast<manta_runtime*>(this));
-    executor_->set_blocking_hooks([this] { Blocked(); }, [this] { Resumed(); });
   }
   TargetOptions defaults;
   defaults.resources.Set(model::kCpu, model::kResourceUnit);
@@ -646,18 +653,29 @@ void Runtime::FetchPending(ObjectRecord* const* objects, size_t count) {
 }
 
 // Several threads of an actor may wait at the same time: the first lends the CPU, the last takes it back.
-void Runtime::Blocked() {
+void Runtime::Lend() {
   std::lock_guard guard(blocked_mutex_);
   if (++blocked_ > 1) return;
   memory_.my_page().activity.fetch_or(shm::kBlocked);
   control_->Queue(wire::BlockedT{});
 }
 
-void Runtime::Resumed() {
+void Runtime::Waited(bool gave_up) {
   {
     std::lock_guard guard(blocked_mutex_);
     if (--blocked_ > 0) return;
     memory_.my_page().activity.fetch_and(~shm::kBlocked);
+    wire::ResumedT message;
+    message.gave_up = gave_up;
+    control_->Queue(std::move(message));
+  }
+  control_->Flush();
+}
+
+void Runtime::TakeBack() {
+  {
+    std::lock_guard guard(blocked_mutex_);
+    if (blocked_ > 0) return;
     control_->Queue(wire::ResumedT{});
   }
   control_->Flush();
@@ -741,16 +759,11 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
       }
     }
     FetchPending(objects, count);
-    auto blocked = [this] { Blocked(); };
-    auto resumed = [this] { Resumed(); };
     Waiting::Request request;
     request.done = done;
     request.watched = {objects, count};
     request.deadline = deadline;
-    if (Executor::current() != nullptr) {
-      request.before_parking = blocked;
-      request.after_parking = resumed;
-    }
+    if (ExecutionContext* const context = Executor::current(); context != nullptr) request.history = &context->waits;
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);
@@ -811,16 +824,11 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
   if (!done()) {
     waits_.store(waits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     FetchPending(objects, count);
-    auto blocked = [this] { Blocked(); };
-    auto resumed = [this] { Resumed(); };
     Waiting::Request request;
     request.done = done;
     request.watched = {objects, count};
     request.deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
-    if (Executor::current() != nullptr) {
-      request.before_parking = blocked;
-      request.after_parking = resumed;
-    }
+    if (ExecutionContext* const context = Executor::current(); context != nullptr) request.history = &context->waits;
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);

@@ -160,8 +160,9 @@ class Runtime {
   bool OwnsAll(ObjectRecord* const* objects, size_t count) const;
   void FetchPending(ObjectRecord* const* objects, size_t count);
   void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
-  void Blocked();
-  void Resumed();
+  void Lend();
+  void Waited(bool gave_up);
+  void TakeBack();
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);

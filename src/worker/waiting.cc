@@ -24,8 +24,6 @@ constexpr int64_t kSwitchNs = 1'500;
 constexpr int64_t kLongestSpinNs = 2'000'000;
 // So long somebody who had work to do took the core, not one that only looked whether there is any.
 constexpr int64_t kTakenNs = 25'000;
-// A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
-constexpr int64_t kLendAfterNs = 5'000'000;
 // A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
 constexpr int64_t kLongestParkNs = 1'000'000'000;
 
@@ -72,8 +70,49 @@ bool Waiting::LookForWork(const Request& request) {
 
 bool Waiting::Wait(const Request& request) {
   if (request.done()) return true;
+  if (request.history != nullptr) return WaitAndLend(request);
+  bool lends = false;
+  return Await(request, &lends);
+}
+
+// A task that gives up may ask again at once, for as long as it takes: only what follows shows whether it runs in between. The daemon sees
+// that, and takes the CPU back; until then it stays lent. Taking it back here would leave no moment in which a child could be granted one,
+// once there are some who ask again and again.
+bool Waiting::WaitAndLend(const Request& request) {
+  WaitHistory& history = *request.history;
+  if (request.deadline >= 0) history.Begin(NowNs());
+  bool lends = false;
+  const bool reached = Await(request, &lends);
+  if (reached) {
+    if (lends) {
+      hooks_.waited(false);
+      history.TookBack();
+    } else {
+      TaskEnds(&history);
+    }
+    return true;
+  }
+  const int64_t now = NowNs();
+  history.GaveUp(now);
+  if (!lends && history.LendsAt(now) <= now) {
+    hooks_.lend();
+    lends = true;
+  }
+  if (lends) {
+    hooks_.waited(true);
+    history.Lent(now);
+  }
+  return false;
+}
+
+void Waiting::TakeBack(WaitHistory* history) {
+  history->TookBack();
+  hooks_.take_back();
+}
+
+// Sets `lends` when the task's CPU has been lent.
+bool Waiting::Await(const Request& request, bool* lends) {
   int64_t parked_at = 0;
-  bool announced = false;
   Waiter waiter;
   bool reached = false;
   for (;;) {
@@ -84,17 +123,18 @@ bool Waiting::Wait(const Request& request) {
     if (request.deadline >= 0 && NowNs() >= request.deadline) break;
     const int64_t now = NowNs();
     if (parked_at == 0) parked_at = now;
-    if (!announced && request.before_parking && now - parked_at >= kLendAfterNs) {
-      announced = true;
-      request.before_parking();
+    Request parking = request;
+    if (request.history != nullptr && !*lends) {
+      const int64_t lends_at = request.history->LendsAt(parked_at);
+      if (now >= lends_at) {
+        *lends = true;
+        hooks_.lend();
+      } else {
+        parking.deadline = request.deadline < 0 ? lends_at : std::min(request.deadline, lends_at);
+      }
     }
     hooks_.flush();
     owner_->turns().Leave();
-    Request parking = request;
-    if (!announced && request.before_parking) {
-      const int64_t announce_at = parked_at + kLendAfterNs;
-      parking.deadline = request.deadline < 0 ? announce_at : std::min(request.deadline, announce_at);
-    }
     std::unique_lock guard(mutex_);
     if (!has_leader_) {
       has_leader_ = true;
@@ -116,7 +156,6 @@ bool Waiting::Wait(const Request& request) {
   }
   // This thread may have been told to lead, and goes: somebody else has to.
   if (parked_at != 0) PassOn();
-  if (announced && request.after_parking) request.after_parking();
   return reached;
 }
 

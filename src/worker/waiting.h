@@ -12,6 +12,7 @@
 #include "base/function_ref.h"
 #include "worker/dispatcher.h"
 #include "worker/owner.h"
+#include "worker/wait_history.h"
 
 namespace manta::worker {
 
@@ -26,22 +27,28 @@ class Waiting {
   struct Hooks {
     std::function<void()> flush;                 // sends what polling left for the daemon; no lock held
     std::function<bool(bool announced)> extra_work;  // other rings of this process (a worker's incoming channels)
+    // For waits of tasks. `lend` when one has slept for some milliseconds and goes on to sleep; then `waited` at its end.
+    std::function<void()> lend;
+    std::function<void(bool gave_up)> waited;
+    std::function<void()> take_back;  // one that lends the CPU since a wait that gave up needs it, or is over
   };
 
   Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
 
   // Returns when `done` holds (true) or the deadline (CLOCK_MONOTONIC, negative: none) has passed (false). `done` is called
-  // without locks, often. `watched` are the objects that can make it true; `before_parking` runs once
-  // when the thread has slept for some milliseconds and goes on to sleep, `after_parking` at the end if it did.
+  // without locks, often. `watched` are the objects that can make it true.
   struct Request {
     FunctionRef<bool()> done;
     std::span<ObjectRecord* const> watched;
     int64_t deadline = -1;
-    FunctionRef<void()> before_parking;
-    FunctionRef<void()> after_parking;
+    WaitHistory* history = nullptr;  // of the task that waits, which lends its CPU; nullptr: none does
     bool wants_extra_work = false;  // `done` looks at the other rings too
   };
   bool Wait(const Request& request);
+  // Before the end of a task is told.
+  void TaskEnds(WaitHistory* history) {
+    if (__builtin_expect(history->lent(), 0)) TakeBack(history);
+  }
 
   // Makes every waiting thread look again: something changed that no ring tells.
   void WakeAll();
@@ -59,6 +66,9 @@ class Waiting {
   bool PollOnce();
 
  private:
+  bool WaitAndLend(const Request& request);
+  bool Await(const Request& request, bool* lends);
+  void TakeBack(WaitHistory* history);
   bool LookForWork(const Request& request);
   bool Spin(const Request& request);
   static int64_t Yield(int64_t now);

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <algorithm>
@@ -144,6 +145,21 @@ TEST_F(Actors, RetriesKeepTheOrderOfCalls) {
   std::vector<manta::ObjectRef<int>> steps;
   for (int i = 0; i < 500; ++i) steps.push_back(actor.Task(&Steps::Next).Remote(PathOf("crashed")));
   for (int i = 0; i < 500; ++i) ASSERT_EQ(*manta::Get(steps[i]), i + 1);
+}
+
+class Doomed {
+ public:
+  // Its process dies each time; the times are counted in a file.
+  void Die(std::string path) {
+    std::ofstream(path, std::ios::app) << "." << std::flush;
+    raise(SIGKILL);
+  }
+};
+
+TEST_F(Actors, ACallThatKillsItsProcessEachTimeUsesUpItsRetries) {
+  const auto actor = manta::Actor<Doomed>().SetMaxRestarts(-1).SetMaxTaskRetries(2).Remote();
+  EXPECT_THROW(manta::Get(actor.Task(&Doomed::Die).Remote(PathOf("times")), 20s), manta::ActorUnavailableError);
+  EXPECT_EQ(std::filesystem::file_size(PathOf("times")), 3u);
 }
 
 TEST_F(Actors, ACallMayAllowMoreRetriesThanItsActor) {

@@ -1,7 +1,9 @@
 // What goes wrong in a task, as the one who waits for it sees it.
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <optional>
@@ -226,6 +228,21 @@ TEST_F(Errors, AreRetriedIfAskedFor) {
       manta::Get(
           manta::Task(ThrowAtFirst).SetRetryExceptions().SetMaxRetries(0).Remote(root() + "/e", 2)),
       std::runtime_error);
+}
+
+// Its process dies each time; the times are counted in a file.
+int Die(const std::string& file) {
+  std::ofstream(file, std::ios::app) << "." << std::flush;
+  raise(SIGKILL);
+  return 0;
+}
+
+TEST_F(Errors, ATaskThatKillsItsProcessEachTimeUsesUpItsRetries) {
+  for (const int retries : {0, 1, 3}) {
+    const std::string file = root() + "/" + std::to_string(retries);
+    EXPECT_THROW(manta::Get(manta::Task(Die).SetMaxRetries(retries).Remote(file), 20s), manta::WorkerCrashedError);
+    EXPECT_EQ(std::filesystem::file_size(file), static_cast<size_t>(retries) + 1);
+  }
 }
 
 TEST_F(Errors, OfListedTypesAreRetried) {

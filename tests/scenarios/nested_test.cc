@@ -158,6 +158,77 @@ TEST_F(Nested, TasksBehindABlockedParentGoElsewhere) {
   manta::Get(parents);
 }
 
+// ---- Parents that poll
+
+int Identity(int x) { return x; }
+
+// Asks for its child's value until it is there, for `limit_us` each time, and sleeps for `pause_us` in between.
+int ParentThatPolls(int limit_us, int pause_us, bool by_get) {
+  usleep(100'000);  // until there are more of them than CPUs
+  const std::vector<manta::ObjectRef<int>> child{manta::Task(Identity).SetMaxRetries(0).Remote(1)};  // not in place
+  for (;;) {
+    if (by_get) {
+      try {
+        return *manta::Get(child[0], std::chrono::microseconds(limit_us));
+      } catch (const manta::GetTimeoutError&) {
+      }
+    } else if (!manta::Wait(child, 1, std::chrono::microseconds(limit_us)).ready.empty()) {
+      return *manta::Get(child[0]);
+    }
+    if (pause_us > 0) usleep(static_cast<useconds_t>(pause_us));
+  }
+}
+
+// As parents that wait without a limit do: their CPUs are not theirs while they have nothing to do.
+TEST_F(Nested, ParentsThatPollLendTheirCpus) {
+  for (const auto& [limit_us, pause_us] : {std::pair{50'000, 0}, {4'000, 0}, {1'000, 0}, {100, 0}, {0, 10'000}, {0, 0}}) {
+    for (const bool by_get : {false, true}) {
+      std::vector<manta::ObjectRef<int>> parents;
+      for (int i = 0; i < 8; ++i) parents.push_back(manta::Task(ParentThatPolls).Remote(limit_us, pause_us, by_get));
+      for (const auto& parent : parents) {
+        EXPECT_EQ(*manta::Get(parent, 20s), 1) << limit_us << " us, " << pause_us << " us in between, " << (by_get ? "Get" : "Wait");
+      }
+    }
+  }
+}
+
+int64_t FibonacciThatPolls(int n) {
+  if (n < 2) return n;
+  const std::vector<manta::ObjectRef<int64_t>> children{manta::Task(FibonacciThatPolls).Remote(n - 1), manta::Task(FibonacciThatPolls).Remote(n - 2)};
+  while (manta::Wait(children, 2, 50ms).ready.size() < 2) {
+  }
+  return *manta::Get(children[0]) + *manta::Get(children[1]);
+}
+
+TEST_F(Nested, ARecursionThatPolls) { EXPECT_EQ(*manta::Get(manta::Task(FibonacciThatPolls).Remote(8), 30s), 21); }
+
+int PollThenRun(const std::string& polls, const std::string& runs) {
+  const auto never = manta::Task([] { return pause(); }).SetNumCpus(0).Remote();
+  while (access(polls.c_str(), F_OK) == 0) (void)manta::Wait(std::vector{never}, 1, 1ms);
+  while (access(runs.c_str(), F_OK) == 0) {
+  }
+  manta::CancelOptions by_force;
+  by_force.force = true;
+  manta::Cancel(never, by_force);
+  return 0;
+}
+
+TEST_F(Nested, AParentThatRunsOnAfterAWaitThatGaveUpHasItsCpuAgain) {
+  const std::string polls = root() + "/polls", runs = root() + "/runs";
+  std::ofstream{polls}, std::ofstream{runs};
+  const auto cpus_get = [](double free) {
+    return Eventually(20s, [&] { return manta::AvailableResources()["CPU"] == free; });
+  };
+  const auto task = manta::Task(PollThenRun).Remote(polls, runs);
+  EXPECT_TRUE(cpus_get(1));  // it has begun
+  EXPECT_TRUE(cpus_get(2));  // and lends its CPU
+  unlink(polls.c_str());
+  EXPECT_TRUE(cpus_get(1));
+  unlink(runs.c_str());
+  manta::Get(task, 20s);
+  EXPECT_TRUE(cpus_get(2));
+}
+
 // ---- Values and failures of children
 
 int64_t SumOfLargeChildren(int count, int size) {

@@ -43,6 +43,16 @@ TEST_F(Resources, OfTheClusterHaveTheNamesOfRay) {
   EXPECT_EQ(total.size(), 7u) << "and the node's address";
 }
 
+class ResourcesOfNoCluster : public ClusterTest {};
+
+TEST_F(ResourcesOfNoCluster, WithSettingsOfTheirOwnAreNotCustom) {
+  for (const auto& [name, setting] : {std::pair{"CPU", "num_cpus"}, {"GPU", "num_gpus"}, {"object_store_memory", "object_store_bytes"}}) {
+    manta::Config config;
+    config.resources[name] = 2;
+    EXPECT_NE(MessageOf<manta::InvalidArgumentError>([&] { manta::Init(config); }).find(setting), std::string::npos) << name;
+  }
+}
+
 TEST_F(Resources, ThatAreAvailableShrinkAndGrow) {
   EXPECT_EQ(manta::AvailableResources(), manta::ClusterResources());
   {
