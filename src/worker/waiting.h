@@ -28,9 +28,9 @@ class Waiting {
     std::function<void()> flush;                 // sends what polling left for the daemon; no lock held
     std::function<bool(bool announced)> extra_work;  // other rings of this process (a worker's incoming channels)
     // For waits of tasks. `lend` when one has slept for some milliseconds and goes on to sleep; then `waited` at its end.
-    std::function<void()> lend;
-    std::function<void(bool gave_up)> waited;
-    std::function<void()> take_back;  // one that lends the CPU since a wait that gave up needs it, or is over
+    std::function<void()> lend = {};
+    std::function<void(bool gave_up)> waited = {};
+    std::function<void()> take_back = {};  // one that lends the CPU since a wait that gave up needs it, or is over
   };
 
   Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
