@@ -13,6 +13,9 @@ struct DemandOnTwoNodes {
   uint32_t fit_here = 0;       // how many more the free resources of this node allow now
   uint32_t capacity_there = 0; // how many the other node could ever hold; 0: it is not there, or cannot run this program
   uint32_t held_there = 0;
+  // Of a demand that had rather be served there:
+  uint32_t capacity_here = 0;  // how many this node may be asked for
+  uint32_t fit_there = 0;      // as fit_here, by what was last heard
 };
 
 // How many leases to ask of the other node; the rest is asked of this one. This node comes first, since a channel within it needs no
@@ -25,6 +28,18 @@ inline uint32_t WantedThere(const DemandOnTwoNodes& demand) {
   const uint32_t beside_held = demand.wanted - std::min(demand.held_here, demand.wanted);
   const uint32_t kept = std::min(demand.held_there, beside_held);
   return std::max(std::min(surplus, demand.capacity_there), kept);
+}
+
+// The same for a demand that comes first there: what does not fit there now is asked of this node.
+inline uint32_t WantedThereFirst(const DemandOnTwoNodes& demand) {
+  DemandOnTwoNodes mirrored;
+  mirrored.wanted = demand.wanted;
+  mirrored.feasible_here = demand.capacity_there > 0;
+  mirrored.held_here = demand.held_there;
+  mirrored.fit_here = demand.fit_there;
+  mirrored.capacity_there = demand.capacity_here;
+  mirrored.held_there = demand.held_here;
+  return demand.wanted - std::min(demand.wanted, WantedThere(mirrored));
 }
 
 }  // namespace manta::model

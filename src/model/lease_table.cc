@@ -89,7 +89,7 @@ Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
   }
   const Shape& shape = record.line->shape();
   if (shape.executable != demand.executable || shape.dedicated != demand.dedicated ||
-      shape.resources != demand.resources || shape.placement != demand.placement || shape.bundle != demand.bundle) {
+      shape.resources != demand.resources || shape.placement != demand.placement || shape.bundle != demand.bundle || shape.nodes != demand.nodes) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "demand " + std::to_string(demand.key) + " of process " +
                          Hex(demand.owner.value) +
@@ -103,10 +103,10 @@ Result<> LeaseTable::SetDemand(Nanoseconds now, const Demand& demand) {
 }
 
 WaitingLine* LeaseTable::LineOf(const Demand& demand) {
-  const Shape shape{demand.executable, demand.dedicated, demand.resources, demand.placement, demand.bundle};
+  const Shape shape{demand.executable, demand.dedicated, demand.resources, demand.placement, demand.bundle, demand.nodes};
   std::unique_ptr<WaitingLine>& line = lines_[shape];
   if (line == nullptr) {
-    line = std::make_unique<WaitingLine>(shape, options_.total);
+    line = std::make_unique<WaitingLine>(shape, options_.total, options_.labels);
     if (demand.bundle) {
       line->group = GroupOf(demand.bundle.group);
       ++line->group->lines;
@@ -755,69 +755,6 @@ std::vector<LeaseAction> LeaseTable::TakeActions() { return std::exchange(action
 const ResourceSet& LeaseTable::total() const { return options_.total; }
 
 ResourceSet LeaseTable::available() const { return AtMost(node_.left.amounts, node_.left.amounts); }
-
-std::vector<UnmetDemand> LeaseTable::Unmet() const {
-  std::vector<UnmetDemand> unmet;
-  for (const auto& [id, owner] : owners_) {
-    for (const auto& [age, demand] : owner.waiting) {
-      unmet.push_back({id, demand->key, demand->missing, age.since, !demand->line->feasible()});
-    }
-  }
-  std::sort(unmet.begin(), unmet.end(), [](const UnmetDemand& a, const UnmetDemand& b) {
-    return std::tie(a.since, a.owner, a.key) < std::tie(b.since, b.owner, b.key);
-  });
-  return unmet;
-}
-
-namespace {
-
-// What `request` asks more of than there is.
-ResourceSet TooMuch(const ResourceSet& request, const ResourceSet& there) {
-  ResourceSet names;
-  for (const auto& [name, amount] : request.amounts()) {
-    if (there.Get(name) < amount) names.Set(name, amount);
-  }
-  return names;
-}
-
-}  // namespace
-
-std::string LeaseTable::ReasonOf(const UnmetDemand& unmet) const {
-  return ReasonOf(owners_.at(unmet.owner).demands.at(unmet.key));
-}
-
-std::string LeaseTable::ReasonOf(const DemandRecord& demand) const {
-  const WaitingLine& line = *demand.line;
-  if (line.group != nullptr) return ReasonInGroup(demand);
-  const std::string needs = "needs " + line.request().ToString();
-  if (!line.feasible()) {
-    std::string unknown;
-    for (const auto& [name, amount] : line.request().amounts()) {
-      if (options_.total.Get(name) == 0) unknown += "; this node has no '" + name + "'";
-    }
-    return needs + " but the node has " + options_.total.ToString() + " in total" + unknown;
-  }
-  const FreeResources& left = node_.left;
-  if (left.amounts.Contains(line.request()) && !left.gpus.CanTake(line.request().Get(kGpu))) {
-    return needs + " but the " + available().Only(kGpu).ToString() +
-           " that are free are parts of several GPUs";
-  }
-  if (!left.amounts.Contains(line.request())) {
-    const ResourceSet names = TooMuch(line.request(), left.amounts);
-    return needs + " but " + available().ToString(names) + " of " + options_.total.ToString(names) + " is free; " +
-           std::to_string(leases_.size()) + " leases" + (groups_.empty() ? "" : " and placement groups") + " hold the rest";
-  }
-  if (pool_.starting(line.shape().executable) > 0) return needs + "; a worker is starting";
-  if (pool_.counted() >= options_.max_workers) {
-    return needs + " and a worker, but the limit of " + std::to_string(options_.max_workers) +
-           " workers is reached";
-  }
-  if (!pool_.HasIdle(line.shape().executable, demand.owner->id)) {
-    return needs + " and a worker; " + std::to_string(pool_.starting()) +
-           " others are starting, more may not start at a time";
-  }
-  return needs + "; what is free is kept for demands that wait longer";
-}
 
 // ---- Invariants
 

@@ -53,6 +53,7 @@
 #include "model/free_resources.h"
 #include "model/gpu_units.h"
 #include "model/lease_records.h"
+#include "model/node_constraint.h"
 #include "model/resources.h"
 #include "model/time.h"
 #include "model/waiting_line.h"
@@ -62,6 +63,7 @@ namespace manta::model {
 
 struct LeaseOptions {
   ResourceSet total;
+  NodeLabels labels = {};
   Nanoseconds quantum = 10'000'000;
   uint32_t max_starting = 2;
   uint32_t max_workers = 1024;
@@ -80,6 +82,7 @@ struct Demand {
   bool dedicated = false;  // an actor's worker: never revoked, never reused
   uint32_t wanted = 0;     // total leases of this key that the owner wants to hold
   BundleRef bundle = {};
+  NodeConstraint nodes = {};  // if this one will not do, the demand waits
 };
 
 struct GrantLease {
@@ -127,7 +130,7 @@ struct UnmetDemand {
   uint32_t key;
   uint32_t missing;         // leases wanted and not held
   Nanoseconds since;
-  bool infeasible;          // more than this node has at all
+  bool infeasible;          // more than this node has at all, though it would do
 };
 
 class LeaseTable {
@@ -185,6 +188,7 @@ class LeaseTable {
   std::vector<LeaseAction> TakeActions();
 
   const ResourceSet& total() const;
+  const NodeLabels& labels() const { return options_.labels; }
   ResourceSet available() const;  // negative amounts shown as zero
   // Those that wait longest first.
   std::vector<UnmetDemand> Unmet() const;

@@ -234,25 +234,6 @@ std::string LeaseTable::ReasonOfReservation(PlacementGroupId group) const {
          " is free; tasks, actors and other groups hold the rest";
 }
 
-std::string LeaseTable::ReasonInGroup(const DemandRecord& demand) const {
-  const WaitingLine& line = *demand.line;
-  const BundleRef& ref = line.shape().bundle;
-  const std::string where = ref.index < 0 ? "its placement group" : "bundle " + std::to_string(ref.index) + " of its placement group";
-  const std::string needs = "needs " + line.request().ToString() + " in " + where;
-  ResourceSet total, left;
-  bool any = false, room = false;
-  ForEachPool(node_, line, [&](const ResourcePool& pool) {
-    any = true;
-    total.Add(pool.total);
-    left.Add(AtMost(pool.left.amounts, pool.left.amounts));
-    room = room || pool.left.Contains(line.request());
-    return false;
-  });
-  if (!any) return needs + ", of which there is nothing on this node: the group still waits for its resources, or is elsewhere";
-  if (!room) return needs + " but " + left.ToString(line.request()) + " of " + total.ToString(line.request()) + " is free there";
-  return needs + " and a worker";
-}
-
 // ---- Invariants
 
 void LeaseTable::CheckPools() const {

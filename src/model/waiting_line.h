@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "model/bundles.h"
+#include "model/node_constraint.h"
 #include "model/resources.h"
 
 namespace manta::model {
@@ -17,6 +18,7 @@ struct Shape {
   ResourceSet resources;
   ResourceSet placement;
   BundleRef bundle;
+  NodeConstraint nodes;
 };
 
 struct ShapeLess {
@@ -25,14 +27,16 @@ struct ShapeLess {
 
 class WaitingLine {
  public:
-  // `total`: what the node has at all.
-  WaitingLine(const Shape& shape, const ResourceSet& total);
+  // `total`: what the node has at all; `labels`: its own.
+  WaitingLine(const Shape& shape, const ResourceSet& total, const NodeLabels& labels);
 
   const Shape& shape() const { return shape_; }
   // What must be free to grant: the greater of resources and placement, for each name.
   const ResourceSet& request() const { return request_; }
   int64_t cpus() const { return cpus_; }  // of the request
-  // Of a group: always, since what it will have is not known here.
+  // Whether this node will do, by its labels.
+  bool admitted() const { return admitted_; }
+  // Whether it could ever serve the line. Of a group: if it will do, since what the group will have is not known here.
   bool feasible() const { return feasible_; }
 
   // For the lease table.
@@ -50,6 +54,7 @@ class WaitingLine {
   const Shape shape_;
   ResourceSet request_;
   int64_t cpus_;
+  bool admitted_;
   bool feasible_;
 };
 
