@@ -34,5 +34,6 @@
 #include "manta/options.h"
 #include "manta/placement_group.h"
 #include "manta/runtime.h"
+#include "manta/scheduling.h"
 #include "manta/task.h"
 #include "manta/timeout.h"

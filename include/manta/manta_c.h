@@ -203,6 +203,20 @@ typedef struct manta_resource {
   double quantity; /* granularity 0.0001 */
 } manta_resource;
 
+/* What a node is called by. A name has at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends, perhaps after a DNS
+ * name and '/'; so has a value, without a prefix, or it is empty. Names that begin with "ray.io/" are set by the system: ray.io/node-id on
+ * every node, and ray.io/accelerator-type where its GPUs are known. */
+typedef struct manta_label {
+  const char* name;
+  const char* value;
+} manta_label;
+
+/* INVALID_ARGUMENT: no node can be given such a label. */
+MANTA_API manta_error* manta_label_check(const char* name, const char* value);
+/* What a selector may ask of a label: "eu", "!eu", "in(eu, us)", "!in(eu, us)", "exists()" or "!exists()"; a label that is not there has none
+ * of any values. INVALID_ARGUMENT: `condition` is none, or `name` no name of a label. */
+MANTA_API manta_error* manta_label_condition_check(const char* name, const char* condition);
+
 typedef struct manta_config {
   size_t struct_size;
   const char* address;      /* NULL: $MANTA_ADDRESS, $RAY_ADDRESS, else start a cluster. "local", "auto", "NAME" */
@@ -218,6 +232,8 @@ typedef struct manta_config {
   const char* worker_program;
   const char* const* worker_arguments;
   size_t num_worker_arguments;
+  const manta_label* labels; /* of the node of a cluster that is started */
+  size_t num_labels;
 } manta_config;
 
 MANTA_API void manta_config_init(manta_config* config); /* defaults */
@@ -329,8 +345,17 @@ typedef struct manta_task_options {
   const manta_placement_group_id* placement_group;
   int32_t bundle_index; /* which bundle of the group; -1: any */
   int32_t capture_child_tasks; /* 1: what runs there passes the group on to what it submits */
+  /* Which nodes will do; NULL or "": any. Not for calls of actors. Alternatives, the earlier the better, between '|', each "any" or conditions
+   * NAME=CONDITION (manta_label_condition_check) between '&':  "zone=in(eu, us) & gpu=!exists() | any". A demand goes to the first alternative
+   * that a node with room meets, else waits for the first that a node meets which could have room. Before them, ended by ':', options:
+   *   patient    wait for a node of the first alternative that one could ever serve, even if one of a later has room
+   *   fail       if no node will do, the task or actor fails as UNSCHEDULABLE, instead of waiting for one to join
+   *   fail-now   the same if the node that is asked has no room at once
+   *   spread     one after the other goes to another node, as far as these have room */
+  const char* nodes;
 } manta_task_options;
 #define MANTA_ENVIRONMENT_LIMIT 128
+#define MANTA_NODES_LIMIT 16384 /* bytes of manta_task_options.nodes */
 
 MANTA_API void manta_task_options_init(manta_task_options* options);
 
@@ -453,6 +478,10 @@ MANTA_API manta_error* manta_cluster_resources(manta_runtime* runtime, int avail
 MANTA_API manta_error* manta_assigned_resources(manta_runtime* runtime, manta_resource* out, size_t capacity,
                                                 size_t* count);
 
+/* The labels of the node that this process runs on: fills up to `capacity` entries and sets *count to how many there are. They live as long
+ * as the runtime. Cost: none but the copy. */
+MANTA_API manta_error* manta_node_labels(manta_runtime* runtime, manta_label* out, size_t capacity, size_t* count);
+
 /* ---- Placement groups -------------------------------------------------------------------------------------- */
 
 /* Groups of resources (bundles) that are reserved together, all or nothing, for the tasks and actors that name the group. A group waits
@@ -487,6 +516,8 @@ typedef struct manta_placement_group_options {
   const char* ray_namespace; /* of the name; NULL: the job's */
   int detached;              /* stays when its job is over */
   const char* soft_node_id;  /* where the bundles had better be, if they fit there; NULL: anywhere */
+  const char* const* bundle_nodes; /* for each bundle, which nodes will do, as manta_task_options.nodes without options; NULL, all of
+                                      them or one: any */
 } manta_placement_group_options;
 
 MANTA_API void manta_placement_group_options_init(manta_placement_group_options* options);

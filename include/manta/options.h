@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <typeinfo>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "manta/errors.h"
 #include "manta/manta_c.h"
 #include "manta/placement_group.h"
+#include "manta/scheduling.h"
 
 namespace manta {
 inline namespace v1 {
@@ -61,6 +63,9 @@ struct TaskOptionValues {
   manta_placement_group_id group{};  // nil: none
   int32_t bundle_index = -1;
   bool captures = false;
+  std::string selector;  // as texts (manta/scheduling.h)
+  std::vector<std::string> fallbacks;
+  std::optional<SchedulingStrategy> strategy;
 };
 
 // The options of one caller object, checked and numbered by the runtime at the first call, so that
@@ -123,11 +128,21 @@ class TaskOptions {
       options.bundle_index = values.bundle_index;
       options.capture_child_tasks = values.captures ? 1 : 0;
     }
+    const std::string nodes = Nodes(values);
+    if (!nodes.empty()) options.nodes = nodes.c_str();
+    if (values.strategy.has_value() && !values.has_group) options.placement_group = &values.group;
     uint32_t number = 0;
     Check(manta_task_options_intern(runtime, &options, &number));
     number_.store(number, std::memory_order_relaxed);
     numbered_for_.store(serial, std::memory_order_release);
     return number;
+  }
+
+  static std::string Nodes(const TaskOptionValues& values) {
+    if (!values.strategy.has_value() && values.selector.empty() && values.fallbacks.empty()) return "";
+    std::vector<std::string> selectors = values.fallbacks;
+    selectors.insert(selectors.begin(), values.selector.empty() ? "any" : values.selector);
+    return values.strategy.value_or(SchedulingStrategy::Default()).NodesFor(selectors);
   }
 
   std::unique_ptr<TaskOptionValues> values_;
@@ -195,6 +210,25 @@ class ResourceSetters {
     values.group = group.Handle();
     values.bundle_index = group.Empty() ? -1 : bundle_index;
     values.captures = capture_child_tasks;
+    return self();
+  }
+  // Only on nodes with such labels. While there is none it waits, and after 5 s says so on the driver.
+  // Throws InvalidArgumentError for what is no selector.
+  Derived& SetLabelSelector(const LabelSelector& selector) {
+    options_.Change().selector = SelectorText(selector);
+    return self();
+  }
+  // Instead of the selector, these in their order: the first for which a node has room.
+  Derived& SetFallbackStrategy(const std::vector<LabelSelector>& selectors) {
+    std::vector<std::string> texts;
+    for (const LabelSelector& selector : selectors) texts.push_back(SelectorText(selector));
+    options_.Change().fallbacks = std::move(texts);
+    return self();
+  }
+  // Which node it runs on. A selector holds beside it. It does not run in the placement group of the
+  // task that submits it.
+  Derived& SetSchedulingStrategy(const SchedulingStrategy& strategy) {
+    options_.Change().strategy = strategy;
     return self();
   }
 

@@ -23,6 +23,7 @@
 #include "manta/errors.h"
 #include "manta/manta_c.h"
 #include "manta/object_ref.h"
+#include "manta/scheduling.h"
 #include "manta/timeout.h"
 
 namespace manta {
@@ -51,6 +52,8 @@ struct PlacementGroupOptions {
   std::string ray_namespace;   // of the name; empty: the job's
   bool detached = false;       // stays when the job is over
   std::string soft_node_id;    // where the bundles had better be, if they fit there
+  // Of each bundle in turn: which nodes it may be on. Empty: all on any.
+  std::vector<LabelSelector> bundle_label_selectors;
 };
 
 // A handle: a value that may be copied, passed to tasks and kept. The group does not end with it.
@@ -165,7 +168,7 @@ inline std::string PlacementGroup::WaitsFor() const {
 }
 
 // Asks for a group; see PlacementGroup::Wait. Throws InvalidArgumentError: no bundles, one that asks
-// for nothing, a name that another group of the namespace has.
+// for nothing, selectors that are none, a name that another group of the namespace has.
 inline PlacementGroup CreatePlacementGroup(const std::vector<Bundle>& bundles,
                                            const PlacementGroupOptions& options = {}) {
   manta_runtime* runtime = detail::CurrentRuntime("CreatePlacementGroup");
@@ -187,6 +190,18 @@ inline PlacementGroup CreatePlacementGroup(const std::vector<Bundle>& bundles,
   if (!options.ray_namespace.empty()) all.ray_namespace = options.ray_namespace.c_str();
   all.detached = options.detached ? 1 : 0;
   if (!options.soft_node_id.empty()) all.soft_node_id = options.soft_node_id.c_str();
+  std::vector<std::string> texts;
+  std::vector<const char*> nodes;
+  for (const LabelSelector& selector : options.bundle_label_selectors) {
+    texts.push_back(detail::SelectorText(selector));
+  }
+  for (const std::string& text : texts) nodes.push_back(text.c_str());
+  if (!nodes.empty() && nodes.size() != given.size()) {
+    throw InvalidArgumentError("CreatePlacementGroup: there are " + std::to_string(nodes.size()) +
+                               " bundle_label_selectors for " + std::to_string(given.size()) +
+                               " bundles: give one for each, or none");
+  }
+  if (!nodes.empty()) all.bundle_nodes = nodes.data();
   manta_placement_group_id id;
   detail::Check(manta_placement_group_create(runtime, &all, &id));
   return PlacementGroup(id, options.name, bundles, options.strategy);

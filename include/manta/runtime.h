@@ -26,6 +26,8 @@ struct Config {
   double num_cpus = -1;
   double num_gpus = -1;
   std::map<std::string, double> resources;
+  // What its node is called by, for LabelSelectors. Names that begin with "ray.io/" are the system's.
+  std::map<std::string, std::string> labels;
   // Shared memory for objects, in bytes. 0: 30 % of the memory.
   uint64_t object_store_bytes = 0;
   // Whether what workers print appears here.
@@ -46,6 +48,10 @@ inline void Init(const Config& config) {
   c_config.num_gpus = config.num_gpus;
   c_config.resources = resources.data();
   c_config.num_resources = resources.size();
+  std::vector<manta_label> labels;
+  for (const auto& [name, value] : config.labels) labels.push_back({name.c_str(), value.c_str()});
+  c_config.labels = labels.data();
+  c_config.num_labels = labels.size();
   c_config.object_store_bytes = config.object_store_bytes;
   c_config.log_to_driver = config.log_to_driver ? 1 : 0;
   detail::Check(manta_init(&c_config));
@@ -104,6 +110,8 @@ class RuntimeContext {
   // What is reserved for the running task or actor, e.g. {"CPU": 1, "GPU": 0.5}. Empty in a driver.
   // Asks the node daemon.
   std::map<std::string, double> GetAssignedResources() const;
+  // Of the node that this runs on: those that it was given, and the system's ("ray.io/node-id", ...).
+  std::map<std::string, std::string> GetNodeLabels() const;
   bool IsDriver() const { return context_.is_driver != 0; }
   // Whether the task that asks was cancelled. One that computes for long asks now and then, and
   // ends when it is; where it waits (in Get or Wait), it is interrupted by a TaskCancelledError
@@ -182,6 +190,17 @@ inline std::map<std::string, double> RuntimeContext::GetAssignedResources() cons
   return detail::ReadResources([&](manta_resource* out, size_t capacity, size_t* count) {
     return manta_assigned_resources(runtime, out, capacity, count);
   });
+}
+
+inline std::map<std::string, std::string> RuntimeContext::GetNodeLabels() const {
+  manta_runtime* runtime = detail::CurrentRuntime("GetNodeLabels");
+  size_t count = 0;
+  detail::Check(manta_node_labels(runtime, nullptr, 0, &count));
+  std::vector<manta_label> labels(count);
+  detail::Check(manta_node_labels(runtime, labels.data(), labels.size(), &count));
+  std::map<std::string, std::string> result;
+  for (const manta_label& label : labels) result[label.name] = label.value;
+  return result;
 }
 
 // GetRuntimeContext().GetGpuIds().

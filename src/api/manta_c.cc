@@ -175,6 +175,10 @@ Result<Joined> StartOwnCluster(const manta_config& config) {
   for (size_t i = 0; i < config.num_resources; ++i) {
     options.resources.emplace_back(config.resources[i].name, config.resources[i].quantity);
   }
+  for (size_t i = 0; i < config.num_labels; ++i) {
+    options.labels.emplace_back(config.labels[i].name, config.labels[i].value);
+    if (Result<> checked = manta::model::CheckUsersLabel(config.labels[i].name, config.labels[i].value); !checked) return checked.error();
+  }
   Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
   if (!cluster) return cluster.error();
   Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, DriverHello(config));
@@ -187,9 +191,9 @@ Result<Joined> StartOwnCluster(const manta_config& config) {
 
 Result<Joined> JoinCluster(const manta_config& config, const std::string& address) {
   if (config.num_cpus >= 0 || config.num_gpus >= 0 || config.num_resources > 0 ||
-      config.object_store_bytes > 0) {
+      config.object_store_bytes > 0 || config.num_labels > 0) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     "num_cpus, num_gpus, resources and object_store_bytes describe a cluster to start; the cluster at '" +
+                     "num_cpus, num_gpus, resources, labels and object_store_bytes describe a cluster to start; the cluster at '" +
                          address + "' runs already: leave them out, or use the address 'local'");
   }
   // It goes into the first frame, which the daemon reads before it knows who speaks.

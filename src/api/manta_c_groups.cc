@@ -92,6 +92,11 @@ manta_error* manta_placement_group_create(manta_runtime* runtime, const manta_pl
   for (size_t i = 0; i < options.num_bundles; ++i) {
     Result<std::unique_ptr<wire::BundleT>> bundle = PlacementGroups::BundleOf(options.bundles[i], i);
     if (!bundle) return Own(bundle.error());
+    if (options.bundle_nodes != nullptr && options.bundle_nodes[i] != nullptr) {
+      Result<manta::model::NodeConstraint> nodes = manta::model::NodeConstraint::Parse(options.bundle_nodes[i]);
+      if (!nodes) return Own(Refused("bundle " + std::to_string(i) + ": " + nodes.error().message));
+      (*bundle)->nodes = nodes->text();
+    }
     group.bundles.push_back(std::move(bundle).value());
   }
   group.strategy = static_cast<wire::PlacementStrategy>(options.strategy);

@@ -85,6 +85,7 @@ int RunCommandLine(int argc, char** argv) {
   verb->group("");  // not for people
   verb->add_option("--driver-fd", node.driver_fd)->required();
   verb->add_option("--resource", node.resources);
+  verb->add_option("--label", node.labels);
   verb->add_option("--session-dir", node.session_directory);
   AddNodeOptions(verb, &node);
   verb->callback([&] { status = RunNode(node); });
@@ -103,6 +104,8 @@ int RunCommandLine(int argc, char** argv) {
                    "(default: MANTA_SECRET, or a head on this machine)");
   verb->add_option("--resources", start.resources_json, "custom resources, e.g. '{\"disk\": 2}'");
   verb->add_option("--resource", start.node.resources, "one custom resource: NAME=QUANTITY");
+  verb->add_option("--labels", start.labels, "labels of this node: NAME=VALUE,...; they go before those of --labels-file");
+  verb->add_option("--labels-file", start.labels_file, "a file in YAML with a label of this node on each line: NAME: VALUE");
   CLI::Option* root = verb->add_option("--temp-dir", start.temp_directory,
                                        "where directories of sessions are made, as MANTA_TMPDIR (default: /tmp)");
   verb->add_option("--session-dir", start.node.session_directory,

@@ -13,6 +13,7 @@ struct NodeOptions {
   double num_gpus = -1;
   double memory = -1;         // bytes
   std::vector<std::string> resources;  // NAME=QUANTITY
+  std::vector<std::string> labels;     // NAME=VALUE
   uint64_t object_store_bytes = 0;     // 0: 30 % of the memory
   int64_t object_wait_ms = 10'000;
   std::string session_directory;       // empty: a new one below the session root
@@ -28,6 +29,8 @@ struct StartOptions {
   bool json = false;
   std::string temp_directory;  // in which sessions are made; empty: MANTA_TMPDIR, or /tmp
   std::string resources_json;
+  std::string labels;          // NAME=VALUE,...
+  std::string labels_file;
   NodeOptions node;
 };
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/remedies.h"
+#include "bin/labels_file.h"
 #include "contracts/session_files.h"
 #include "contracts/session_lock.h"
 #include "control_store/actor_directory.h"
@@ -32,6 +33,7 @@
 #include "node/join.h"
 #include "node/node_resources.h"
 #include "node/session_directory.h"
+#include "node/system_labels.h"
 
 namespace manta::bin {
 namespace {
@@ -119,6 +121,16 @@ Result<model::ResourceSet> Offer(const NodeOptions& options, const node::Machine
   return offer;
 }
 
+Result<model::NodeLabels> Labels(const NodeOptions& options, bool has_gpus) {
+  model::NodeLabels labels = node::ReadSystemLabels(has_gpus);
+  for (const std::string& text : options.labels) {
+    Result<model::NodeLabels> given = ParseLabels(text);
+    if (!given) return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "--label " + text + ": " + given.error().message);
+    labels.merge(*given);
+  }
+  return labels;
+}
+
 // Of the cluster to join. Never an argument: those can be seen by everybody.
 Result<std::string> SecretToJoin(const NodeOptions& options) {
   if (!options.secret_file.empty()) return contracts::ReadSecretFile(options.secret_file);
@@ -204,6 +216,8 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   if (!object_bytes) return object_bytes.error();
   Result<model::ResourceSet> offer = Offer(options, machine, *object_bytes);
   if (!offer) return offer.error();
+  Result<model::NodeLabels> labels = Labels(options, offer->Get(model::kGpu) > 0);
+  if (!labels) return labels.error();
   Result<node::SessionDirectory> session =
       node::SessionDirectory::Create(options.session_directory);
   if (!session) return session.error();
@@ -220,6 +234,7 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
   daemon_options.deduplicate_logs = WantsDeduplication();
   daemon_options.node_index = joined.socket ? joined.node_index : 1;
   daemon_options.address = options.node_address;
+  daemon_options.labels = *labels;
   daemon_options.joined = joined.head_id;
   control_store::ActorDirectory actors;
   control_store::KeyValueTables key_values;

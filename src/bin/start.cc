@@ -10,6 +10,7 @@
 
 #include "bin/attended_node.h"
 #include "bin/command_line.h"
+#include "bin/labels_file.h"
 #include "bin/node_process.h"
 #include "bin/outcome_pipe.h"
 #include "contracts/session_files.h"
@@ -28,6 +29,18 @@ bool AddResources(const std::string& text, NodeOptions* node) {
     node->resources.push_back(name + "=" + number);
   }
   return true;
+}
+
+Result<> AddLabels(const StartOptions& options, NodeOptions* node) {
+  Result<model::NodeLabels> labels = ParseLabels(options.labels);
+  if (!labels) return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "--labels: " + labels.error().message);
+  if (!options.labels_file.empty()) {
+    Result<model::NodeLabels> in_file = ReadLabelsFile(options.labels_file);
+    if (!in_file) return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "--labels-file " + in_file.error().message);
+    labels->merge(*in_file);
+  }
+  for (const auto& [name, value] : *labels) node->labels.push_back(name + "=" + value);
+  return {};
 }
 
 void Announce(const StartOptions& options, const NodeReady& ready) {
@@ -111,6 +124,10 @@ int RunStart(const StartOptions& given) {
                  "manta start: --resources has to be a JSON object of numbers, such as "
                  "'{\"disk\": 2}', not %s\n",
                  options.resources_json.c_str());
+    return 2;
+  }
+  if (Result<> added = AddLabels(options, &options.node); !added) {
+    std::fprintf(stderr, "manta start: %s\n", added.error().message.c_str());
     return 2;
   }
   if (!options.temp_directory.empty()) {

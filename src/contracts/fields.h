@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "contracts/control_generated.h"
+#include "model/node_labels.h"
 #include "model/resources.h"
 
 namespace manta::contracts {
@@ -30,6 +31,23 @@ inline std::vector<std::unique_ptr<wire::AmountT>> AmountsOf(const model::Resour
   std::vector<std::unique_ptr<wire::AmountT>> amounts;
   for (const auto& [name, fixed_point] : set.amounts()) amounts.push_back(AmountOf(name, fixed_point));
   return amounts;
+}
+
+inline std::vector<std::unique_ptr<wire::LabelT>> LabelsOf(const model::NodeLabels& labels) {
+  std::vector<std::unique_ptr<wire::LabelT>> list;
+  for (const auto& [name, value] : labels) {
+    list.push_back(std::make_unique<wire::LabelT>());
+    list.back()->name = name;
+    list.back()->value = value;
+  }
+  return list;
+}
+
+inline model::NodeLabels Labels(const flatbuffers::Vector<flatbuffers::Offset<wire::Label>>* list) {
+  model::NodeLabels labels;
+  if (list == nullptr) return labels;
+  for (const wire::Label* label : *list) labels[Text(label->name())] = Text(label->value());
+  return labels;
 }
 
 }  // namespace manta::contracts

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "model/bundles.h"
+#include "model/node_constraint.h"
 #include "model/resources.h"
 #include "model/time.h"
 
@@ -37,6 +38,7 @@ struct PlacementGroupEntry {
   JobId job;
   PlacementGroupState state = PlacementGroupState::kPending;
   std::vector<model::ResourceSet> bundles;
+  std::vector<model::NodeConstraint> constraints;  // of each bundle; empty: any node will do for all
   std::vector<uint32_t> nodes;  // of each bundle; 0: nowhere
 
   bool is_over() const { return state == PlacementGroupState::kRemoved; }
@@ -65,7 +67,7 @@ class PlacementGroups {
  public:
   virtual ~PlacementGroups() = default;
 
-  virtual void NodeUp(Nanoseconds now, uint32_t node, const model::ResourceSet& total) = 0;
+  virtual void NodeUp(Nanoseconds now, uint32_t node, const model::ResourceSet& total, const model::NodeLabels& labels) = 0;
   virtual void NodeDown(Nanoseconds now, uint32_t node) = 0;
   // What of it nobody uses, as last heard.
   virtual void NodeFree(uint32_t node, const model::ResourceSet& available) = 0;

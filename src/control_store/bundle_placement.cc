@@ -13,11 +13,25 @@ using model::ResourceSet;
 
 using Plan = std::vector<uint32_t>;
 
-std::vector<size_t> Missing(const BundlesToPlace& wanted) {
+bool MayGo(const BundlesToPlace& wanted, size_t bundle, const NodeRoom& node) {
+  return wanted.constraints.empty() || wanted.constraints[bundle].IsMetBy(*node.labels);
+}
+
+bool Fits(const BundlesToPlace& wanted, size_t bundle, const NodeRoom& node) {
+  return MayGo(wanted, bundle, node) && node.room.Contains(wanted.bundles[bundle]);
+}
+
+std::vector<size_t> Missing(const BundlesToPlace& wanted, const std::vector<NodeRoom>& nodes) {
   std::vector<size_t> missing;
   for (size_t i = 0; i < wanted.bundles.size(); ++i) {
     if (wanted.nodes[i] == 0) missing.push_back(i);
   }
+  if (wanted.constraints.empty()) return missing;
+  std::vector<size_t> choices(wanted.bundles.size());
+  for (const size_t i : missing) {
+    choices[i] = static_cast<size_t>(std::count_if(nodes.begin(), nodes.end(), [&](const NodeRoom& node) { return MayGo(wanted, i, node); }));
+  }
+  std::stable_sort(missing.begin(), missing.end(), [&](size_t a, size_t b) { return choices[a] < choices[b]; });
   return missing;
 }
 
@@ -38,6 +52,7 @@ std::optional<Plan> OnOne(const BundlesToPlace& wanted, const std::vector<size_t
   const uint32_t placed = NodeOfPlaced(wanted);
   for (const NodeRoom& node : nodes) {
     if ((placed != 0 && node.node != placed) || !node.room.Contains(sum)) continue;
+    if (!std::all_of(missing.begin(), missing.end(), [&](size_t i) { return MayGo(wanted, i, node); })) continue;
     Plan plan = wanted.nodes;
     for (const size_t i : missing) plan[i] = node.node;
     return plan;
@@ -49,7 +64,7 @@ std::optional<Plan> OnOne(const BundlesToPlace& wanted, const std::vector<size_t
 std::optional<Plan> OnFew(const BundlesToPlace& wanted, const std::vector<size_t>& missing, std::vector<NodeRoom> nodes) {
   Plan plan = wanted.nodes;
   for (const size_t i : missing) {
-    const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const NodeRoom& one) { return one.room.Contains(wanted.bundles[i]); });
+    const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const NodeRoom& one) { return Fits(wanted, i, one); });
     if (node == nodes.end()) return std::nullopt;
     node->room.Subtract(wanted.bundles[i]);
     plan[i] = node->node;
@@ -67,7 +82,7 @@ std::optional<Plan> OnMany(const BundlesToPlace& wanted, const std::vector<size_
   for (const size_t i : missing) {
     size_t best = nodes.size();
     for (size_t n = 0; n < nodes.size(); ++n) {
-      if (nodes[n].room.Contains(wanted.bundles[i]) && (best == nodes.size() || has[n] < has[best])) best = n;
+      if (Fits(wanted, i, nodes[n]) && (best == nodes.size() || has[n] < has[best])) best = n;
     }
     if (best == nodes.size()) return std::nullopt;
     nodes[best].room.Subtract(wanted.bundles[i]);
@@ -88,7 +103,7 @@ std::optional<Plan> Apart(const BundlesToPlace& wanted, const std::vector<size_t
   const std::function<bool(size_t)> place = [&](size_t bundle) {
     for (const bool of_another : {false, true}) {
       for (size_t n = 0; n < nodes.size(); ++n) {
-        if (seen[n] || (taken[n] != kFree) != of_another || !nodes[n].room.Contains(wanted.bundles[bundle])) continue;
+        if (seen[n] || (taken[n] != kFree) != of_another || !Fits(wanted, bundle, nodes[n])) continue;
         seen[n] = true;
         if (of_another && !place(taken[n])) continue;
         taken[n] = bundle;
@@ -108,10 +123,12 @@ std::optional<Plan> Apart(const BundlesToPlace& wanted, const std::vector<size_t
   return plan;
 }
 
-std::string Text(const std::vector<NodeRoom>& nodes, const ResourceSet& names) {
+std::string Text(const std::vector<NodeRoom>& nodes, const ResourceSet& names, const model::NodeConstraint& constraint = {}) {
   std::string text;
   for (const NodeRoom& node : nodes) {
-    text += (text.empty() ? "node " : ", node ") + std::to_string(node.node) + " has " + node.room.ToString(names);
+    text += (text.empty() ? "node " : ", node ") + std::to_string(node.node) + " has ";
+    if (!constraint.empty()) text += constraint.Shown(*node.labels) + " and ";
+    text += node.room.ToString(names);
   }
   return text.empty() ? "there is no node" : text;
 }
@@ -122,7 +139,7 @@ std::optional<Plan> PlaceBundles(const BundlesToPlace& wanted, const std::vector
   std::vector<NodeRoom> nodes = given;
   std::stable_sort(nodes.begin(), nodes.end(),
                    [&](const NodeRoom& a, const NodeRoom& b) { return a.node == wanted.soft_node && b.node != wanted.soft_node; });
-  const std::vector<size_t> missing = Missing(wanted);
+  const std::vector<size_t> missing = Missing(wanted, nodes);
   switch (wanted.strategy) {
     case PlacementStrategy::kStrictPack: return OnOne(wanted, missing, nodes);
     case PlacementStrategy::kPack: {
@@ -136,10 +153,13 @@ std::optional<Plan> PlaceBundles(const BundlesToPlace& wanted, const std::vector
 }
 
 std::string WhyNotPlaced(const BundlesToPlace& wanted, const std::vector<NodeRoom>& nodes) {
-  const std::vector<size_t> missing = Missing(wanted);
+  const std::vector<size_t> missing = Missing(wanted, nodes);
   for (const size_t i : missing) {
-    const bool fits = std::any_of(nodes.begin(), nodes.end(), [&](const NodeRoom& node) { return node.room.Contains(wanted.bundles[i]); });
-    if (!fits) {
+    if (std::none_of(nodes.begin(), nodes.end(), [&](const NodeRoom& node) { return Fits(wanted, i, node); })) {
+      if (!wanted.constraints.empty() && !wanted.constraints[i].empty()) {
+        return "bundle " + std::to_string(i) + " needs " + wanted.bundles[i].ToString() + " on " + wanted.constraints[i].Describe() + " but " +
+               Text(nodes, wanted.bundles[i], wanted.constraints[i]);
+      }
       return "bundle " + std::to_string(i) + " needs " + wanted.bundles[i].ToString() + " on one node but " +
              Text(nodes, wanted.bundles[i]);
     }

@@ -21,8 +21,9 @@ constexpr Invariants Require{"placement groups"};
 
 // ---- Nodes
 
-void PlacementGroups::NodeUp(Nanoseconds now, uint32_t number, const ResourceSet& total) {
+void PlacementGroups::NodeUp(Nanoseconds now, uint32_t number, const ResourceSet& total, const model::NodeLabels& labels) {
   Node& node = nodes_[number];
+  node.labels = labels;
   node.total = node.available = total;
   PlanWaiting(now);
 }
@@ -56,6 +57,9 @@ Result<> PlacementGroups::Create(Nanoseconds now, PlacementGroupEntry entry) {
   if (entry.bundles.empty() || entry.bundles.size() > contracts::kMostBundles) {
     return refuse("a placement group has between 1 and " + std::to_string(contracts::kMostBundles) + " bundles, not " +
                   std::to_string(entry.bundles.size()));
+  }
+  if (!entry.constraints.empty() && entry.constraints.size() != entry.bundles.size()) {
+    return refuse("a placement group has a constraint on nodes for each of its bundles, or none");
   }
   for (size_t i = 0; i < entry.bundles.size(); ++i) {
     if (entry.bundles[i].empty()) return refuse("bundle " + std::to_string(i) + " of the placement group asks for nothing");
@@ -126,7 +130,7 @@ std::vector<PlacementGroupId> PlacementGroups::OfJob(JobId job) const {
 // ---- Plans
 
 BundlesToPlace PlacementGroups::ToPlace(const Group& group) {
-  return {group.entry.strategy, group.entry.bundles, group.entry.nodes, group.entry.soft_node};
+  return {group.entry.strategy, group.entry.bundles, group.entry.nodes, group.entry.constraints, group.entry.soft_node};
 }
 
 // `free`: what nobody uses now; else what is not reserved, though tasks and actors may use it. With what this group's own attempt holds.
@@ -141,16 +145,18 @@ std::vector<NodeRoom> PlacementGroups::Rooms(bool free, const Group& group) cons
     room.Subtract(node.reserved);
     if (const auto mine = own.find(number); mine != own.end()) room.Add(mine->second);
     if (free) room = model::AtMost(room, node.available);
-    rooms.push_back({number, std::move(room)});
+    rooms.push_back({number, std::move(room), &node.labels});
   }
   return rooms;
 }
 
-bool PlacementGroups::IsFeasible(const Group& group) const {
+std::vector<NodeRoom> PlacementGroups::Totals() const {
   std::vector<NodeRoom> totals;
-  for (const auto& [number, node] : nodes_) totals.push_back({number, node.total});
-  return PlaceBundles(ToPlace(group), totals).has_value();
+  for (const auto& [number, node] : nodes_) totals.push_back({number, node.total, &node.labels});
+  return totals;
 }
+
+bool PlacementGroups::IsFeasible(const Group& group) const { return PlaceBundles(ToPlace(group), Totals()).has_value(); }
 
 std::optional<std::vector<uint32_t>> PlacementGroups::BestPlan(const Group& group) const {
   if (nodes_.size() > 1) {
@@ -279,9 +285,7 @@ contracts::PlacementGroups::Waiting PlacementGroups::ReasonOf(PlacementGroupId i
   if (!waiting.nodes.empty()) return waiting;
   if (!IsFeasible(group)) {
     waiting.infeasible = true;
-    std::vector<NodeRoom> totals;
-    for (const auto& [number, node] : nodes_) totals.push_back({number, node.total});
-    waiting.reason = WhyNotPlaced(ToPlace(group), totals) + " in total";
+    waiting.reason = WhyNotPlaced(ToPlace(group), Totals()) + " in total";
     return waiting;
   }
   if (PlaceBundles(ToPlace(group), Rooms(false, group))) {

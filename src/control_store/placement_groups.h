@@ -34,7 +34,7 @@ class PlacementGroups final : public contracts::PlacementGroups {
   // How many removed groups are remembered.
   explicit PlacementGroups(size_t remembered = 1000) : remembered_(remembered) {}
 
-  void NodeUp(Nanoseconds now, uint32_t node, const model::ResourceSet& total) override;
+  void NodeUp(Nanoseconds now, uint32_t node, const model::ResourceSet& total, const model::NodeLabels& labels) override;
   void NodeDown(Nanoseconds now, uint32_t node) override;
   void NodeFree(uint32_t node, const model::ResourceSet& available) override;
   Result<> Create(Nanoseconds now, contracts::PlacementGroupEntry group) override;
@@ -71,6 +71,7 @@ class PlacementGroups final : public contracts::PlacementGroups {
     model::ResourceSet total;
     model::ResourceSet reserved;  // by bundles, or promised to attempts
     model::ResourceSet available;
+    model::NodeLabels labels;
   };
 
   void PlanWaiting(Nanoseconds now);
@@ -80,6 +81,7 @@ class PlacementGroups final : public contracts::PlacementGroups {
   void Place(Group* group, const std::vector<uint32_t>& nodes, bool reserve);
   std::vector<NodeRoom> Rooms(bool free, const Group& group) const;
   static BundlesToPlace ToPlace(const Group& group);
+  std::vector<NodeRoom> Totals() const;
   bool IsFeasible(const Group& group) const;
 
   using Name = std::pair<std::string, std::string>;  // namespace, name

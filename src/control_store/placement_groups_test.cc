@@ -50,8 +50,8 @@ class PlacementGroupsTest : public testing::Test {
     Take();
     return created;
   }
-  void Up(uint32_t node, int64_t cpus) {
-    table.NodeUp(now, node, Cpus(cpus));
+  void Up(uint32_t node, int64_t cpus, const model::NodeLabels& labels = {}) {
+    table.NodeUp(now, node, Cpus(cpus), labels);
     Take();
   }
   void Down(uint32_t node) {

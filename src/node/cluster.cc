@@ -27,12 +27,13 @@ model::ResourceSet ResourcesFrom(
 }  // namespace
 
 Cluster::Cluster(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, NodeInfo self,
-                 std::function<model::ResourceSet()> available, Observer& observer)
+                 std::function<model::ResourceSet()> available, std::function<model::ResourceSet()> held_idle, Observer& observer)
     : loop_(loop),
       log_(log),
       processes_(processes),
       self_(std::move(self)),
       available_(std::move(available)),
+      held_idle_(std::move(held_idle)),
       observer_(observer),
       beat_(loop, [this] { Beat(); }) {}
 
@@ -93,6 +94,7 @@ void Cluster::Greet() {
   facts.address = self_.address;
   facts.pid = self_.pid;
   facts.resources = AmountsOf(self_.total);
+  facts.labels = contracts::LabelsOf(self_.labels);
   SendToNode(std::move(facts));
   beat_.ExpireAfter(0);
 }
@@ -102,7 +104,8 @@ bool Cluster::OnFacts(const wire::NodeFacts& facts) {
   peer_.node_id = Text(facts.node_id());
   peer_.address = Text(facts.address());
   peer_.pid = facts.pid();
-  peer_.total = peer_.available = ResourcesFrom(facts.resources());
+  peer_.labels = contracts::Labels(facts.labels());
+  peer_.total = peer_.available = grantable_there_ = ResourcesFrom(facts.resources());
   peer_.alive = true;
   log_.info("node joined index={} node={} address={} resources=\"{}\"", peer_.index, peer_.node_id,
             peer_.address, peer_.total.ToString());
@@ -119,6 +122,7 @@ void Cluster::Beat() {
   }
   wire::NodeFreeT free;
   free.available = AmountsOf(available_());
+  free.idle = AmountsOf(held_idle_());
   SendToNode(std::move(free));
   beat_.ExpireAfter(kSignOfLife);
 }
@@ -136,13 +140,14 @@ void Cluster::OnClosed(const std::string& reason) {
   if (dead_.size() > kDeadRemembered) dead_.erase(dead_.begin());
 }
 
-std::string Cluster::OtherNodesText() const {
+std::string Cluster::OtherNodesText(const model::NodeConstraint& constraint) const {
   std::string text;
   const std::vector<NodeInfo> nodes = Nodes();
   for (size_t i = 1; i < nodes.size(); ++i) {  // the first is this one
     const NodeInfo& node = nodes[i];
     if (!node.alive) continue;
-    text += "; node " + std::to_string(node.index) + " has " + node.total.ToString();
+    const std::string labels = constraint.Shown(node.labels);
+    text += "; node " + std::to_string(node.index) + " has " + (labels.empty() ? "" : labels + " and ") + node.total.ToString();
   }
   return text;
 }
@@ -270,7 +275,8 @@ bool Cluster::Handle(const trunk::FrameView& frame) {
 bool Cluster::OnNode(const wire::Frame& frame) {
   if (const auto* facts = frame.message_as_NodeFacts()) return OnFacts(*facts);
   if (frame.message_type() == wire::Message::NodeFree) {
-    peer_.available = ResourcesFrom(frame.message_as_NodeFree()->available());
+    peer_.available = grantable_there_ = ResourcesFrom(frame.message_as_NodeFree()->available());
+    grantable_there_.Add(ResourcesFrom(frame.message_as_NodeFree()->idle()));
     return true;
   }
   if (!up()) return false;

@@ -54,6 +54,8 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   Result<std::string> node_id = RandomHex(16);
   if (!node_id) return node_id.error();
   daemon->node_id_ = *node_id;
+  daemon->labels_ = options.labels;
+  daemon->labels_.emplace(model::kNodeIdLabel, *node_id);
   Result<std::string> secret = session.MakeSecret();
   if (!secret) return secret.error();
   daemon->secret_ = *secret;
@@ -81,6 +83,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   daemon->channels_ = std::make_unique<ChannelAllocator>(*daemon->control_);
   model::LeaseOptions leases;
   leases.total = options.resources;
+  leases.labels = daemon->labels_;
   leases.max_starting = std::max(2u, options.cores);
   leases.first_lease = FirstOfNode(options.node_index);
   daemon->leases_ = std::make_unique<LeaseService>(loop, log, daemon->processes_, daemon->executables_, *daemon->workers_,
@@ -97,23 +100,27 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
   self.pid = getpid();
   self.head = options.node_index == 1;
   self.total = options.resources;
+  self.labels = daemon->labels_;
   const NodeFacts facts{daemon->node_id_, session.path(), options.embedded, EventLoop::Now()};
   auto listing = std::make_unique<Listing>(facts, daemon->processes_, *daemon->workers_,
                                            *daemon->leases_, *daemon->objects_, *daemon->channels_,
                                            *daemon->recorder_);
   daemon->cluster_ = std::make_unique<Cluster>(
       loop, log, daemon->processes_, std::move(self),
-      [listing = listing.get()] { return listing->Available(); }, *daemon);
-  daemon->leases_->set_other_nodes([cluster = daemon->cluster_.get()] { return cluster->OtherNodesText(); });
+      [listing = listing.get()] { return listing->Available(); }, [leases = daemon->leases_.get()] { return leases->HeldIdle(); }, *daemon);
+  daemon->leases_->set_other_nodes([cluster = daemon->cluster_.get()](const model::NodeConstraint& constraint) {
+    return cluster->OtherNodesText(constraint);
+  });
   listing->set_nodes([cluster = daemon->cluster_.get()] { return cluster->Nodes(); });
   daemon->lists_ =
       std::make_unique<ListService>(loop, daemon->processes_, actors, std::move(listing));
   daemon->key_values_ = std::make_unique<KeyValueService>(daemon->processes_, *daemon->cluster_, key_values);
   daemon->far_demands_ = std::make_unique<FarDemands>(
-      loop, daemon->processes_, *daemon->leases_,
+      loop, daemon->processes_, *daemon->leases_, options.node_index,
       [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
         cluster->SendFrom(owner, contracts::Encode(wire::SetDemandT(demand)));
       });
+  daemon->far_demands_->set_grantable_there([cluster = daemon->cluster_.get()] { return cluster->GrantableThere(); });
   daemon->placement_groups_ = std::make_unique<PlacementGroupService>(loop, log, daemon->processes_, *daemon->cluster_, *daemon->leases_,
                                                                       placement_groups, options.node_index);
   daemon->far_demands_->set_group_capacity([groups = daemon->placement_groups_.get()](const auto& bundle, const auto& request) {
@@ -361,6 +368,7 @@ void Daemon::SendWelcome(const Process& process, const wire::Hello& hello, Arena
   welcome.object_bytes = objects_->file().bytes();
   welcome.object_slots = objects_->slots();
   welcome.resources = contracts::AmountsOf(options_.resources);
+  welcome.labels = contracts::LabelsOf(labels_);
   welcome.environment = executables_.KindOf(process.executable).environment;
   process.connection->Send(std::move(welcome), std::move(arenas));
 }

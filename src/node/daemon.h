@@ -52,6 +52,7 @@ struct DaemonOptions {
   uint64_t workers_file_limit = 1024;  // descriptors, as the user has set it
   uint32_t node_index = 1;             // 1: the head
   std::string address;                 // of the node, for people
+  model::NodeLabels labels;            // but for its id
   std::string joined;                  // the head's node id, when this is another node
 };
 
@@ -159,6 +160,7 @@ class Daemon : public Connections::Observer, public WorkerPool::Observer, public
   const SessionDirectory& session_;
   contracts::ActorNames& actors_;
   const DaemonOptions options_;
+  model::NodeLabels labels_;
   std::string node_id_;
   std::string secret_;
   uint64_t last_job_ = 0;

@@ -60,7 +60,7 @@ void Daemon::OnNodeUp(const NodeInfo& node, const std::shared_ptr<TrunkLink>& li
     const bool driver = process.role == wire::Role::Driver;
     cluster_->Announce(process, driver ? workers_->ProgramOf(process.executable) : nullptr);
   }
-  far_demands_->NodeUp(node.total);
+  far_demands_->NodeUp(node.index, node.total, node.labels);
   placement_groups_->NodeUp(node);
   key_values_->GoOn();
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "model/demand_split.h"
 #include "model/free_resources.h"
 #include "trunk/frames.h"
 
@@ -33,21 +32,25 @@ uint32_t Times(const model::ResourceSet& free, const model::ResourceSet& resourc
 
 }  // namespace
 
-FarDemands::FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, Send send)
+FarDemands::FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, uint32_t self, Send send)
     : processes_(processes),
       leases_(leases),
       send_(std::move(send)),
+      self_(self),
       again_(loop, [this] { LookAgain(); }) {}
 
-void FarDemands::NodeUp(const model::ResourceSet& total) {
+void FarDemands::NodeUp(uint32_t index, const model::ResourceSet& total, const model::NodeLabels& labels) {
   up_ = true;
+  index_there_ = index;
   total_there_ = total;
+  labels_there_ = labels;
   LookAgain();
 }
 
 void FarDemands::NodeDown() {
   up_ = false;
   total_there_ = {};
+  labels_there_ = {};
   leases_there_.clear();
   for (auto& [key, demand] : demands_) {
     demand.wanted_there = demand.held_there = 0;
@@ -60,7 +63,11 @@ void FarDemands::Set(const Process& owner, const wire::SetDemand& message) {
   const Key key{owner.id.value, message.key()};
   const auto known = demands_.find(key);
   if (message.wanted() == 0 && known == demands_.end()) return leases_.SetDemand(owner, message);
+  const flatbuffers::String* const nodes = message.nodes();
+  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(nodes != nullptr ? nodes->string_view() : "");
+  if (!constraint) return leases_.Refuse(owner.id, message.key(), constraint.error().message);
   Demand& demand = demands_[key];
+  demand.nodes = std::move(constraint).value();
   message.UnPackTo(&demand.message);
   demand.message.wanted = std::min(demand.message.wanted, kMost);
   demand.resources = SetOf(demand.message.resources);
@@ -69,10 +76,7 @@ void FarDemands::Set(const Process& owner, const wire::SetDemand& message) {
   Divide(key, true);
 }
 
-void FarDemands::Divide(Key key, bool changed) {
-  Demand& demand = demands_.at(key);
-  const Process* owner = processes_.Find(ProcessId{key.first});
-  if (owner == nullptr) return;
+model::DemandOnTwoNodes FarDemands::Weigh(Key key, const Demand& demand) const {
   const auto here = leases_.demands().find(key);
   model::DemandOnTwoNodes input;
   input.wanted = demand.message.wanted;
@@ -89,7 +93,54 @@ void FarDemands::Divide(Key key, bool changed) {
     input.fit_here = std::min(kMost, leases_.table().RoomInBundles(bundle, demand.placement, true));
   }
   input.held_there = demand.held_there;
-  const uint32_t there = model::WantedThere(input);
+  return input;
+}
+
+std::vector<bool> FarDemands::Order(const Demand& demand, model::DemandOnTwoNodes* input) const {
+  const model::NodeConstraint::Node nodes[] = {{self_, &leases_.table().labels(), input->feasible_here},
+                                               {index_there_, &labels_there_, input->capacity_there > 0}};
+  std::vector<bool> order;
+  for (const size_t place : demand.nodes.InOrder(nodes)) order.push_back(place == 1);
+  if (std::find(order.begin(), order.end(), false) == order.end()) input->feasible_here = false;
+  if (std::find(order.begin(), order.end(), true) == order.end()) input->capacity_there = 0;
+  if (order.size() < 2 || demand.bundle()) return order;
+  // What idle workers hold comes back soon.
+  model::ResourceSet grantable = leases_.HeldIdle();
+  grantable.Add(leases_.table().available());
+  input->fit_here = Times(grantable, demand.resources, demand.placement);
+  if (order.front()) {
+    input->capacity_here = input->held_here + input->fit_here;
+    input->fit_there = grantable_there_ ? Times(grantable_there_(), demand.resources, demand.placement) : 0;
+  }
+  return order;
+}
+
+std::string FarDemands::WhyNone(const Demand& demand) const {
+  const auto shown = [&](const std::string& node, const model::NodeLabels& labels, const model::ResourceSet& total) {
+    return node + " has " + demand.nodes.Shown(labels) + " and " + total.ToString(demand.placement);
+  };
+  std::string why = "needs " + demand.placement.ToString() + " on " + demand.nodes.Describe() + ", and of the nodes that are alive none will do: " +
+                    shown("this one", leases_.table().labels(), leases_.table().total());
+  if (up_) why += "; " + shown("node " + std::to_string(index_there_), labels_there_, total_there_);
+  return why + " in total";
+}
+
+void FarDemands::Divide(Key key, bool changed) {
+  Demand& demand = demands_.at(key);
+  const Process* owner = processes_.Find(ProcessId{key.first});
+  if (owner == nullptr) return;
+  model::DemandOnTwoNodes input = Weigh(key, demand);
+  bool there_first = false;
+  if (!demand.nodes.empty()) {
+    const std::vector<bool> order = Order(demand, &input);
+    there_first = order.size() == 2 && order.front();
+    if (order.empty() && demand.nodes.fails() && input.wanted > 0) {
+      leases_.Refuse(owner->id, key.second, WhyNone(demand));
+      demand.message.wanted = input.wanted = 0;
+      changed = true;
+    }
+  }
+  const uint32_t there = there_first ? model::WantedThereFirst(input) : model::WantedThere(input);
   if (there != demand.wanted_there || (changed && there > 0)) {
     demand.wanted_there = there;
     demand.message.wanted = there;
@@ -153,8 +204,10 @@ bool FarDemands::Refused(ProcessId owner, uint32_t key) {
   if (found == demands_.end()) return true;
   found->second.refused_there = true;
   const model::BundleRef bundle = found->second.bundle();
-  const bool here = bundle ? leases_.table().RoomInBundles(bundle, found->second.placement, false) > 0
-                           : leases_.table().total().Contains(found->second.placement);
+  const bool has_room = bundle ? leases_.table().RoomInBundles(bundle, found->second.placement, false) > 0
+                               : leases_.table().total().Contains(found->second.placement);
+  const bool here = has_room && found->second.nodes.IsMetBy(leases_.table().labels());
+  if (!here) found->second.message.wanted = 0;
   Divide(found->first, false);
   return here;
 }

@@ -6,9 +6,13 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/ids.h"
+#include "model/demand_split.h"
+#include "model/node_constraint.h"
 #include "model/resources.h"
 #include "node/event_loop.h"
 #include "node/lease_service.h"
@@ -27,11 +31,15 @@ class FarDemands {
   // How many leases of a shape the bundles of a placement group on the other node could ever hold.
   using GroupCapacity = std::function<uint32_t(const model::BundleRef& bundle, const model::ResourceSet& request)>;
 
-  FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, Send send);
+  // `self`: this node.
+  FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, uint32_t self, Send send);
   void set_group_capacity(GroupCapacity capacity) { group_capacity_ = std::move(capacity); }
+  // What the other node can grant soon, as last heard.
+  using GrantableThere = std::function<model::ResourceSet()>;
+  void set_grantable_there(GrantableThere grantable) { grantable_there_ = std::move(grantable); }
 
   // The other node has come, with so much in all; or it has gone.
-  void NodeUp(const model::ResourceSet& total);
+  void NodeUp(uint32_t index, const model::ResourceSet& total, const model::NodeLabels& labels);
   void NodeDown();
 
   // Of an owner of this node.
@@ -50,6 +58,7 @@ class FarDemands {
     wire::SetDemandT message;  // as the owner said it
     model::ResourceSet resources;
     model::ResourceSet placement;
+    model::NodeConstraint nodes;
     uint32_t wanted_there = 0;
     uint32_t held_there = 0;
     uint32_t wanted_here = UINT32_MAX;  // as told; at first nothing was
@@ -59,14 +68,22 @@ class FarDemands {
   };
 
   void Divide(Key key, bool changed);
+  model::DemandOnTwoNodes Weigh(Key key, const Demand& demand) const;
+  // Which of the nodes are asked, the better first: true stands for the other one. Leaves out of `input` what will not do.
+  std::vector<bool> Order(const Demand& demand, model::DemandOnTwoNodes* input) const;
+  std::string WhyNone(const Demand& demand) const;
   void LookAgain();
 
   ProcessTable& processes_;
   LeaseService& leases_;
   Send send_;
   GroupCapacity group_capacity_;
+  GrantableThere grantable_there_;
+  const uint32_t self_;
   bool up_ = false;
+  uint32_t index_there_ = 0;
   model::ResourceSet total_there_;
+  model::NodeLabels labels_there_;
   std::map<Key, Demand> demands_;
   std::map<LeaseId, Key> leases_there_;
   Timer again_;

@@ -58,14 +58,21 @@ void LeaseService::WorkerStartFailed(ExecutableId executable) {
   Pump();
 }
 
+void LeaseService::GiveUp(const DemandKey& key, const std::string& reason) {
+  const auto found = demands_.find(key);
+  if (found == demands_.end()) return;
+  Refuse(ProcessId{key.first}, key.second, reason);
+  found->second.demand.wanted = 0;
+  (void)table_.SetDemand(EventLoop::Now(), found->second.demand);
+  reported_.erase(key);
+}
+
 void LeaseService::StartsGivenUp(ExecutableId executable, uint32_t starts,
                                  const std::string& reason) {
   for (auto& [key, info] : demands_) {
     if (info.demand.executable != executable || info.demand.wanted == 0) continue;
     if (info.held > 0) continue;  // gets on with the workers that it has
-    Refuse(ProcessId{key.first}, key.second, reason);
-    info.demand.wanted = 0;
-    (void)table_.SetDemand(EventLoop::Now(), info.demand);
+    GiveUp(key, reason);
   }
   ExecutableGone(executable, starts);
 }
@@ -101,6 +108,9 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   }
   Result<ExecutableId> executable = ExecutableFor(owner.job, message);
   if (!executable) return Refuse(owner.id, message.key(), executable.error().message);
+  const flatbuffers::String* const nodes = message.nodes();
+  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(nodes != nullptr ? nodes->string_view() : "");
+  if (!constraint) return Refuse(owner.id, message.key(), constraint.error().message);
   const model::BundleRef bundle{{ProcessId{message.group_creator()}, message.group_serial()}, message.bundle()};
   if (bundle && message.wanted() > 0 && groups_.is_gone && groups_.is_gone(bundle.group)) {
     return Refuse(owner.id, message.key(), kGroupIsGone, true);
@@ -117,10 +127,12 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   demand.dedicated = message.dedicated();
   demand.wanted = std::min(message.wanted(), kMaxWanted);
   demand.bundle = bundle;
+  demand.nodes = std::move(constraint).value();
   if (Result<> set = table_.SetDemand(now, demand); !set) {
     if (is_new) demands_.erase(demand_key);
     return Refuse(owner.id, message.key(), set.error().message);
   }
+  const bool is_elsewhere = !demand.nodes.IsMetBy(table_.labels());
   recorder_.Demand(owner.id, demand.key, demand.wanted, demand.dedicated);
   info.demand = std::move(demand);
   info.actor = {ProcessId{message.actor_creator()}, message.actor_serial()};
@@ -131,9 +143,11 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   if (!wants) reported_.erase(demand_key);
   if (!wants && info.held == 0) demands_.erase(demand_key);
   Pump();
-  // What is more than the node has at all is told at once.
-  const bool feasible = bundle || (table_.total().Contains(*resources) && table_.total().Contains(*placement));
-  if (wants) CheckUnmetAt(is_new && !feasible ? now : now + kUnmetAfter);
+  // What is more than the node has at all is told at once. Not of a node that would not do anyway: one that does may still join.
+  const bool feasible =
+      bundle || is_elsewhere || (table_.total().Contains(*resources) && table_.total().Contains(*placement));
+  const Nanoseconds patience = info.demand.nodes.fails_now() ? kAtOnce : kUnmetAfter;
+  if (wants) CheckUnmetAt(is_new && !feasible ? now : now + patience);
 }
 
 void LeaseService::ReturnLease(ProcessId owner, LeaseId lease, bool unused) {
@@ -431,6 +445,15 @@ bool LeaseService::IsIdle(ProcessId worker) const {
   return page.doorbell.parked.load(std::memory_order_acquire) != 0 && (page.activity.load(std::memory_order_relaxed) & shm::kBlocked) == 0;
 }
 
+model::ResourceSet LeaseService::HeldIdle() const {
+  model::ResourceSet idle;
+  for (const auto& [id, lease] : leases_) {
+    const auto demand = demands_.find({lease.owner.value, lease.key});
+    if (!lease.dedicated && demand != demands_.end() && IsIdle(lease.worker)) idle.Add(demand->second.demand.resources);
+  }
+  return idle;
+}
+
 void LeaseService::LookForSilence() {
   const Nanoseconds now = EventLoop::Now();
   std::vector<std::pair<ProcessId, LeaseId>> overdue;
@@ -496,10 +519,19 @@ void LeaseService::CheckUnmet() {
   Nanoseconds next = INT64_MAX;
   // For each owner how many, and the last one that is told.
   std::map<ProcessId, std::pair<uint32_t, std::optional<wire::DemandUnmetT>>> reports;
+  std::vector<std::pair<DemandKey, std::string>> given_up;
   for (const model::UnmetDemand& unmet : table_.Unmet()) {
     const DemandKey key{unmet.owner.value, unmet.key};
     const auto demand = demands_.find(key);
     if (demand == demands_.end()) continue;
+    if (demand->second.demand.nodes.fails_now() && demand->second.held == 0 && !unmet.infeasible) {
+      const bool has_room = table_.available().Contains(demand->second.demand.placement);  // but no worker yet
+      if (now - unmet.since >= kAtOnce && !has_room) {
+        given_up.emplace_back(key, "has to run at once: " + table_.ReasonOf(unmet) + Holders());
+        continue;
+      }
+      next = std::min(next, has_room ? now + kAtOnce : unmet.since + kAtOnce);
+    }
     // Who holds some leases and wants more is busy, or stuck: it knows by itself, and is told often enough to say so in time.
     const Nanoseconds again = demand->second.held > 0 ? kUnmetAfter : kUnmetAgain;
     const auto reported = reported_.find(key);
@@ -516,7 +548,7 @@ void LeaseService::CheckUnmet() {
     wire::DemandUnmetT message;
     message.key = unmet.key;
     message.reason = table_.ReasonOf(unmet) + (unmet.infeasible ? "" : Holders());
-    if (other_nodes_) message.reason += other_nodes_();
+    if (other_nodes_) message.reason += other_nodes_(demand->second.demand.nodes);
     message.infeasible = unmet.infeasible;
     message.waited_ms = static_cast<uint32_t>((now - unmet.since) / kMillisecond);
     if (unmet.infeasible || count < kMostReports) {
@@ -533,6 +565,8 @@ void LeaseService::CheckUnmet() {
     processes_.Send(owner, std::move(*last));
   }
   if (next != INT64_MAX) CheckUnmetAt(next);
+  for (const auto& [key, reason] : given_up) GiveUp(key, reason);
+  if (!given_up.empty()) Pump();
 }
 
 }  // namespace manta::node

@@ -33,6 +33,8 @@ class LeaseService {
   // A demand that holds nothing is reported after the first of these, then each time the second has passed.
   static constexpr Nanoseconds kUnmetAfter = 5 * kSecond;
   static constexpr Nanoseconds kUnmetAgain = 30 * kSecond;
+  // What has to be granted at once has so long, in which leases that nobody uses come back.
+  static constexpr Nanoseconds kAtOnce = 200 * kMillisecond;
 
   struct Lease {
     LeaseId id;
@@ -68,8 +70,9 @@ class LeaseService {
   using Recall = std::function<void(ProcessId owner, ProcessId worker, bool on)>;
   void set_recall(Recall recall) { recall_ = std::move(recall); }
 
-  // What the other nodes have in total, for messages about what cannot be met; "" when there are none.
-  using OtherNodes = std::function<std::string()>;
+  // What the other nodes have in total, and of the labels that the constraint is about, for messages about what cannot be met; "" when
+  // there are none.
+  using OtherNodes = std::function<std::string(const model::NodeConstraint& constraint)>;
   void set_other_nodes(OtherNodes other_nodes) { other_nodes_ = std::move(other_nodes); }
 
   struct PlacementGroupHooks {
@@ -85,6 +88,8 @@ class LeaseService {
   void RemoveGroup(PlacementGroupId group, const std::string& reason);
 
   void SetDemand(const Process& owner, const wire::SetDemand& message);
+  // The owner does not get what it wants, for good, and ends what waits for it.
+  void Refuse(ProcessId owner, uint32_t key, const std::string& reason, bool group_removed = false);
   // `unused`: as in model::LeaseTable.
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
   // The task of a leased worker waits: its CPU is lent until it resumes. After a wait that gave up, until it is seen to run.
@@ -104,6 +109,8 @@ class LeaseService {
   const Lease* LeaseOf(ProcessId worker) const;
   const std::map<uint64_t, Lease>& leases() const { return leases_; }
   const model::LeaseTable& table() const { return table_; }
+  // What is leased to workers that do nothing: whoever holds it gives it back as soon as somebody else waits.
+  model::ResourceSet HeldIdle() const;
   struct DemandInfo {
     model::Demand demand;
     std::string actor_name;
@@ -128,7 +135,7 @@ class LeaseService {
   void Do(const model::LeaseLost& lost);
   void Do(const model::BundlesReserved& reserved);
   Result<ExecutableId> ExecutableFor(JobId job, const wire::SetDemand& message);
-  void Refuse(ProcessId owner, uint32_t key, const std::string& reason, bool group_removed = false);
+  void GiveUp(const DemandKey& key, const std::string& reason);
   void Forget(LeaseId lease);
   std::string Holders() const;
   void CheckUnmetAt(Nanoseconds when);

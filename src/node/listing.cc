@@ -120,6 +120,7 @@ Json NodesOf(const Listing::Nodes& nodes) {
     entry["state"] = node.alive ? "ALIVE" : "DEAD";
     entry["head"] = node.head;
     entry["pid"] = node.pid;
+    entry["labels"] = node.labels;
     entry["total"] = Amounts(node.total);
     entry["available"] = Amounts(node.alive ? node.available : model::ResourceSet());
     list.push_back(std::move(entry));
@@ -188,6 +189,7 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
     if (!info.actor_name.empty()) entry["name"] = info.actor_name;
     entry["actor"] = info.demand.dedicated;
     entry["resources"] = Amounts(info.demand.resources);
+    if (!info.demand.nodes.empty()) entry["nodes"] = info.demand.nodes.text();
     entry["wanted"] = info.demand.wanted;
     entry["held"] = info.held;
     if (const auto found = unmet.find({info.demand.owner, info.demand.key}); found != unmet.end()) {
@@ -317,6 +319,7 @@ Listing::Answer Listing::PlacementGroups(const std::vector<wire::PlacementGroupT
         resources[amount->name] = static_cast<double>(amount->fixed_point) / model::kResourceUnit;
       }
       bundles.push_back({{"resources", std::move(resources)}, {"node_id", bundle->node_id}});
+      if (!bundle->nodes.empty()) bundles.back()["nodes"] = bundle->nodes;
     }
     entry["bundles"] = std::move(bundles);
     if (!group.reason.empty()) entry["waits_for"] = group.reason;

@@ -43,6 +43,17 @@ Result<> ReadBundles(const flatbuffers::Vector<flatbuffers::Offset<wire::Bundle>
   return {};
 }
 
+Result<> ReadConstraints(const flatbuffers::Vector<flatbuffers::Offset<wire::Bundle>>& bundles, std::vector<model::NodeConstraint>* out) {
+  const auto names_nodes = [](const wire::Bundle* bundle) { return bundle->nodes() != nullptr && bundle->nodes()->size() > 0; };
+  if (std::none_of(bundles.begin(), bundles.end(), names_nodes)) return {};
+  for (const wire::Bundle* bundle : bundles) {
+    Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(Text(bundle->nodes()));
+    if (!constraint) return constraint.error();
+    out->push_back(std::move(constraint).value());
+  }
+  return {};
+}
+
 }  // namespace
 
 PlacementGroupService::PlacementGroupService(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, Cluster& cluster,
@@ -62,7 +73,7 @@ PlacementGroupService::PlacementGroupService(EventLoop& loop, spdlog::logger& lo
       unmet_(loop, [this] { CheckUnmet(); }) {
   leases_.set_placement_groups({.reserved = [this](PlacementGroupId group) { Reserved(group); },
                                 .is_gone = [this](PlacementGroupId group) { return IsGone(group); }});
-  if (cluster_.is_head()) table_.NodeUp(EventLoop::Now(), self_, leases_.table().total());
+  if (cluster_.is_head()) table_.NodeUp(EventLoop::Now(), self_, leases_.table().total(), leases_.table().labels());
 }
 
 // ---- Requests
@@ -133,6 +144,7 @@ void PlacementGroupService::Create(const Process& from, const wire::PlacementGro
     return refuse(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a job that is over can have no placement group"));
   }
   if (Result<> read = ReadBundles(asked.bundles(), &group.bundles, nullptr); !read) return refuse(read.error());
+  if (Result<> read = ReadConstraints(*asked.bundles(), &group.constraints); !read) return refuse(read.error());
   if (const std::string node = Text(asked.soft_node()); !node.empty()) {
     group.soft_node = NodeOf(node);
     if (group.soft_node == 0) {
@@ -196,6 +208,7 @@ wire::PlacementGroupT PlacementGroupService::Facts(const PlacementGroupEntry& gr
   for (const NodeInfo& node : cluster_.Nodes()) node_ids[node.index] = node.node_id;
   for (size_t i = 0; i < group.bundles.size(); ++i) {
     facts.bundles.push_back(BundleOf(group.bundles[i], group.nodes[i]));
+    if (!group.constraints.empty()) facts.bundles.back()->nodes = group.constraints[i].text();
     if (group.nodes[i] != 0) facts.bundles.back()->node_id = node_ids[group.nodes[i]];
   }
   const bool waits = group.state == PlacementGroupState::kPending || group.state == PlacementGroupState::kRescheduling;
@@ -313,7 +326,7 @@ void PlacementGroupService::Reserved(PlacementGroupId group) {
 
 void PlacementGroupService::NodeUp(const NodeInfo& node) {
   if (!cluster_.is_head()) return;
-  table_.NodeUp(EventLoop::Now(), node.index, node.total);
+  table_.NodeUp(EventLoop::Now(), node.index, node.total, node.labels);
   // What its processes may name already.
   for (const PlacementGroupEntry* group : table_.List()) {
     if (group->is_over()) continue;

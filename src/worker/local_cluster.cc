@@ -95,6 +95,7 @@ Result<LocalCluster> StartLocalCluster(const LocalClusterOptions& options) {
     }
     arguments.insert(arguments.end(), {"--resource", name + "=" + Number(quantity)});
   }
+  for (const auto& [name, value] : options.labels) arguments.insert(arguments.end(), {"--label", name + "=" + value});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

@@ -14,6 +14,7 @@ struct LocalClusterOptions {
   double num_cpus = -1;
   double num_gpus = -1;
   std::vector<std::pair<std::string, double>> resources;
+  std::vector<std::pair<std::string, std::string>> labels;
   uint64_t object_store_bytes = 0;
 };
 

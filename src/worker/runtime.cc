@@ -1,5 +1,4 @@
 #include "worker/function_names.h"
-#include "stacks/function_name.h"
 #include "worker/runtime.h"
 
 #include <signal.h>
@@ -8,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -40,29 +38,6 @@ bool NodeHasGpus(const wire::WelcomeT& welcome) {
     return amount->name == model::kGpu && amount->fixed_point > 0;
   });
 }
-
-// The same for the same options, whoever asks for them.
-std::string KeyOf(const InternedOptions& options) {
-  std::string key;
-  const auto add = [&key](std::string_view text) { key.append(1, '\0').append(text); };
-  for (const auto& [name, amount] : options.shape.resources.amounts()) {
-    add(name);
-    add(std::to_string(amount));
-  }
-  add(options.default_resources ? "" : "given");
-  add(options.shape.environment);
-  add(std::to_string(options.max_retries));
-  add(std::to_string(options.method_retries));
-  add(std::to_string(options.group));
-  add(std::to_string(static_cast<int>(options.retry_rule.exceptions)));
-  add(options.inherits ? "" : options.shape.Shape());
-  for (const std::string& type : options.retry_rule.types) add(type);
-  return key;
-}
-
-}  // namespace
-
-namespace {
 
 std::atomic<uint64_t> last_serial{0};
 
@@ -106,6 +81,7 @@ class Runtime::Port final : public LeasePort, public ReadyListener {
     message.group_serial = target.options.bundle.group.serial;
     message.bundle = target.options.bundle.index;
     message.captures = target.options.captures;
+    message.nodes = target.options.nodes.text();
     runtime_->control_->Queue(std::move(message));
     // If no lease comes soon, some that are idle go back (Dispatcher::Tick).
     if (!target.ordered && target.wanted > 0 && target.channels.empty()) runtime_->control_->TickNow();
@@ -438,6 +414,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     }
   } else {
     target = options.target;
+    if (__builtin_expect(!options.turns.empty(), 0)) target = options.turns[spread_turn_++ % options.turns.size()];
     task->body.shape = target->shape;
     task->retries_left = options.max_retries;
     task->retry_rule = &options.retry_rule;
@@ -486,105 +463,6 @@ void Runtime::OnPayloadSpace(uint32_t record, uint32_t generation, const Result<
   }
   std::lock_guard guard(owner_->lock());
   dispatcher_->PayloadSpace(record, space);
-}
-
-Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
-  InternedOptions interned;
-  const auto set = [&](std::string_view name, double quantity) -> Result<> {
-    Result<int64_t> amount = model::ToFixedPoint(name, quantity);
-    if (!amount) return amount.error();
-    interned.shape.resources.Set(name, amount.value());
-    return {};
-  };
-  if (Result<> r = set(model::kCpu, std::isnan(options.num_cpus) ? 1 : options.num_cpus); !r) return r.error();
-  if (Result<> r = set(model::kGpu, std::isnan(options.num_gpus) ? 0 : options.num_gpus); !r) return r.error();
-  if (Result<> r = set(model::kMemory, std::isnan(options.memory) ? 0 : options.memory); !r) return r.error();
-  for (size_t i = 0; i < options.num_resources; ++i) {
-    const std::string name = options.resources[i].name == nullptr ? "" : options.resources[i].name;
-    if (name.empty() || name == model::kCpu || name == model::kGpu || name == model::kMemory) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                       "resource name '" + name + "': use SetNumCpus, SetNumGpus or SetMemory for CPU, GPU "
-                       "and memory, and a name of its own for a custom resource");
-    }
-    if (name.size() > model::kMaxResourceNameBytes) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the resource name '" + name.substr(0, 40) + "...' has " + std::to_string(name.size()) +
-                                                         " bytes: " + std::to_string(model::kMaxResourceNameBytes) + " is the most");
-    }
-    if (Result<> r = set(name, options.resources[i].quantity); !r) return r.error();
-  }
-  if (Result<> r = model::GpuUnits::CheckRequest(interned.shape.resources.Get(model::kGpu)); !r) return r.error();
-  interned.default_resources = std::isnan(options.num_cpus) && std::isnan(options.num_gpus) && std::isnan(options.memory) &&
-                               options.num_resources == 0;
-  interned.shape.placement = interned.shape.resources;
-  interned.shape.environment = options.environment != nullptr ? options.environment : welcome_.environment;
-  if (interned.shape.environment.size() > MANTA_ENVIRONMENT_LIMIT) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of a worker's environment has " +
-                                                       std::to_string(interned.shape.environment.size()) + " bytes: " +
-                                                       std::to_string(MANTA_ENVIRONMENT_LIMIT) + " is the most");
-  }
-  interned.method_retries = options.max_retries;
-  if (options.concurrency_group != nullptr) interned.group = GroupNumber(options.concurrency_group);
-  interned.max_retries = options.max_retries == MANTA_DEFAULT_INT ? 3 : options.max_retries;
-  if (interned.max_retries < -1) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "max_retries must be -1 (without end), 0 or more");
-  }
-  if (options.retry_exceptions < 0 || options.retry_exceptions > 2) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "retry_exceptions must be 0 (none), 1 (all) or 2 (those listed)");
-  }
-  interned.retry_rule.exceptions = static_cast<RetryRule::Exceptions>(options.retry_exceptions);
-  for (size_t i = 0; i < options.num_retry_exception_types; ++i) {
-    interned.retry_rule.types.push_back(stacks::Demangled(options.retry_exception_types[i]));
-  }
-  if (options.placement_group != nullptr) {
-    interned.inherits = false;
-    const manta_placement_group_id& group = *options.placement_group;
-    interned.shape.bundle = {{ProcessId{group.creator}, group.serial}, options.bundle_index};
-    interned.shape.captures = options.capture_child_tasks != 0;
-    if (!interned.shape.bundle) {
-      interned.shape.bundle = {};
-      interned.shape.captures = false;
-    } else if (Result<> fits = placement_groups_->CheckFits(interned.shape.bundle, interned.shape.placement); !fits) {
-      return fits.error();
-    }
-  } else if (options.bundle_index != -1) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     "the bundle index " + std::to_string(options.bundle_index) + " is given without a placement group");
-  }
-  return Intern(std::move(interned));
-}
-
-Result<uint32_t> Runtime::CapturedOptions(uint32_t number) {
-  const model::BundleRef mine = bundle();
-  InternedOptions interned;
-  {
-    std::lock_guard guard(owner_->lock());
-    if (number >= options_.size() || !options_[number]->inherits) return number;
-    if (const auto known = captured_options_.find({number, mine.group}); known != captured_options_.end()) return known->second;
-    interned = *options_[number];
-  }
-  interned.inherits = false;
-  interned.shape.bundle = {mine.group, -1};
-  interned.shape.captures = true;
-  if (Result<> fits = placement_groups_->CheckFits(interned.shape.bundle, interned.shape.placement); !fits) {
-    return MakeError(fits.error().kind, "it would run in the placement group of the task that submits it: " + fits.error().message +
-                                            ". The scheduling strategy \"DEFAULT\" lets it run outside");
-  }
-  const uint32_t captured = Intern(std::move(interned));
-  std::lock_guard guard(owner_->lock());
-  captured_options_[{number, mine.group}] = captured;
-  return captured;
-}
-
-// The same number for the same options.
-uint32_t Runtime::Intern(InternedOptions interned) {
-  std::string text = KeyOf(interned);
-  std::lock_guard guard(owner_->lock());
-  const auto [known, is_new] = option_numbers_.try_emplace(std::move(text), options_.size());
-  if (is_new) {
-    interned.target = dispatcher_->TargetFor(interned.shape);
-    options_.push_back(std::make_unique<InternedOptions>(std::move(interned)));
-  }
-  return known->second;
 }
 
 // ---- Objects
@@ -691,6 +569,7 @@ void Runtime::RunInPlace(ObjectRecord* object, int64_t deadline) {
     task = owner_->Task(index);
     // A child that asks for something else waits for a worker that has it.
     if (task->body.shape != Executor::current()->shape || Executor::current()->tried_before) return;
+    if (task->target->options.nodes.spreads()) return;
     // One that pauses until this thread takes what it gives would not go on.
     if (task->nested != nullptr && task->nested->stream != nullptr) return;
     // One whose crash is to be an error for its parent must not take that along.
@@ -924,6 +803,7 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
     shape = given.shape;
     // As in Ray: by default an actor takes a CPU to be placed and none to run.
     if (given.default_resources) shape.resources = {};
+    if (shape.nodes.spreads()) shape.nodes = shape.nodes.WithTurn(spread_turn_++);
   }
   // It may wait for resources, or its constructor run, when this process leaves.
   if (options.detached != 0) return steward_->Create(constructor, shape, options);

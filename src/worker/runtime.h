@@ -36,6 +36,7 @@ namespace manta::worker {
 // What task options come to, interned: submissions name them by number.
 struct InternedOptions {
   TaskTarget* target = nullptr;  // for tasks; actors have targets of their own
+  std::vector<TaskTarget*> turns;  // of tasks that are spread over nodes: instead of it, in turn
   TargetOptions shape;
   int32_t max_retries = 3;
   int32_t method_retries = MANTA_DEFAULT_INT;  // of calls of actors; the default stands for what the actor says
@@ -170,6 +171,7 @@ class Runtime {
   bool MayBegin(const manta_task_spec& spec) const;  // a stream; [lock]
   void KeepMemoryInUse();
   uint32_t Intern(InternedOptions interned);
+  Result<> ReadPlace(const manta_task_options& options, InternedOptions* interned);
   // These options in the group that this worker passes on to what it submits.
   Result<uint32_t> CapturedOptions(uint32_t number);
 
@@ -197,6 +199,7 @@ class Runtime {
   // Guarded by the owner's lock:
   std::vector<std::unique_ptr<InternedOptions>> options_;  // by number; they never move
   std::unordered_map<std::string, uint32_t> option_numbers_;
+  uint32_t spread_turn_ = 0;  // of the next task or actor that is spread
   std::map<std::pair<uint32_t, PlacementGroupId>, uint32_t> captured_options_;  // the same options, in a group that is passed on
   std::atomic<uint32_t> waits_{0};  // whether user threads poll, so that the service thread need not
   uint32_t waits_seen_ = 0;         // service thread

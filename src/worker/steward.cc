@@ -98,6 +98,8 @@ void Open(manta_call* call) {
 // `dependencies`: the values of the constructor's top-level references, as objects of this process.
 Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vector<manta_ref*>& dependencies, Runtime& runtime,
                                 Office& office, bool* existed) {
+  Result<model::NodeConstraint> nodes = model::NodeConstraint::Parse(Text(adoption.nodes()));
+  if (!nodes) return nodes.error();
   manta_task_spec constructor{};
   std::memcpy(&constructor.function, adoption.function()->data(), sizeof constructor.function);
   constructor.function_name = office.names.emplace_back(Text(adoption.class_name())).c_str();
@@ -136,6 +138,7 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   shape.environment = Text(adoption.environment());
   shape.bundle = {{ProcessId{adoption.group_creator()}, adoption.group_serial()}, adoption.bundle()};
   shape.captures = adoption.captures();
+  shape.nodes = std::move(nodes).value();
   Result<ActorRecord*> actor = runtime.CreateActorHere(constructor, std::move(shape), options, existed);
   Release(nested);
   return actor;
@@ -265,10 +268,12 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
   const Amounts placement = Write(out, shape.placement);
   const Amounts groups = WriteGroups(out, options);
   const auto environment = out.CreateString(shape.environment);
+  const auto nodes = out.CreateString(shape.nodes.text());
   out.Finish(wire::CreateAdoption(out, words, class_name, args, inside, resources, placement, name, space,
                                   options.get_if_exists != 0, options.max_restarts, options.max_task_retries,
                                   options.max_pending_calls, options.max_concurrency, groups, environment,
-                                  shape.bundle.group.creator.value, shape.bundle.group.serial, shape.bundle.index, shape.captures));
+                                  shape.bundle.group.creator.value, shape.bundle.group.serial, shape.bundle.index, shape.captures,
+                                  nodes));
   call->args = out.GetBufferPointer();
   call->args_size = out.GetSize();
   call->dependencies = constructor.dependencies;

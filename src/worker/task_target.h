@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "model/actor_life.h"
 #include "model/bundles.h"
+#include "model/node_constraint.h"
 #include "model/resources.h"
 #include "worker/owner.h"
 #include "worker/owner_channel.h"
@@ -65,10 +66,11 @@ struct TargetOptions {
   std::string environment;  // "": the job's
   model::BundleRef bundle;  // of the placement group that they run in
   bool captures = false;    // what they submit runs in the group, too
+  model::NodeConstraint nodes;  // that will do
 
   // Tasks for which it is the same may run on each other's workers.
   std::string Shape() const {
-    std::string text = resources.ToString() + environment;
+    std::string text = resources.ToString() + environment + nodes.text();
     if (bundle) text += Hex(bundle.group) + "#" + std::to_string(bundle.index) + (captures ? "+" : "");
     return text;
   }
@@ -92,7 +94,7 @@ class TaskTarget {
   const TargetOptions options;
   const bool ordered;  // an actor: first in first out, one worker, nothing is taken back
   bool foreign = false;  // an actor that another process created: no lease of ours
-  const uint16_t shape;  // a hash of the resources and the environment
+  const uint16_t shape;  // a hash of the options
   TaskQueue queue;       // ready to run, except behind an unready call of an actor
   std::vector<OwnerChannel*> channels;  // leased now
   uint32_t in_flight = 0;               // over all channels

@@ -77,6 +77,13 @@ bool EnterNetwork(const std::string& name) {
   return entered;
 }
 
+std::string AnswerOf(const std::string& arguments) {
+  int status;
+  const std::string said = Output(Manta() + " " + arguments, &status);
+  EXPECT_EQ(status, 0) << said;
+  return said;
+}
+
 std::string RefusalOf(const std::string& arguments, const std::string& prefix) {
   int status;
   const std::string said = Output(prefix + Manta() + " start " + arguments + " 2>&1", &status);
@@ -88,9 +95,9 @@ void TwoNodesTest::SetUp() {
   LimitTime(60s);
   ClusterTest::SetUp();
   const std::string store = " --object-store-memory=" + std::to_string(kStore);
-  head_.emplace("--head --port=0 --num-cpus=1 --resource=near=1" + store);
+  head_.emplace("--head --port=0 --num-cpus=1 --resource=near=1 --labels=zone=near" + store);
   ASSERT_TRUE(head_->started());
-  node_.emplace("--address=" + head_->node_address() + " --num-cpus=2 --resource=far=1" + store);
+  node_.emplace("--address=" + head_->node_address() + " --num-cpus=2 --resource=far=1 --labels=zone=far,disk=ssd" + store);
   ASSERT_TRUE(node_->started());
   manta::Config config;
   config.address = "auto";

@@ -46,10 +46,14 @@ class Stopped {
 // Moves this process into a network namespace that `ip netns` has made.
 bool EnterNetwork(const std::string& name);
 
+// What `manta` prints.
+std::string AnswerOf(const std::string& arguments);
+
 // What `manta start` says when it fails.
 std::string RefusalOf(const std::string& arguments, const std::string& prefix = "");
 
-// The driver is connected to the head, which has one CPU and a unit of "near"; the node has two, and a unit of "far".
+// The driver is connected to the head, which has one CPU, a unit of "near" and the label zone=near; the node has two, a unit of "far" and the
+// labels zone=far and disk=ssd.
 class TwoNodesTest : public ClusterTest {
  protected:
   static constexpr uint64_t kStore = 64 << 20;
