@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from manta import _address, _logging, _not_yet, job_config as jobs, runtime_env as environments
+from manta import _address, _logging, _nodes, _not_yet, job_config as jobs, runtime_env as environments
 
 # Other values than these are refused.
 _NOT_YET = {
-    "labels": None,
     "local_mode": False,
     "include_dashboard": (None, False),
     "enable_resource_isolation": False,
@@ -30,7 +29,7 @@ _INSTEAD = {
 _WITHOUT_EFFECT = ("_system_config", "_redis_password", "_redis_username", "_driver_object_store_memory", "_enable_object_reconstruction")
 _WITH_EFFECT = ("_temp_dir", "_memory")
 # They size a cluster that init starts.
-_SIZES = ("num_cpus", "num_gpus", "resources", "object_store_memory", "_memory")
+_SIZES = ("num_cpus", "num_gpus", "resources", "labels", "object_store_memory", "_memory")
 # Of resources: those that have an argument of their own.
 _ARGUMENT_OF = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "_memory", "object_store_memory": "object_store_memory"}
 
@@ -42,6 +41,7 @@ class Arguments:
     num_cpus: float
     num_gpus: float
     resources: dict
+    labels: dict
     object_store_bytes: int
     temp_dir: str | None
     path: list       # of modules, before the driver's own
@@ -79,7 +79,7 @@ def check(given, unnamed):
     if given.get("_memory") is not None:
         resources["memory"] = int(given["_memory"])
     return Arguments(
-        address=address, namespace=namespace, resources=resources,
+        address=address, namespace=namespace, resources=resources, labels=dict(given["labels"] or {}),
         num_cpus=-1.0 if given["num_cpus"] is None else float(given["num_cpus"]),
         num_gpus=-1.0 if given["num_gpus"] is None else float(given["num_gpus"]),
         object_store_bytes=int(given["object_store_memory"] or 0), temp_dir=given.get("_temp_dir"), path=job.py_driver_sys_path,
@@ -103,6 +103,7 @@ def _check_types(given):
             raise ValueError(f"{name} has to be 0 or more, not {value!r}")
     if given["resources"] is not None and not isinstance(given["resources"], dict):
         raise TypeError(f"resources has to be a dict of names and amounts, not {given['resources']!r}")
+    _nodes.check_labels("labels", given["labels"])
     for name, argument in _ARGUMENT_OF.items():
         if name in (given["resources"] or {}):
             raise ValueError(f"resources cannot have '{name}', for which there is {argument}")

@@ -18,7 +18,7 @@ def nodes():
         "NodeName": row["address"],
         "Resources": row["total"],
         "AvailableResources": row["available"],
-        "Labels": {"ray.io/node-id": row["node_id"]},
+        "Labels": row["labels"],
         "IsHead": row["head"],
         "alive": row["state"] == "ALIVE",
     } for row in _command.rows("nodes")]

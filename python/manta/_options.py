@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from manta import runtime_env as environments
+from manta import _nodes, runtime_env as environments
 
 _NOT_GIVEN = None
 _PRECISION = 10_000
@@ -91,10 +91,6 @@ def _placement_group(name, value):
         raise TypeError(f"{name} has to be a PlacementGroup, 'default' or None, not {value!r}")
 
 
-def _nothing(name, value):
-    pass
-
-
 # name: (check, of tasks, of actors, of methods)
 TABLE = {
     "num_cpus": (_amount, True, True, False),
@@ -102,11 +98,11 @@ TABLE = {
     "memory": (_amount, True, True, False),
     "resources": (_resources, True, True, False),
     "accelerator_type": (_of(str), True, True, False),
-    "label_selector": (_of(dict), True, True, False),
-    "fallback_strategy": (_of(list), True, True, False),
+    "label_selector": (_nodes.check_selector, True, True, False),
+    "fallback_strategy": (_nodes.check_fallbacks, True, True, False),
     "name": (_of(str), True, True, True),
     "runtime_env": (_environment, True, True, False),
-    "scheduling_strategy": (_nothing, True, True, False),
+    "scheduling_strategy": (_nodes.check_strategy, True, True, False),
     "placement_group": (_placement_group, True, True, False),
     "placement_group_bundle_index": (_integer(-1), True, True, False),
     "placement_group_capture_child_tasks": (_of(bool), True, True, False),
@@ -135,9 +131,6 @@ TABLE = {
 
 # Accepted in Ray, and not there yet: other values than these raise.
 NOT_YET = {
-    "label_selector": None,
-    "fallback_strategy": None,
-    "scheduling_strategy": (None, "DEFAULT"),
     "max_calls": (None, 0),
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
@@ -155,7 +148,7 @@ def check(kind, options, in_options=False):
             raise ValueError(f"{kind}s have no option '{name}'; there are: {', '.join(known)}")
         entry[0](name, value)
         allowed = NOT_YET.get(name, ())
-        if name in NOT_YET and value is not None and (allowed is None or value not in allowed) and not _names_a_group(value):
+        if name in NOT_YET and value is not None and (allowed is None or value not in allowed):
             raise NotImplementedError(f"The option {name} is not there yet in Manta.")
     _check_placement_group(options)
     if in_options and kind == "task" and options.get("max_calls") is not None:
@@ -173,7 +166,8 @@ def check(kind, options, in_options=False):
 _OF_GROUPS = ("scheduling_strategy", "placement_group", "placement_group_bundle_index", "placement_group_capture_child_tasks")
 _NO_GROUP = (0, 0, -1, False)
 # What an actor's creation asks of its worker.
-OF_CREATION = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env", *_OF_GROUPS)
+OF_CREATION = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env", "label_selector", "fallback_strategy",
+               *_OF_GROUPS)
 
 
 def _names_a_group(strategy):
@@ -202,7 +196,7 @@ def placement_of(options):
     elif group in (None, "default"):
         if index != -1:
             raise ValueError(f"placement_group_bundle_index is {index}, but there is no placement group: leave it out, or name the group")
-        if strategy == "DEFAULT" or captures is False:
+        if strategy == "DEFAULT" or _nodes.is_about_nodes(strategy) or captures is False:
             return _NO_GROUP
         if not captures:
             return None
@@ -257,9 +251,10 @@ def intern(options, method=False):
     group = options.get("concurrency_group")
     environment = _environments.name_of(environments.check(options["runtime_env"])) if options.get("runtime_env") else None
     placement = None if method else placement_of(options)
+    nodes = None if method else _nodes.nodes_of(options)
     of_calls = retries is not None or retry or group is not None
-    named = environment is not None or placement is not None or resources or of_calls
+    named = environment is not None or placement is not None or nodes is not None or resources or of_calls
     if not named and not any(v is not None for v in given.values()):
         return 0
     return _native.intern_options(given["num_cpus"], given["num_gpus"], given["memory"], resources, retries, int(retry or 0), group,
-                                  environment, placement)
+                                  environment, placement, nodes)

@@ -79,7 +79,7 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
         with _sessions_in(arguments.temp_dir):
             _native.init(arguments.address, arguments.namespace, arguments.num_cpus, arguments.num_gpus, arguments.resources,
                          arguments.object_store_bytes, log_to_driver is not False, sys.executable,
-                         _worker_arguments(arguments.path, arguments.settings))
+                         _worker_arguments(arguments.path, arguments.settings), arguments.labels)
     except ConnectionError as error:
         raise error if address else RuntimeError(str(error)) from None
     _job.begin(arguments.settings)

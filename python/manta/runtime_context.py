@@ -75,7 +75,9 @@ class RuntimeContext:
         return json.dumps(self.runtime_env, sort_keys=True)
 
     def get_node_labels(self):
-        return {"ray.io/node-id": self.get_node_id()}
+        """Those that it was given, and the system's."""
+        _here()
+        return _native.node_labels()
 
     def get_session_name(self):
         return _here()["session_directory"].rsplit("/", 1)[-1]

@@ -27,13 +27,12 @@ model::ResourceSet ResourcesFrom(
 }  // namespace
 
 Cluster::Cluster(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, NodeInfo self,
-                 std::function<model::ResourceSet()> available, std::function<model::ResourceSet()> held_idle, Observer& observer)
+                 std::function<model::ResourceSet()> available, Observer& observer)
     : loop_(loop),
       log_(log),
       processes_(processes),
       self_(std::move(self)),
       available_(std::move(available)),
-      held_idle_(std::move(held_idle)),
       observer_(observer),
       beat_(loop, [this] { Beat(); }) {}
 
@@ -105,7 +104,7 @@ bool Cluster::OnFacts(const wire::NodeFacts& facts) {
   peer_.address = Text(facts.address());
   peer_.pid = facts.pid();
   peer_.labels = contracts::Labels(facts.labels());
-  peer_.total = peer_.available = grantable_there_ = ResourcesFrom(facts.resources());
+  peer_.total = peer_.available = ResourcesFrom(facts.resources());
   peer_.alive = true;
   log_.info("node joined index={} node={} address={} resources=\"{}\"", peer_.index, peer_.node_id,
             peer_.address, peer_.total.ToString());
@@ -122,7 +121,6 @@ void Cluster::Beat() {
   }
   wire::NodeFreeT free;
   free.available = AmountsOf(available_());
-  free.idle = AmountsOf(held_idle_());
   SendToNode(std::move(free));
   beat_.ExpireAfter(kSignOfLife);
 }
@@ -275,8 +273,7 @@ bool Cluster::Handle(const trunk::FrameView& frame) {
 bool Cluster::OnNode(const wire::Frame& frame) {
   if (const auto* facts = frame.message_as_NodeFacts()) return OnFacts(*facts);
   if (frame.message_type() == wire::Message::NodeFree) {
-    peer_.available = grantable_there_ = ResourcesFrom(frame.message_as_NodeFree()->available());
-    grantable_there_.Add(ResourcesFrom(frame.message_as_NodeFree()->idle()));
+    peer_.available = ResourcesFrom(frame.message_as_NodeFree()->available());
     return true;
   }
   if (!up()) return false;

@@ -71,7 +71,7 @@ class Cluster {
   static constexpr Nanoseconds kSilence = 10 * kSecond;
 
   Cluster(EventLoop& loop, spdlog::logger& log, ProcessTable& processes, NodeInfo self,
-          std::function<model::ResourceSet()> available, std::function<model::ResourceSet()> held_idle, Observer& observer);
+          std::function<model::ResourceSet()> available, Observer& observer);
   ~Cluster();
 
   // The head: lets a node in.
@@ -87,8 +87,8 @@ class Cluster {
   std::vector<NodeInfo> Nodes() const;
   // "; node 2 has {CPU: 2}" of each other node that is alive, for messages, with the labels that the constraint is about.
   std::string OtherNodesText(const model::NodeConstraint& constraint) const;
-  // What the other node can grant soon, as last heard: what is free, and what idle workers hold.
-  const model::ResourceSet& GrantableThere() const { return grantable_there_; }
+  // What is free on the other node, as last heard.
+  const model::ResourceSet& AvailableThere() const { return peer_.available; }
 
   // A driver (with its program) or worker of this node; nothing happens while the other one is not up.
   void Announce(const Process& process, const Program* program);
@@ -120,12 +120,10 @@ class Cluster {
   ProcessTable& processes_;
   const NodeInfo self_;
   const std::function<model::ResourceSet()> available_;
-  const std::function<model::ResourceSet()> held_idle_;
   Observer& observer_;
   std::unique_ptr<TrunkListener> listener_;
   std::shared_ptr<TrunkLink> link_;
   NodeInfo peer_;
-  model::ResourceSet grantable_there_;
   std::vector<NodeInfo> dead_;
   uint32_t last_index_ = 1;
   std::unordered_map<JobId, Program> programs_;      // of the other node's drivers

@@ -107,7 +107,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
                                            *daemon->recorder_);
   daemon->cluster_ = std::make_unique<Cluster>(
       loop, log, daemon->processes_, std::move(self),
-      [listing = listing.get()] { return listing->Available(); }, [leases = daemon->leases_.get()] { return leases->HeldIdle(); }, *daemon);
+      [listing = listing.get()] { return listing->Available(); }, *daemon);
   daemon->leases_->set_other_nodes([cluster = daemon->cluster_.get()](const model::NodeConstraint& constraint) {
     return cluster->OtherNodesText(constraint);
   });
@@ -120,7 +120,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Create(EventLoop& loop, spdlog::logger& 
       [cluster = daemon->cluster_.get()](ProcessId owner, const wire::SetDemandT& demand) {
         cluster->SendFrom(owner, contracts::Encode(wire::SetDemandT(demand)));
       });
-  daemon->far_demands_->set_grantable_there([cluster = daemon->cluster_.get()] { return cluster->GrantableThere(); });
+  daemon->far_demands_->set_available_there([cluster = daemon->cluster_.get()] { return cluster->AvailableThere(); });
   daemon->placement_groups_ = std::make_unique<PlacementGroupService>(loop, log, daemon->processes_, *daemon->cluster_, *daemon->leases_,
                                                                       placement_groups, options.node_index);
   daemon->far_demands_->set_group_capacity([groups = daemon->placement_groups_.get()](const auto& bundle, const auto& request) {

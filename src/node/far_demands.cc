@@ -103,14 +103,14 @@ std::vector<bool> FarDemands::Order(const Demand& demand, model::DemandOnTwoNode
   for (const size_t place : demand.nodes.InOrder(nodes)) order.push_back(place == 1);
   if (std::find(order.begin(), order.end(), false) == order.end()) input->feasible_here = false;
   if (std::find(order.begin(), order.end(), true) == order.end()) input->capacity_there = 0;
-  if (order.size() < 2 || demand.bundle()) return order;
-  // What idle workers hold comes back soon.
-  model::ResourceSet grantable = leases_.HeldIdle();
-  grantable.Add(leases_.table().available());
-  input->fit_here = Times(grantable, demand.resources, demand.placement);
+  if (order.size() < 2) return order;
+  const bool first_choice = EventLoop::Now() - demand.unmet_since < kFirstChoice;
   if (order.front()) {
+    const model::ResourceSet free = available_there_ ? available_there_() : model::ResourceSet();
     input->capacity_here = input->held_here + input->fit_here;
-    input->fit_there = grantable_there_ ? Times(grantable_there_(), demand.resources, demand.placement) : 0;
+    input->fit_there = first_choice ? kMost : Times(free, demand.resources, demand.placement);
+  } else if (first_choice) {
+    input->fit_here = kMost;
   }
   return order;
 }
@@ -132,6 +132,9 @@ void FarDemands::Divide(Key key, bool changed) {
   model::DemandOnTwoNodes input = Weigh(key, demand);
   bool there_first = false;
   if (!demand.nodes.empty()) {
+    const bool is_unmet = input.wanted > input.held_here + input.held_there;
+    if (!is_unmet) demand.unmet_since = 0;
+    if (is_unmet && demand.unmet_since == 0) demand.unmet_since = EventLoop::Now();
     const std::vector<bool> order = Order(demand, &input);
     there_first = order.size() == 2 && order.front();
     if (order.empty() && demand.nodes.fails() && input.wanted > 0) {

@@ -24,6 +24,9 @@ class FarDemands {
  public:
   // Resources come free without a word to this class: unmet demands are looked at again this often.
   static constexpr Nanoseconds kAgain = 20 * kMillisecond;
+  // A demand that has a first choice leaves it so long at least: what it lacks there may be held by leases that nobody uses, which come
+  // back in that time.
+  static constexpr Nanoseconds kFirstChoice = 15 * kMillisecond;
 
   // `send` passes a SetDemand to the other node in its owner's name.
   using Send = std::function<void(ProcessId owner, const wire::SetDemandT& demand)>;
@@ -34,9 +37,9 @@ class FarDemands {
   // `self`: this node.
   FarDemands(EventLoop& loop, ProcessTable& processes, LeaseService& leases, uint32_t self, Send send);
   void set_group_capacity(GroupCapacity capacity) { group_capacity_ = std::move(capacity); }
-  // What the other node can grant soon, as last heard.
-  using GrantableThere = std::function<model::ResourceSet()>;
-  void set_grantable_there(GrantableThere grantable) { grantable_there_ = std::move(grantable); }
+  // What is free on the other node, as last heard.
+  using AvailableThere = std::function<model::ResourceSet()>;
+  void set_available_there(AvailableThere available) { available_there_ = std::move(available); }
 
   // The other node has come, with so much in all; or it has gone.
   void NodeUp(uint32_t index, const model::ResourceSet& total, const model::NodeLabels& labels);
@@ -63,6 +66,7 @@ class FarDemands {
     uint32_t held_there = 0;
     uint32_t wanted_here = UINT32_MAX;  // as told; at first nothing was
     bool refused_there = false;
+    Nanoseconds unmet_since = 0;  // 0: it holds all that it wants
 
     model::BundleRef bundle() const { return {{ProcessId{message.group_creator}, message.group_serial}, message.bundle}; }
   };
@@ -78,7 +82,7 @@ class FarDemands {
   LeaseService& leases_;
   Send send_;
   GroupCapacity group_capacity_;
-  GrantableThere grantable_there_;
+  AvailableThere available_there_;
   const uint32_t self_;
   bool up_ = false;
   uint32_t index_there_ = 0;

@@ -445,15 +445,6 @@ bool LeaseService::IsIdle(ProcessId worker) const {
   return page.doorbell.parked.load(std::memory_order_acquire) != 0 && (page.activity.load(std::memory_order_relaxed) & shm::kBlocked) == 0;
 }
 
-model::ResourceSet LeaseService::HeldIdle() const {
-  model::ResourceSet idle;
-  for (const auto& [id, lease] : leases_) {
-    const auto demand = demands_.find({lease.owner.value, lease.key});
-    if (!lease.dedicated && demand != demands_.end() && IsIdle(lease.worker)) idle.Add(demand->second.demand.resources);
-  }
-  return idle;
-}
-
 void LeaseService::LookForSilence() {
   const Nanoseconds now = EventLoop::Now();
   std::vector<std::pair<ProcessId, LeaseId>> overdue;

@@ -109,8 +109,6 @@ class LeaseService {
   const Lease* LeaseOf(ProcessId worker) const;
   const std::map<uint64_t, Lease>& leases() const { return leases_; }
   const model::LeaseTable& table() const { return table_; }
-  // What is leased to workers that do nothing: whoever holds it gives it back as soon as somebody else waits.
-  model::ResourceSet HeldIdle() const;
   struct DemandInfo {
     model::Demand demand;
     std::string actor_name;

@@ -85,14 +85,6 @@ def test_strategies_are_values():
         with pytest.raises(ValueError):
             wrong()
 
-    @ray.remote
-    def task():
-        pass
-
-    for one in (labels, NodeAffinitySchedulingStrategy("ab", False)):
-        with pytest.raises(NotImplementedError, match="scheduling_strategy"):
-            task.options(scheduling_strategy=one)
-
 
 @pytest.mark.usefixtures("cluster")
 def test_what_packages_take_from_private_modules():

@@ -106,7 +106,9 @@ def test_memory_to_offer():
     (dict(resources={"CPU": 1}), ValueError, "num_cpus"), (dict(resources={"memory": 1}), ValueError, "_memory"),
     (dict(_memory="1"), TypeError, "_memory"), (dict(_memory=-1), ValueError, "_memory"), (dict(_system_config=[1]), TypeError, "_system_config"),
     (dict(_nonsense=1), TypeError, "_nonsense"), (dict(include_dashboard=True), NotImplementedError, "manta status"),
-    (dict(labels={"a": "b"}), NotImplementedError, "labels"), (dict(local_mode=True), NotImplementedError, "local_mode"),
+    (dict(labels=["a"]), TypeError, "labels has to be a dict"), (dict(labels={"a": 1}), TypeError, "'a': 1: names and values"),
+    (dict(labels={"ray.io/a": "b"}), ValueError, "'ray.io/' are set by the system"), (dict(labels={"a b": "c"}), ValueError, "'a b'"),
+    (dict(labels={"a": "b c"}), ValueError, "'b c'"), (dict(local_mode=True), NotImplementedError, "local_mode"),
     (dict(_node_ip_address="10.0.0.1"), NotImplementedError, "_node_ip_address"),
     (dict(runtime_env={"env_vars": {"A": 1}}), TypeError, "env_vars"), (dict(runtime_env={"nonsense": 1}), ValueError, "nonsense"),
     (dict(runtime_env={"env_vars": {"A": "b"}}, job_config=JobConfig(runtime_env={"env_vars": {"A": "c"}})), ValueError, "twice")])

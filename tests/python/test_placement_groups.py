@@ -159,11 +159,6 @@ def test_a_node_can_be_preferred():
     assert group.wait(20)
 
 
-def test_labels_are_not_there_yet():
-    with pytest.raises(NotImplementedError, match="not there yet in Manta"):
-        placement_group([{"CPU": 1}], bundle_label_selector=[{"zone": "a"}])
-
-
 def test_many_bundles_and_many_groups():
     began = time.monotonic()
     group = placement_group([{"CPU": 0.001}] * 1000)

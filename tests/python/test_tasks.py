@@ -405,8 +405,6 @@ def test_options():
                       (dict(lifetime="detached"), ValueError), (dict(retry_exceptions=5), TypeError)):
         with pytest.raises(kind):
             cpus.options(**bad)
-    with pytest.raises(NotImplementedError, match="label_selector"):
-        cpus.options(label_selector={"zone": "a"})
     with pytest.raises(ValueError):
         ray.remote()
     with pytest.raises(TypeError, match="is neither"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manta import _native, _not_yet
+from manta import _native, _nodes
 from manta._ids import PlacementGroupID
 
 _STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")  # in the order of manta_placement_strategy
@@ -75,11 +75,12 @@ class PlacementGroup:
 
 
 def placement_group(bundles, strategy="PACK", name="", lifetime=None, _soft_target_node_id=None, bundle_label_selector=None):
-    """Asks for a group: all its bundles, or none. It waits for its resources; see PlacementGroup.ready and wait."""
+    """Asks for a group: all its bundles, or none. It waits for its resources; see PlacementGroup.ready and wait. `bundle_label_selector`: for
+    each bundle, which nodes it may be on."""
     strategy = "PACK" if strategy is None else strategy
-    if bundle_label_selector:
-        raise _not_yet.error("placement_group(bundle_label_selector=...)", "custom resources choose nodes")
     specs = _checked(bundles)
+    _nodes.check_bundle_selectors("bundle_label_selector", bundle_label_selector, len(bundles))
+    nodes = None if bundle_label_selector is None else [_nodes.text_of(selector) for selector in bundle_label_selector]
     if strategy not in VALID_PLACEMENT_GROUP_STRATEGIES:
         raise ValueError(f"strategy has to be one of {', '.join(_STRATEGIES)}, not {strategy!r}")
     if lifetime not in (None, "detached"):
@@ -88,7 +89,8 @@ def placement_group(bundles, strategy="PACK", name="", lifetime=None, _soft_targ
         raise ValueError("_soft_target_node_id is the hex id of a node, for the strategy STRICT_PACK")
     if name is not None and not isinstance(name, str):
         raise ValueError(f"name has to be a string, not {name!r}")
-    pair = _native.create_placement_group(specs, _STRATEGIES.index(strategy), name or None, lifetime == "detached", _soft_target_node_id)
+    pair = _native.create_placement_group(specs, _STRATEGIES.index(strategy), name or None, lifetime == "detached", _soft_target_node_id,
+                                          nodes)
     return PlacementGroup(PlacementGroupID(pair), specs)
 
 

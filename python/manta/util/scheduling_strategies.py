@@ -1,4 +1,4 @@
-"""Where a task or an actor is to run (ray.util.scheduling_strategies). All can be made; as an option those for nodes are refused yet."""
+"""Where a task or an actor is to run (ray.util.scheduling_strategies)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class PlacementGroupSchedulingStrategy:
 
 
 class NodeAffinitySchedulingStrategy:
-    """On one node; `soft`: elsewhere if that cannot be."""
+    """On one node; `soft`: elsewhere if that is not there, or has not what is asked for; if it is not soft, that is an error.
+    `_spill_on_unavailable`: elsewhere, too, if it has no room now; `_fail_on_unavailable`: then that is an error, too."""
 
     def __init__(self, node_id, soft, _spill_on_unavailable=False, _fail_on_unavailable=False):
         if not isinstance(node_id, str):

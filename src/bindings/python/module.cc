@@ -11,6 +11,7 @@
 #include "bindings/python/errors.h"
 #include "bindings/python/generators.h"
 #include "bindings/python/invoker.h"
+#include "bindings/python/labels.h"
 #include "bindings/python/object_ref.h"
 #include "bindings/python/placement_groups.h"
 #include "bindings/python/ready_queue.h"
@@ -161,15 +162,27 @@ bool ResourcesOf(PyObject* dict, std::vector<manta_resource>* out) {
   return true;
 }
 
-// init(address, namespace, num_cpus, num_gpus, resources, object_store_memory, log_to_driver, program, arguments)
+// Of a dict; texts live as long as it.
+bool LabelsOf(PyObject* dict, std::vector<manta_label>* out) {
+  PyObject *name, *value;
+  Py_ssize_t position = 0;
+  while (PyDict_Next(dict, &position, &name, &value)) {
+    out->push_back({PyUnicode_AsUTF8(name), PyUnicode_AsUTF8(value)});
+    if (out->back().name == nullptr || out->back().value == nullptr) return false;
+  }
+  return true;
+}
+
+// init(address, namespace, num_cpus, num_gpus, resources, object_store_memory, log_to_driver, program, arguments, labels)
 PyObject* Init(PyObject*, PyObject* arguments) {
-  PyObject *resources, *worker_arguments;
+  PyObject *resources, *worker_arguments, *labels;
   manta_config config;
   config.struct_size = sizeof config;
   manta_config_init(&config);
   unsigned long long store;
-  if (!PyArg_ParseTuple(arguments, "zzddO!KpsO!", &config.address, &config.ray_namespace, &config.num_cpus, &config.num_gpus, &PyDict_Type,
-                        &resources, &store, &config.log_to_driver, &config.worker_program, &PyList_Type, &worker_arguments)) {
+  if (!PyArg_ParseTuple(arguments, "zzddO!KpsO!O!", &config.address, &config.ray_namespace, &config.num_cpus, &config.num_gpus, &PyDict_Type,
+                        &resources, &store, &config.log_to_driver, &config.worker_program, &PyList_Type, &worker_arguments,
+                        &PyDict_Type, &labels)) {
     return nullptr;
   }
   config.object_store_bytes = store;
@@ -177,6 +190,10 @@ PyObject* Init(PyObject*, PyObject* arguments) {
   if (!ResourcesOf(resources, &amounts)) return nullptr;
   config.resources = amounts.data();
   config.num_resources = amounts.size();
+  std::vector<manta_label> of_node;
+  if (!LabelsOf(labels, &of_node)) return nullptr;
+  config.labels = of_node.data();
+  config.num_labels = of_node.size();
   std::vector<const char*> texts;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(worker_arguments); ++i) {
     texts.push_back(PyUnicode_AsUTF8(PyList_GET_ITEM(worker_arguments, i)));
@@ -195,16 +212,16 @@ PyObject* Shutdown(PyObject*, PyObject*) {
 
 PyObject* IsInitialized(PyObject*, PyObject*) { return PyBool_FromLong(manta_is_initialized()); }
 
-// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group, environment, group) -> number;
-// None: the default. group: (creator, serial, bundle index, whether children are captured), zeros for none.
+// intern_options(num_cpus, num_gpus, memory, resources, max_retries, retry_exceptions, concurrency_group, environment, group, nodes)
+// -> number; None: the default. nodes: as manta_task_options.nodes. group: (creator, serial, bundle index, whether children are captured), zeros for none.
 // retry_exceptions 2: those that are marked by the name below (manta.exceptions).
 PyObject* InternOptions(PyObject*, PyObject* arguments) {
   PyObject *cpus, *gpus, *memory, *resources, *retries, *group;
   manta_task_options options;
   options.struct_size = sizeof options;
   manta_task_options_init(&options);
-  if (!PyArg_ParseTuple(arguments, "OOOO!OizzO", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
-                        &options.concurrency_group, &options.environment, &group)) {
+  if (!PyArg_ParseTuple(arguments, "OOOO!OizzOz", &cpus, &gpus, &memory, &PyDict_Type, &resources, &retries, &options.retry_exceptions,
+                        &options.concurrency_group, &options.environment, &group, &options.nodes)) {
     return nullptr;
   }
   unsigned long long creator, serial;
@@ -432,7 +449,8 @@ PyMODINIT_FUNC PyInit__manta() {
   using namespace manta::python;
   Owned module(PyModule_Create(&definition));
   if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get()) ||
-      !AddReadyQueue(module.get()) || !AddPlacementGroups(module.get()) || !AddGenerators(module.get()) || !AddAsyncCalls(module.get())) {
+      !AddReadyQueue(module.get()) || !AddPlacementGroups(module.get()) || !AddLabels(module.get()) || !AddGenerators(module.get()) ||
+      !AddAsyncCalls(module.get())) {
     return nullptr;
   }
   return module.release();

@@ -33,16 +33,23 @@ bool BundlesOf(PyObject* list, std::vector<std::vector<manta_resource>>* resourc
   return true;
 }
 
-// create_placement_group(bundles, strategy, name, detached, soft_node_id) -> (creator, serial)
+// create_placement_group(bundles, strategy, name, detached, soft_node_id, nodes of each bundle or None) -> (creator, serial)
 PyObject* Create(PyObject*, PyObject* arguments) {
-  PyObject* list;
+  PyObject *list, *nodes;
   manta_placement_group_options options;
   options.struct_size = sizeof options;
   manta_placement_group_options_init(&options);
-  if (!PyArg_ParseTuple(arguments, "O!izpz", &PyList_Type, &list, &options.strategy, &options.name, &options.detached,
-                        &options.soft_node_id)) {
+  if (!PyArg_ParseTuple(arguments, "O!izpzO", &PyList_Type, &list, &options.strategy, &options.name, &options.detached,
+                        &options.soft_node_id, &nodes)) {
     return nullptr;
   }
+  std::vector<const char*> texts;
+  for (Py_ssize_t i = 0; nodes != Py_None && i < PyList_GET_SIZE(list); ++i) {
+    PyObject* const text = PyList_GetItem(nodes, i);
+    texts.push_back(text == nullptr ? nullptr : PyUnicode_AsUTF8(text));
+    if (texts.back() == nullptr) return nullptr;
+  }
+  if (!texts.empty()) options.bundle_nodes = texts.data();
   manta_runtime* const runtime = RuntimeFor(kWhat);
   std::vector<std::vector<manta_resource>> resources;
   std::vector<manta_bundle> bundles;

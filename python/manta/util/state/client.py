@@ -102,7 +102,7 @@ def _object(row, cluster):
 def _node(row, cluster):
     return common.NodeState(
         node_id=row["node_id"], node_ip=row["address"], is_head_node=row["head"], state=row["state"], node_name=row["address"],
-        resources_total=row["total"], resources_available=row["available"], pid=row["pid"], labels={"ray.io/node-id": row["node_id"]})
+        resources_total=row["total"], resources_available=row["available"], pid=row["pid"], labels=row["labels"])
 
 
 def _placement_group(row, cluster):
