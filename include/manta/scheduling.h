@@ -22,6 +22,8 @@ using LabelSelector = std::map<std::string, std::string>;
 
 namespace detail {
 
+class TaskOptions;
+
 // The conditions as manta_task_options.nodes has them, "any" for none. Throws InvalidArgumentError
 // for what is no condition.
 inline std::string SelectorText(const LabelSelector& selector) {
@@ -46,10 +48,10 @@ class SchedulingStrategy {
  public:
   // This node first, then the other. It is also the way out of the placement group of the task that
   // submits, as is every strategy.
-  static SchedulingStrategy Default() { return {"", {}}; }
+  static SchedulingStrategy Default() { return {"", {"any"}}; }
   // One node after the other, as far as they have room. What takes less than a millisecond may still
   // run together.
-  static SchedulingStrategy Spread() { return {"spread", {}}; }
+  static SchedulingStrategy Spread() { return {"spread", {"any"}}; }
   // On the node with this id (RuntimeContext::GetNodeId). If it is not there, dies, or has not what is
   // asked for, the task fails with TaskUnschedulableError and the actor with ActorUnschedulableError;
   // `soft`: it runs on another one instead.
@@ -81,25 +83,22 @@ class SchedulingStrategy {
     return {"", std::move(alternatives)};
   }
 
+ private:
+  friend class detail::TaskOptions;
+
+  SchedulingStrategy(std::string options, std::vector<std::string> alternatives)
+      : options_(std::move(options)), alternatives_(std::move(alternatives)) {}
+
   // With the selectors of the task or actor, of which the earlier are better: what
   // manta_task_options.nodes is to be.
   std::string NodesFor(const std::vector<std::string>& selectors) const {
     std::string text;
-    for (const std::string& mine : alternatives_.empty() ? Any() : alternatives_) {
-      for (const std::string& selector : selectors.empty() ? Any() : selectors) {
+    for (const std::string& mine : alternatives_) {
+      for (const std::string& selector : selectors) {
         text += (text.empty() ? "" : " | ") + detail::BothTexts(mine, selector);
       }
     }
     return options_.empty() ? text : options_ + ": " + text;
-  }
-
- private:
-  SchedulingStrategy(std::string options, std::vector<std::string> alternatives)
-      : options_(std::move(options)), alternatives_(std::move(alternatives)) {}
-
-  static const std::vector<std::string>& Any() {
-    static const std::vector<std::string> any = {"any"};
-    return any;
   }
 
   std::string options_;

@@ -37,8 +37,9 @@ PlacementGroupId Id(uint64_t serial) { return {MakeProcessId(1, 2), serial}; }
 class PlacementGroupsTest : public testing::Test {
  protected:
   Result<> Create(uint64_t serial, std::vector<ResourceSet> bundles, PlacementStrategy strategy = PlacementStrategy::kPack,
-                  const std::string& name = "", bool detached = false) {
+                  const std::string& name = "", bool detached = false, const std::vector<const char*>& constraints = {}) {
     PlacementGroupEntry group;
+    for (const char* text : constraints) group.constraints.push_back(model::NodeConstraint::Parse(text).value());
     group.id = Id(serial);
     group.name = name;
     group.ray_namespace = "space";
@@ -311,6 +312,57 @@ TEST_F(PlacementGroupsTest, KeepsItsInvariantsWhateverComes) {
     }
     for (const auto& unmet : table.Unmet()) EXPECT_TRUE(unmet.infeasible) << "seed " << seed << ": " << unmet.reason;
   }
+}
+
+// ---- Constraints on nodes
+
+TEST_F(PlacementGroupsTest, BundlesGoToNodesThatDo) {
+  Up(1, 8, {{"zone", "eu"}});
+  Up(2, 8, {{"zone", "us"}});
+  const auto made = [&](uint64_t serial, PlacementStrategy strategy, const std::vector<const char*>& constraints) {
+    ASSERT_TRUE(Create(serial, {Cpus(1), Cpus(1)}, strategy, "", false, constraints));
+    for (const uint32_t node : Asked(serial)) Reserve(serial, node);
+  };
+  uint64_t serial = 0;
+  for (const PlacementStrategy strategy : {PlacementStrategy::kPack, PlacementStrategy::kSpread, PlacementStrategy::kStrictSpread}) {
+    made(++serial, strategy, {"zone=us", "zone=!us"});
+    EXPECT_EQ(NodesOf(serial), Nodes({2, 1})) << ToString(strategy);
+  }
+  made(++serial, PlacementStrategy::kStrictPack, {"zone=us", ""});
+  EXPECT_EQ(NodesOf(serial), Nodes({2, 2}));
+}
+
+TEST_F(PlacementGroupsTest, BundlesWithFewerNodesAreNotCrowdedOutByOthers) {
+  Up(1, 1, {{"zone", "eu"}});
+  Up(2, 1, {{"zone", "us"}});
+  for (const PlacementStrategy strategy : {PlacementStrategy::kPack, PlacementStrategy::kSpread}) {
+    const uint64_t serial = 1 + static_cast<uint64_t>(strategy);
+    ASSERT_TRUE(Create(serial, {Cpus(1), Cpus(1)}, strategy, "", false, {"", "zone=eu"}));
+    for (const uint32_t node : Asked(serial)) Reserve(serial, node);
+    EXPECT_EQ(NodesOf(serial), Nodes({2, 1}));
+    Remove(serial);
+  }
+}
+
+TEST_F(PlacementGroupsTest, WaitForANodeThatDoesAndSaySo) {
+  Up(1, 4, {{"zone", "eu"}});
+  ASSERT_TRUE(Create(1, {Cpus(1), Cpus(1)}, PlacementStrategy::kPack, "", false, {"", "zone=us"}));
+  EXPECT_TRUE(Asked(1).empty());
+  EXPECT_TRUE(table.ReasonOf(Id(1)).infeasible);
+  EXPECT_EQ(table.ReasonOf(Id(1)).reason, "bundle 1 needs {CPU: 1} on a node with zone=us but node 1 has zone=eu and {CPU: 4} in total");
+  Up(2, 4, {{"zone", "us"}});
+  EXPECT_EQ(Asked(1), std::set<uint32_t>{2}) << "which does for both";
+  Reserve(1, 2);
+  Down(2);
+  EXPECT_EQ(StateOf(1), PlacementGroupState::kRescheduling);
+  EXPECT_TRUE(Asked(1).empty()) << "the one that is left does not do";
+  Up(3, 4, {{"zone", "us"}});
+  EXPECT_EQ(Asked(1), std::set<uint32_t>{3});
+}
+
+TEST_F(PlacementGroupsTest, HaveAConstraintForEachBundleOrNone) {
+  Up(1, 4);
+  EXPECT_FALSE(Create(1, {Cpus(1), Cpus(1)}, PlacementStrategy::kPack, "", false, {"zone=us"}));
 }
 
 }  // namespace

@@ -57,5 +57,31 @@ TEST(DemandSplit, SendsThereAllThatCanNeverBeHere) {
   EXPECT_EQ(WantedThere(demand), 0u) << "nobody can: this node says so";
 }
 
+// With two that fit there, and room for four in all here.
+DemandOnTwoNodes HadRatherBeThere(uint32_t wanted) {
+  DemandOnTwoNodes demand;
+  demand.wanted = wanted;
+  demand.feasible_here = true;
+  demand.capacity_here = 4;
+  demand.capacity_there = 8;
+  demand.fit_there = 2;
+  return demand;
+}
+
+TEST(DemandSplit, WhatHadRatherBeThereIsHereOnlyWhenItDoesNotFitThere) {
+  EXPECT_EQ(WantedThereFirst(HadRatherBeThere(0)), 0u);
+  EXPECT_EQ(WantedThereFirst(HadRatherBeThere(2)), 2u);
+  EXPECT_EQ(WantedThereFirst(HadRatherBeThere(3)), 2u);
+  EXPECT_EQ(WantedThereFirst(HadRatherBeThere(10)), 6u) << "the rest waits where it had rather be";
+}
+
+TEST(DemandSplit, WhatHadRatherBeThereStaysHereWhileItIsWanted) {
+  DemandOnTwoNodes demand = HadRatherBeThere(3);
+  demand.held_here = 2;
+  EXPECT_EQ(WantedThereFirst(demand), 1u) << "the owner decides which lease goes back";
+  demand.wanted = 1;
+  EXPECT_EQ(WantedThereFirst(demand), 0u);
+}
+
 }  // namespace
 }  // namespace manta::model

@@ -11,7 +11,7 @@ import pytest
 PAGES = pathlib.Path(__file__).parents[2] / "docs/howto"
 
 
-@pytest.mark.parametrize("page", ["python.md", "placement-groups.md"])
+@pytest.mark.parametrize("page", ["python.md", "placement-groups.md", "node-labels.md"])
 def test_every_block_of_the_page_runs(page, tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", (PAGES / page).read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) > 5
