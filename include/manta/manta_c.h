@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 6
+#define MANTA_ABI_VERSION 7
 
 #ifdef __cplusplus
 extern "C" {
