@@ -24,7 +24,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 SOURCE_SUFFIXES = {'.h', '.cc', '.c', '.inc'}
 PUBLIC_ROOTS = {'manta', 'ray'}
 PUBLIC = 'include'  # the word in layers.txt that allows public headers
-THIRD_PARTY = {'boost', 'asio', 'spdlog', 'fmt', 'CLI', 'nlohmann', 'tbb', 'oneapi', 'openssl'}
+THIRD_PARTY = {'boost', 'asio', 'spdlog', 'fmt', 'CLI', 'nlohmann', 'yaml-cpp', 'tbb', 'oneapi', 'openssl'}
 
 
 def read_layers(path, errors):

@@ -6,15 +6,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
-#include <utility>
+
+#include <yaml-cpp/yaml.h>
 
 namespace manta::bin {
 namespace {
 
 constexpr size_t kMostFileBytes = 1 << 20;
+constexpr char kWrite[] = "write one label a line, NAME: VALUE";
 
 Error Refused(const std::string& why) { return MakeError(MANTA_ERROR_INVALID_ARGUMENT, why); }
 
@@ -52,66 +52,12 @@ bool IsNoText(const std::string& word) {
   return is_date();
 }
 
-// Reads one scalar from the front of the line, and cuts it off. Empty: it is none.
-std::optional<std::string> TakeQuoted(std::string_view* line) {
-  const char quote = line->front();
-  const size_t end = line->find(quote, 1);
-  if (end == std::string_view::npos) return std::nullopt;
-  std::string text(line->substr(1, end - 1));
-  line->remove_prefix(end + 1);
-  if (text.find('\\') != std::string::npos) return std::nullopt;  // no label has one
-  return text;
-}
+// "line 2: "
+std::string At(const YAML::Mark& mark) { return mark.is_null() ? "" : "line " + std::to_string(mark.line + 1) + ": "; }
 
-std::string_view WithoutComment(std::string_view text) {
-  if (text.starts_with('#')) return {};
-  const size_t comment = text.find(" #");
-  return Stripped(text.substr(0, comment));
-}
-
-constexpr char kWrite[] = "write one label a line: NAME: VALUE";
-
-Result<> ReadLine(std::string_view line, model::NodeLabels* labels) {
-  std::string name;
-  if (line.front() == '"' || line.front() == '\'') {
-    std::optional<std::string> quoted = TakeQuoted(&line);
-    if (!quoted) return Refused(std::string("the quotation does not end; ") + kWrite);
-    name = std::move(*quoted);
-    line = Stripped(line);
-    if (!line.starts_with(':')) return Refused(std::string("there is no ':' behind the name; ") + kWrite);
-    line.remove_prefix(1);
-  } else {
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || (colon + 1 < line.size() && line[colon + 1] != ' ' && line[colon + 1] != '\t')) {
-      return Refused(std::string("this is no name and value; ") + kWrite);
-    }
-    name = Stripped(line.substr(0, colon));
-    line.remove_prefix(colon + 1);
-  }
-  line = Stripped(line);
-  std::string value;
-  if (!line.empty() && (line.front() == '"' || line.front() == '\'')) {
-    std::optional<std::string> quoted = TakeQuoted(&line);
-    if (!quoted || !WithoutComment(Stripped(line)).empty()) return Refused("the value of '" + name + "' is no quoted text; " + kWrite);
-    value = std::move(*quoted);
-  } else {
-    value = WithoutComment(line);
-    if (IsNoText(value)) {
-      return Refused("the value of '" + name + "' is not a text" + (value.empty() ? "" : " in YAML") + ": write it in quotes, \"" + value + "\"");
-    }
-  }
-  return Add(labels, name, value);
-}
-
-Result<model::NodeLabels> ParseJson(std::string_view text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) return Refused("it begins with '{', and is no JSON object of names and values");
-  model::NodeLabels labels;
-  for (const auto& [name, value] : json.items()) {
-    if (!value.is_string()) return Refused("the value of '" + name + "' is not a text: write it in quotes");
-    if (Result<> added = Add(&labels, name, value.get<std::string>()); !added) return added.error();
-  }
-  return labels;
+bool IsText(const YAML::Node& node) {
+  // The tag is '?' where a word stands without quotes.
+  return node.IsScalar() && (node.Tag() != "?" || !IsNoText(node.Scalar()));
 }
 
 }  // namespace
@@ -136,19 +82,24 @@ Result<model::NodeLabels> ParseLabels(std::string_view text) {
 }
 
 Result<model::NodeLabels> ParseLabelsFile(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && text[first] == '{') return ParseJson(text.substr(first));
+  YAML::Node file;
+  try {
+    file = YAML::Load(std::string(text));
+  } catch (const YAML::Exception& error) {
+    return Refused(At(error.mark) + error.msg + "; " + kWrite);
+  }
   model::NodeLabels labels;
-  for (size_t number = 1; !text.empty(); ++number) {
-    const size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    const std::string_view content = WithoutComment(Stripped(line));
-    if (content.empty() || content == "---" || content == "...") continue;
-    const auto refuse = [&](const std::string& why) { return Refused("line " + std::to_string(number) + ": " + why); };
-    if (line.front() == ' ' || line.front() == '\t') return refuse(std::string("it is indented: labels do not nest; ") + kWrite);
-    if (content.starts_with("- ")) return refuse(std::string("this is a list; ") + kWrite);
-    if (Result<> read = ReadLine(Stripped(line), &labels); !read) return refuse(read.error().message);
+  if (file.IsNull()) return labels;
+  if (!file.IsMap()) return Refused(At(file.Mark()) + "this is no mapping; " + kWrite);
+  for (const auto& entry : file) {
+    const YAML::Node &name = entry.first, &value = entry.second;
+    const std::string where = At(name.Mark());
+    if (!IsText(name)) return Refused(where + "the name is not a text; " + kWrite);
+    if (!IsText(value)) {
+      return Refused(where + "the value of '" + name.Scalar() + "' is not a text" +
+                     (value.IsScalar() ? ": write it in quotes, \"" + value.Scalar() + "\"" : std::string("; ") + kWrite));
+    }
+    if (Result<> added = Add(&labels, name.Scalar(), value.Scalar()); !added) return Refused(where + added.error().message);
   }
   return labels;
 }
