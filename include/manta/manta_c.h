@@ -444,6 +444,9 @@ MANTA_API manta_error* manta_actor_find(manta_runtime* runtime, const char* name
 MANTA_API manta_error* manta_actor_kill(manta_actor* actor, int no_restart);
 /* Ends the actor that runs the calling method, after that method. Error outside of an actor. */
 MANTA_API manta_error* manta_actor_exit(manta_runtime* runtime);
+/* After the running task the worker takes no other, and ends once its own tasks have ended and nobody refers to its objects. Error outside
+   of tasks. */
+MANTA_API manta_error* manta_worker_retire(manta_runtime* runtime);
 
 /* ---- Where am I ----------------------------------------------------------------------------------------- */
 

@@ -131,7 +131,6 @@ TABLE = {
 
 # Accepted in Ray, and not there yet: other values than these raise.
 NOT_YET = {
-    "max_calls": (None, 0),
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
 }

@@ -17,7 +17,9 @@ def main(settings):
 
     import cloudpickle  # noqa: F401
 
-    from manta import _job, _native, as_ray
+    from manta import _job, _native, _output, as_ray
+
+    _output.begin_in_worker()
 
     if as_ray.installed_in_driver():
         as_ray.install()

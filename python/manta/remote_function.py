@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manta import _generators, _native, _options, _retries
+from manta import _generators, _max_calls, _native, _options, _retries
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -15,10 +15,7 @@ class RemoteFunction(_options.WithOptions):
     def __init__(self, function, options, exported=None):
         self._function = function
         self._options = options
-        retried = options.get("retry_exceptions")
-        if exported is None and isinstance(retried, (list, tuple)):
-            exported = Exported(_retries.marking(function, tuple(retried)))
-        self._exported_function = exported or Exported(function)
+        self._exported_function = exported or Exported(_as_it_runs(function, options))
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self.__module__ = function.__module__
@@ -50,6 +47,14 @@ class RemoteFunction(_options.WithOptions):
 
     def __repr__(self):
         return f"RemoteFunction({_name_of(self._function)})"
+
+
+def _as_it_runs(function, options):
+    retried = options.get("retry_exceptions")
+    if isinstance(retried, (list, tuple)):
+        function = _retries.marking(function, tuple(retried))
+    most_calls = options.get("max_calls")
+    return _max_calls.counting(function, most_calls) if most_calls else function
 
 
 def _rebuild(function, options):

@@ -454,6 +454,17 @@ manta_error* manta_actor_exit(manta_runtime*) {
   return nullptr;
 }
 
+manta_error* manta_worker_retire(manta_runtime*) {
+  manta::worker::ExecutionContext* context = manta::worker::Executor::current();
+  if (context == nullptr || context->of_actor) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a worker retires after a task; this is none"));
+  }
+  // The task that the worker was leased for: who runs in its place is part of it.
+  while (context->outer != nullptr) context = context->outer;
+  context->is_the_last = true;
+  return nullptr;
+}
+
 manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   Runtime& from = From(runtime);
   const size_t size = out->struct_size;

@@ -243,6 +243,30 @@ void LeaseTable::WorkerRetires(Nanoseconds now, ProcessId id) {
   Schedule(now);
 }
 
+void LeaseTable::WorkerRetiresAfterLease(Nanoseconds now, ProcessId id) {
+  PoolWorker* worker = pool_.Find(id);
+  if (worker == nullptr || worker->retires) return;
+  worker->retires = true;
+  if (worker->state == State::kIdle) {  // its lease was returned before this was heard
+    pool_.MakeStopping(worker);
+    retired_.push_back(id);
+  } else if (worker->state == State::kLeased) {
+    LeaseRecord& lease = leases_.at(worker->lease);
+    if (!lease.revoked && !lease.dedicated()) Revoke(&lease);
+  }
+  Schedule(now);
+}
+
+// Those that own tasks under way stay for them.
+void LeaseTable::StopRetired() {
+  std::erase_if(retired_, [&](ProcessId id) {
+    const PoolWorker* worker = pool_.Find(id);
+    if (worker != nullptr && IsBusyOwner(id)) return false;
+    if (worker != nullptr) actions_.push_back(StopWorker{id, false, true});
+    return true;
+  });
+}
+
 void LeaseTable::WorkerBlocked(Nanoseconds now, ProcessId id) {
   PoolWorker* worker = pool_.Find(id);
   if (worker == nullptr || worker->state != State::kLeased || worker->blocked) return;
@@ -281,12 +305,12 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {
       pool_.MakeStopping(worker);
       return Schedule(now);
     }
-    const bool ends = !worker->gpus.empty() && !IsBusyOwner(worker->id);
+    const bool ends = worker->retires || (!worker->gpus.empty() && !IsBusyOwner(worker->id));
     EndLease(now, id, true);
     Release(worker, ResourceSet(worker->charged));
     if (ends) {
       // Not charged meanwhile: how long others hold what it owns has no limit.
-      actions_.push_back(StopWorker{worker->id, false, true});
+      retired_.push_back(worker->id);
       pool_.MakeStopping(worker);
     } else {
       pool_.MakeIdle(now, worker);
@@ -304,6 +328,7 @@ void LeaseTable::Schedule(Nanoseconds now) {
   ++round_;
   pool_.BeginRound();
   if (!reservations_.empty()) ServeReservations();
+  if (!retired_.empty()) StopRetired();
   ServeEarmarked(now);
   ServeLines(now);
   for (const auto& [executable, count] : pool_.TakeStarts()) {

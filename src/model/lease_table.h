@@ -158,6 +158,8 @@ class LeaseTable {
   void WorkerGone(Nanoseconds now, ProcessId worker);
   // Its actor has ended for good: its lease too, without a word to the owner. The process gets no other, and is charged nothing.
   void WorkerRetires(Nanoseconds now, ProcessId worker);
+  // Its lease is revoked, and once that is returned and it has no tasks of its own under way it is stopped.
+  void WorkerRetiresAfterLease(Nanoseconds now, ProcessId worker);
   void WorkerBlocked(Nanoseconds now, ProcessId worker);
   void WorkerResumed(Nanoseconds now, ProcessId worker);
 
@@ -215,6 +217,7 @@ class LeaseTable {
   // Granting.
   void Schedule(Nanoseconds now);
   void ServeReservations();
+  void StopRetired();
   bool TryReserve(const Reservation& reservation);
   void RevokeFor(const Reservation& reservation);
   void ServeEarmarked(Nanoseconds now);
@@ -299,6 +302,7 @@ class LeaseTable {
   ResourcePool node_;
   std::unordered_map<PlacementGroupId, std::unique_ptr<BundleGroup>> groups_;
   std::list<Reservation> reservations_;  // in their order
+  std::vector<ProcessId> retired_;       // that are to be stopped
   WorkerPool pool_;
   std::map<LeaseId, LeaseRecord> leases_;  // in the order of granting
   std::unordered_map<ProcessId, OwnerRecord> owners_;

@@ -655,6 +655,41 @@ TEST_F(LeaseTableTest, ReturnedActorsEndTheirProcess) {
   EXPECT_TRUE(Taken<LeaseLost>().empty());
 }
 
+TEST_F(LeaseTableTest, AWorkerThatRetiresIsNotLeasedAgain) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  Want(Owner(1), 1);
+  const GrantLease grant = OneGrant();
+  table().WorkerRetiresAfterLease(now_, grant.worker);
+  Take();
+  EXPECT_EQ(Taken<RevokeLease>(), std::vector({RevokeLease{grant.lease, Owner(1)}}));
+  EXPECT_TRUE(Taken<StopWorker>().empty()) << "its owner may have tasks to take back";
+  Return(grant.lease);
+  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{grant.worker, false, true}}));
+  EXPECT_EQ(table().available(), table().total());
+  EXPECT_TRUE(Taken<GrantLease>().empty());
+  EXPECT_EQ(Taken<StartWorkers>().size(), 1u);
+}
+
+TEST_F(LeaseTableTest, AWorkerThatRetiresStaysForItsOwnTasks) {
+  table().AddOwner(Owner(1), JobId{1});
+  Idle(1);
+  Want(Owner(1), 1);
+  const GrantLease grant = OneGrant();
+  table().AddOwner(grant.worker, JobId{1});
+  Want(grant.worker, 1);
+  Want(Owner(1), 0);
+  Return(grant.lease);
+  table().WorkerRetiresAfterLease(now_, grant.worker);  // heard after its lease has come back
+  Idle(1);
+  EXPECT_TRUE(Taken<StopWorker>().empty());
+  const GrantLease child = OneGrant();
+  EXPECT_NE(child.worker, grant.worker);
+  Want(grant.worker, 0);
+  Return(child.lease);
+  EXPECT_EQ(Taken<StopWorker>(), std::vector({StopWorker{grant.worker, false, true}}));
+}
+
 TEST_F(LeaseTableTest, AnActorThatEndsBeforeItsProcessIsChargedNothingAnyMore) {
   table().AddOwner(Owner(1), JobId{1});
   Idle(1);
@@ -923,6 +958,7 @@ class LeaseTableRandomTest : public testing::TestWithParam<uint32_t> {
         break;
       case 7:
         if (!alive_.empty() && Below(5) == 0) Kill(Any(alive_));
+        if (!alive_.empty() && Below(5) == 0) table_.WorkerRetiresAfterLease(now_, Any(alive_));
         break;
       case 8:
         if (!leases_.empty()) table_.ReturnLease(now_, Any(leases_));

@@ -36,6 +36,7 @@ struct PoolWorker {
   GpuShares gpus;               // the ones that it is charged for
   ResourcePool* pool = nullptr; // where that comes from; nullptr before its first lease
   bool doomed = false;          // it is being killed, and not leased again
+  bool retires = false;         // kLeased: it is not leased again
   Nanoseconds idle_since = 0;   // kIdle
 };
 

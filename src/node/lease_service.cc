@@ -178,6 +178,11 @@ void LeaseService::ActorEnded(ProcessId worker, const std::string& reason) {
   Pump();
 }
 
+void LeaseService::WorkerRetires(ProcessId worker) {
+  table_.WorkerRetiresAfterLease(EventLoop::Now(), worker);
+  Pump();
+}
+
 void LeaseService::WorkerBlocked(const Process& worker) {
   polling_.Remove(worker.id);
   SetBlocked(worker.id, true);

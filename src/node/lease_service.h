@@ -92,6 +92,8 @@ class LeaseService {
   void Refuse(ProcessId owner, uint32_t key, const std::string& reason, bool group_removed = false);
   // `unused`: as in model::LeaseTable.
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
+  // A leased worker has run its last task.
+  void WorkerRetires(ProcessId worker);
   // The task of a leased worker waits: its CPU is lent until it resumes. After a wait that gave up, until it is seen to run.
   void WorkerBlocked(const Process& worker);
   void WorkerResumed(const Process& worker, bool gave_up);

@@ -130,8 +130,10 @@ bool LogService::ReadNew(const LogSource& source, File* file, bool last) {
         pread(log.get(), buffer.data(), buffer.size(), static_cast<off_t>(file->offset));
     if (got > 0) {
       file->offset += static_cast<uint64_t>(got);
-      Show(source, file->job,
-           forwarder.Add(now, Named(source), {buffer.data(), static_cast<size_t>(got)}));
+      file->parts.Split({buffer.data(), static_cast<size_t>(got)}, [&](const std::string& task, std::string_view bytes) {
+        const LogSource named = Named(source, task);
+        Show(named, file->job, forwarder.Add(now, named, bytes));
+      });
     }
     if (file->offset < size) return false;
   }
@@ -171,7 +173,7 @@ void LogService::WorkerGone(ProcessId worker) {
     const auto found = files_.find(source);
     if (found == files_.end()) continue;
     ReadAll(source, &found->second);
-    const File file = std::move(found->second);
+    File file = std::move(found->second);
     files_.erase(found);
     changed_.erase(source);
     if (file.watch >= 0) {
@@ -179,7 +181,10 @@ void LogService::WorkerGone(ProcessId worker) {
       by_watch_.erase(file.watch);
     }
     if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
-      Show(source, file.job, job->second.Finish(EventLoop::Now(), Named(source)));
+      const Nanoseconds now = EventLoop::Now();
+      const LogSource named = Named(source, file.parts.task());
+      file.parts.Finish([&](const std::string&, std::string_view bytes) { Show(named, file.job, job->second.Add(now, named, bytes)); });
+      Show(named, file.job, job->second.Finish(now, named));
     }
   }
 }
@@ -199,12 +204,13 @@ LogForwarder& LogService::ForwarderOf(JobId job) {
   return jobs_.try_emplace(job, options_).first->second;
 }
 
-LogSource LogService::Named(const LogSource& source) const {
+LogSource LogService::Named(const LogSource& source, const std::string& task) const {
   LogSource named = source;
   if (const Process* process = processes_.Find(source.process)) {
     named.pid = process->pid;
     named.name = process->name;
   }
+  if (named.name.empty()) named.name = task;  // an actor's has its own
   return named;
 }
 
@@ -215,9 +221,8 @@ void LogService::Show(const LogSource& source, JobId job, std::string lines) {
   wire::WorkerOutputT output;
   output.process = source.process.value;
   output.is_stderr = source.is_stderr;
-  const LogSource named = Named(source);
-  output.pid = named.pid;
-  output.name = named.name;
+  output.pid = source.pid;
+  output.name = source.name;
   output.lines = std::move(lines);
   processes_.Send(driver->id, std::move(output));
 }

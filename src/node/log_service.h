@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "node/event_loop.h"
 #include "node/log_forwarder.h"
+#include "node/log_parts.h"
 #include "node/log_tail.h"
 #include "node/process_table.h"
 #include "node/unique_fd.h"
@@ -45,6 +46,7 @@ class LogService {
     std::string path;
     int watch = -1;
     uint64_t offset = 0;  // read up to here
+    LogParts parts = {};
   };
 
   void OnEvents();
@@ -56,7 +58,7 @@ class LogService {
   void Show(const LogSource& source, JobId job, std::string lines);
   LogForwarder& ForwarderOf(JobId job);
   // With pid and name as they are now, while it is in the table.
-  LogSource Named(const LogSource& source) const;
+  LogSource Named(const LogSource& source, const std::string& task) const;
   void ArmSummaries();
 
   EventLoop& loop_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "node/log_parts.h"
 #include "node/unique_fd.h"
 
 namespace manta::node {
@@ -34,9 +35,22 @@ std::string ReadLogTail(const std::string& path, size_t max_bytes, size_t max_li
   return text;
 }
 
+namespace {
+
+std::string WithoutMarks(const std::string& text) {
+  std::string shown;
+  const auto show = [&](const std::string&, std::string_view bytes) { shown += bytes; };
+  LogParts parts;
+  parts.Split(text, show);
+  parts.Finish(show);
+  return shown;
+}
+
+}  // namespace
+
 std::string WorkerLog::Tail() const {
-  const std::string output = ReadLogTail(out());
-  const std::string errors = ReadLogTail(err());
+  const std::string output = WithoutMarks(ReadLogTail(out()));
+  const std::string errors = WithoutMarks(ReadLogTail(err()));
   if (output.empty() || errors.empty()) return output + errors;
   return "[standard output]\n" + output + "\n[standard error]\n" + errors;
 }

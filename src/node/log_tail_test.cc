@@ -36,6 +36,16 @@ TEST_F(LogTailTest, WholeLinesWherePossible) {
   EXPECT_EQ(Tail(std::string(100, 'x') + "\n", 10), std::string(9, 'x'));
 }
 
+TEST_F(LogTailTest, OfAWorkerHasNoMarks) {
+  const WorkerLog log{path};
+  std::ofstream(log.out()) << ":task_name:f\none\n:task_name:g\ntwo\n";
+  EXPECT_EQ(log.Tail(), "one\ntwo");
+  std::ofstream(log.err()) << ":task_name:f\nwrong\n";
+  EXPECT_EQ(log.Tail(), "[standard output]\none\ntwo\n[standard error]\nwrong");
+  std::remove(log.out().c_str());
+  std::remove(log.err().c_str());
+}
+
 TEST_F(LogTailTest, NoFileIsNoText) { EXPECT_EQ(ReadLogTail("/nowhere/at/all"), ""); }
 
 }  // namespace

@@ -21,13 +21,14 @@ class Owner;
 
 // What a thread runs at the moment: a stack, since a task that waits may run its children in place.
 struct ExecutionContext {
-  ExecutionContext* outer;
+  ExecutionContext* outer = nullptr;
   ObjectId task;  // named by the first result's owner and task record
   std::string_view name;              // of its own; empty: its function's
   const manta_function_id* function;  // of the descriptor
   uint16_t shape = 0;  // shm::TaskBody::shape
   bool of_actor = false;              // a method or the constructor: only these may end the process
   bool exit_requested = false;
+  bool is_the_last = false;  // of the tasks that this process runs
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.
   bool tried_before = false;

@@ -133,13 +133,18 @@ void Executor::RefreshChannels() {
   page.channel_version_seen.store(version, std::memory_order_release);
 }
 
+bool Executor::ChannelsHaveChanged() const {
+  return owner_->memory().my_page().channel_version.load(std::memory_order_seq_cst) != version_;
+}
+
 bool Executor::AnyChannelHasWork() const {
-  if (owner_->memory().my_page().channel_version.load(std::memory_order_seq_cst) != version_) return true;
+  if (ChannelsHaveChanged()) return true;
   return std::any_of(channels_.begin(), channels_.end(),
                      [](const auto& channel) { return channel->slots.HasWork(); });
 }
 
 bool Executor::HasWork() const {
+  if (has_run_its_last()) return ChannelsHaveChanged();
   if (ends()) return true;
   if (threads_ == nullptr) return AnyChannelHasWork();
   if (late_is_news_.load(std::memory_order_relaxed)) return true;
@@ -203,6 +208,16 @@ void Executor::Run() {
 void Executor::RefuseCalls() {
   Phase expected = Phase::kActorEnded;
   if (phase_.compare_exchange_strong(expected, Phase::kRefusing)) TakeTasksWhile(Phase::kRefusing);
+}
+
+void Executor::AwaitStop() {
+  while (has_run_its_last()) {
+    RefreshChannels();  // the daemon waits until this process has seen which ones are gone
+    const auto has_news = [this] { return !has_run_its_last() || ChannelsHaveChanged(); };
+    Waiting::Request request;
+    request.done = has_news;
+    waiting_->Wait(request);
+  }
 }
 
 uint32_t Executor::RunFrom(const std::shared_ptr<Incoming>& shared, uint32_t limit) {
@@ -335,14 +350,12 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     if ((task.flags & shm::kActorSetup) != 0) setup_bytes = ReadSetup(payload, task.args_bytes, &setup);
     if (!setup.is_ordinary()) coming_threads_ = std::make_unique<Threads>(setup);
   }
-  ExecutionContext context{nullptr,
-                           {{channel.view.header->owner}, task.record, task.generation},
-                           name,
-                           &task.function,
-                           is_method ? actor_shape_ : task.shape,
-                           (task.flags & (shm::kActorMethod | shm::kActorCreation)) != 0,
-                           false,
-                           task.attempt != 0};
+  ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
+                           .name = name,
+                           .function = &task.function,
+                           .shape = is_method ? actor_shape_ : task.shape,
+                           .of_actor = (task.flags & (shm::kActorMethod | shm::kActorCreation)) != 0,
+                           .tried_before = task.attempt != 0};
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
   Execution& execution = ExecutionAt(0);
@@ -367,6 +380,10 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     EndActor(no_actor_.message.c_str());
   }
   if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
+  if (context.is_the_last) {
+    Phase expected = Phase::kRunning;
+    phase_.compare_exchange_strong(expected, Phase::kRetired);
+  }
   Complete(channel, task, outcome, ended);
   execution.Done();
 }
@@ -452,9 +469,11 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   }
   ++current_depth;
   const std::string_view own_name = task.nested != nullptr ? std::string_view(task.nested->name) : std::string_view();
-  ExecutionContext context{nullptr, {owner_->process(), index, task.body.generation},
-                           own_name, &task.body.function,
-                           task.body.shape, false, false, task.body.attempt != 0};
+  ExecutionContext context{.task = {owner_->process(), index, task.body.generation},
+                           .name = own_name,
+                           .function = &task.body.function,
+                           .shape = task.body.shape,
+                           .tried_before = task.body.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
   std::vector<unsigned char> dependencies;

@@ -41,8 +41,11 @@ class Executor final : private MainThread, private ItemSink {
   // Until RequestStop, or the end of the actor that this process hosts, which is destroyed then.
   void Run();
   bool actor_has_ended() const { return phase_.load() == Phase::kActorEnded; }
+  bool has_run_its_last() const { return phase_.load() == Phase::kRetired; }
   // After the end of the actor, until RequestStop: calls that still come are told of it.
   void RefuseCalls();
+  // After its last task, until RequestStop: what it has not begun is left to its owners, who take it back.
+  void AwaitStop();
   // After the running task. Any thread; wake the waiting thread afterwards.
   void RequestStop() { phase_.store(Phase::kStopped); }
   // Why Run has ended, for people.
@@ -76,7 +79,7 @@ class Executor final : private MainThread, private ItemSink {
   static ExecutionContext* current();
 
  private:
-  enum class Phase : uint8_t { kRunning, kActorEnded, kRefusing, kStopped };
+  enum class Phase : uint8_t { kRunning, kActorEnded, kRefusing, kRetired, kStopped };
   struct Incoming {
     uint32_t offset;  // / 64, as in the channel table
     shm::ChannelView view;
@@ -141,6 +144,7 @@ class Executor final : private MainThread, private ItemSink {
   static thread_local ThreadState* pool_state_;  // of the threads of pools
   ThreadState& State() { return pool_state_ != nullptr ? *pool_state_ : main_; }
   uint32_t TakeTasks();
+  bool ChannelsHaveChanged() const;
   bool AnyChannelHasWork() const;
   // Of a descriptor whose sizes have been checked.
   static Execution::Input InputOf(const Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
@@ -174,7 +178,7 @@ class Executor final : private MainThread, private ItemSink {
   void TakeTasksWhile(Phase phase);
   bool ends() const {
     const Phase phase = phase_.load(std::memory_order_relaxed);
-    return phase == Phase::kActorEnded || phase == Phase::kStopped;
+    return phase == Phase::kActorEnded || phase == Phase::kRetired || phase == Phase::kStopped;
   }
   // What calls of an actor that has ended fail with.
   Error Ended();

@@ -24,7 +24,12 @@ class Executor::Served final : public ServedCall {
         execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor) {
     std::memcpy(&task_, &task, offsetof(shm::TaskBody, payload));
     std::memcpy(payload_.data(), payload, task.payload_bytes);
-    context_ = {nullptr, id(), name_, &task_.function, executor->actor_shape_, true, false, task.attempt != 0};
+    context_ = {.task = id(),
+                .name = name_,
+                .function = &task_.function,
+                .shape = executor->actor_shape_,
+                .of_actor = true,
+                .tried_before = task.attempt != 0};
     execution_.actor = executor->main_.executions.front()->actor;
     execution_.deferral = this;
   }

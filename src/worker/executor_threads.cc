@@ -76,8 +76,12 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            const unsigned char* payload, std::string_view name) {
   if (!MayBegin(channel, task)) return;
-  ExecutionContext context{nullptr, {{channel.view.header->owner}, task.record, task.generation}, name, &task.function, actor_shape_, true,
-                           false, task.attempt != 0};
+  ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
+                           .name = name,
+                           .function = &task.function,
+                           .shape = actor_shape_,
+                           .of_actor = true,
+                           .tried_before = task.attempt != 0};
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;

@@ -858,6 +858,11 @@ bool Runtime::captures() {
 
 void Runtime::ExecuteTasks() {
   executor_->Run();
+  if (executor_->has_run_its_last()) {
+    control_->Queue(wire::RetiresT{});
+    control_->Flush();
+    return executor_->AwaitStop();
+  }
   if (!executor_->actor_has_ended()) return;
   {
     std::lock_guard guard(owner_->lock());

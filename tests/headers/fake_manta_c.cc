@@ -681,6 +681,8 @@ manta_error* manta_actor_kill(manta_actor* actor, int no_restart) {
   EndActor(actor, no_restart != 0 ? "killed" : "killed, may restart");
   return nullptr;
 }
+manta_error* manta_worker_retire(manta_runtime*) { return nullptr; }
+
 manta_error* manta_actor_exit(manta_runtime*) {
   State& state = TheState();
   if (state.running_actor == nullptr) {

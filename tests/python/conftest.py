@@ -28,6 +28,8 @@ def sessions():
     """A place of its own for the sessions of these tests."""
     with tempfile.TemporaryDirectory(prefix="manta-python-") as root:
         os.environ["MANTA_TMPDIR"] = root
+        # What makes output come at once where it is set hides that it would not where it is not.
+        os.environ.pop("PYTHONUNBUFFERED", None)
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.pop("MANTA_ADDRESS", None)
         yield root

@@ -441,20 +441,66 @@ def test_references():
     assert a.future().result(timeout=60) == 1
 
 
-def test_output_reaches_the_driver(capfd):
+def output(capfd, *texts):
+    """(standard output, standard error), once all of the texts are in one of them."""
+    deadline = time.monotonic() + 20
+    out = err = ""
+    while not all(text in out + err for text in texts) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        more = capfd.readouterr()
+        out, err = out + more.out, err + more.err
+    return out, err
+
+
+def test_output_reaches_the_driver_while_the_task_runs(capfd, tmp_path):
+    seen = tmp_path / "seen"
+
     @ray.remote
     def say():
         print("said in a task")
         print("an error line", file=sys.stderr)
+        while not seen.exists():
+            time.sleep(0.01)
+        return os.getpid()
 
-    ray.get(say.remote())
-    deadline = time.monotonic() + 20
-    seen = ""
-    while "said in a task" not in seen and time.monotonic() < deadline:
-        time.sleep(0.05)
-        out, err = capfd.readouterr()
-        seen += out + err
-    assert "said in a task" in seen
+    saying = say.options(name="speaker").remote()
+    out, err = output(capfd, "said in a task", "an error line")
+    seen.touch()
+    pid = ray.get(saying, timeout=60)
+    assert out == f"(speaker pid={pid}) said in a task\n" and err == f"(speaker pid={pid}) an error line\n"
+
+
+def test_output_says_which_task_it_is_of(capfd):
+    @ray.remote(num_cpus=2)
+    def say(text, end="\n"):
+        print(text, end=end)
+
+    ray.get([say.options(name="one").remote("a 1"), say.options(name="two").remote("b"), say.options(name="two").remote("no end", end=""),
+             say.options(name="one").remote("last")])
+    out, _ = output(capfd, "last\n")
+    assert [line.split(" pid=")[0] + line.split(")")[1] for line in out.splitlines()] == ["(one a 1", "(two b", "(two no end", "(one last"]
+
+
+def test_output_of_an_actor_names_it(capfd):
+    @ray.remote
+    class Speaker:
+        def say(self):
+            print("as an actor")
+
+    ray.get(Speaker.remote().say.remote())
+    out, _ = output(capfd, "as an actor")
+    assert "Speaker pid=" in out and "say pid" not in out
+
+
+def test_what_is_printed_without_an_end_comes_at_the_workers_end(capfd):
+    @ray.remote(max_calls=1)
+    def say():
+        print("half a line", end="")
+        return os.getpid()
+
+    assert ends(ray.get(say.remote(), timeout=60))
+    out, _ = output(capfd, "half a line")
+    assert "say pid=" in out and out.endswith(") half a line\n")
 
 
 def test_memory_comes_back():
@@ -465,3 +511,90 @@ def test_memory_comes_back():
     while ray.available_resources()["object_store_memory"] < before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert ray.available_resources()["object_store_memory"] == before
+
+
+# ---- max_calls
+
+@ray.remote(max_calls=2)
+def pid_twice():
+    return os.getpid()
+
+
+@ray.remote(max_calls=1)
+def make_and_end(size):
+    return os.getpid(), ray.put(np.arange(size))
+
+
+@ray.remote(max_calls=1)
+def start_another(path):
+    write_later.remote(path)
+    return os.getpid()
+
+
+@ray.remote
+def write_later(path):
+    time.sleep(0.5)
+    with open(path, "w") as file:
+        file.write("done")
+
+
+def ends(pid):
+    deadline = time.monotonic() + 20
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not os.path.exists(f"/proc/{pid}")
+
+
+def test_a_worker_ends_after_max_calls_of_a_function():
+    pids = ray.get([pid_twice.remote() for _ in range(20)], timeout=60)
+    assert all(pids.count(pid) <= 2 for pid in pids)
+    pids = [ray.get(pid_twice.remote(), timeout=60) for _ in range(6)]
+    assert all(pids.count(pid) <= 2 for pid in pids) and len(set(pids)) >= 3
+    assert ends(pids[0])
+
+
+def test_calls_of_other_functions_do_not_count():
+    @ray.remote
+    def pid():
+        return os.getpid()
+
+    assert len(set(ray.get([pid.remote() for _ in range(50)], timeout=60))) <= ray.cluster_resources()["CPU"]
+
+
+def test_a_worker_that_has_had_its_calls_stays_for_what_it_owns():
+    pid, ref = ray.get(make_and_end.remote(1_000_000), timeout=60)
+    time.sleep(0.3)
+    assert ray.get(ref, timeout=60)[-1] == 999_999
+    del ref
+    assert ends(pid)
+
+
+def test_a_worker_that_has_had_its_calls_stays_for_its_tasks(tmp_path):
+    path = tmp_path / "written"
+    pid = ray.get(start_another.remote(str(path)), timeout=60)
+    assert ends(pid)
+    assert path.read_text() == "done"
+
+
+def test_the_last_call_may_be_a_generator_or_fail():
+    @ray.remote(max_calls=1, num_returns="streaming")
+    def three():
+        for _ in range(3):
+            yield os.getpid()
+
+    @ray.remote(max_calls=1)
+    def fail():
+        raise ValueError(os.getpid())
+
+    streams = [[ray.get(ref) for ref in three.remote()] for _ in range(2)]
+    assert [len(set(stream)) for stream in streams] == [1, 1] and streams[0] != streams[1]
+    with pytest.raises(ValueError) as failed:
+        ray.get(fail.remote(), timeout=60)
+    assert ends(int(str(failed.value.cause)))
+
+
+def test_max_calls_belongs_to_the_function():
+    with pytest.raises(ValueError, match="max_calls belongs to the function"):
+        pid_twice.options(max_calls=3)
+    with pytest.raises((TypeError, ValueError)):
+        ray.remote(max_calls=-1)(os.getpid)

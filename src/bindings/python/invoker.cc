@@ -245,6 +245,16 @@ void BeginServing() {
   WithInterpreter::Adopt(PyEval_SaveThread());
 }
 
+void FlushStreams() {
+  if (!serving) return;
+  const WithInterpreter lock;
+  for (const char* name : {"stdout", "stderr"}) {
+    PyObject* const stream = PySys_GetObject(name);  // borrowed
+    const Owned flushed(stream != nullptr ? PyObject_CallMethod(stream, "flush", nullptr) : nullptr);
+    PyErr_Clear();
+  }
+}
+
 bool IsServing() { return serving; }
 
 void StopTask() {

@@ -276,6 +276,17 @@ PyObject* Context(PyObject*, PyObject*) {
                        PyBool_FromLong(context.captures_child_tasks));
 }
 
+// running_task_name() -> str, or None outside of tasks and in an actor
+PyObject* RunningTaskName(PyObject*, PyObject*) {
+  manta_runtime* const runtime = manta_current();
+  if (runtime == nullptr) Py_RETURN_NONE;
+  manta_context context;
+  context.struct_size = sizeof context;
+  if (!Accepts(manta_context_get(runtime, &context))) return nullptr;
+  if (context.is_driver || context.actor_id.creator != 0 || *context.task_name == '\0') Py_RETURN_NONE;
+  return PyUnicode_FromString(context.task_name);
+}
+
 // resources(which): 0 of the cluster, 1 what is available, 2 what the running task has
 PyObject* Resources(PyObject*, PyObject* which) {
   const long number = PyLong_AsLong(which);
@@ -305,6 +316,12 @@ PyObject* ExitActor(PyObject*, PyObject*) {
   manta_runtime* const runtime = RuntimeFor("exit_actor");
   if (runtime == nullptr) return nullptr;
   if (!Accepts(manta_actor_exit(runtime))) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* RetireWorker(PyObject*, PyObject*) {
+  manta_runtime* const runtime = RuntimeFor("max_calls");
+  if (runtime == nullptr || !Accepts(manta_worker_retire(runtime))) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -391,7 +408,8 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
   };
   hooks.stop_task = StopTask;
   const int status = manta_zygote_main(&hooks);
-  // In a worker the lock was given away. What Python would still do at its end (atexit, threads) is for programs.
+  // In a worker the lock was given away. What else Python would do at its end (atexit, threads) is for programs.
+  FlushStreams();
   std::fflush(nullptr);
   _exit(status);
 }
@@ -432,7 +450,9 @@ PyMethodDef functions[] = {{"connect", AsMethod(Connect), METH_VARARGS | METH_KE
                            {"intern_options", InternOptions, METH_VARARGS, nullptr},
                            {"context", Context, METH_NOARGS, nullptr},
                            {"resources", Resources, METH_O, nullptr},
+                           {"running_task_name", RunningTaskName, METH_NOARGS, nullptr},
                            {"exit_actor", ExitActor, METH_NOARGS, nullptr},
+                           {"retire_worker", RetireWorker, METH_NOARGS, nullptr},
                            {"kv_put", KvPut, METH_VARARGS, nullptr},
                            {"kv_get", KvGet, METH_VARARGS, nullptr},
                            {"kv_delete", KvDelete, METH_VARARGS, nullptr},
