@@ -40,6 +40,25 @@ void Print(const std::string& word, const WordHits& hits) {
   }
 }
 
+// A killed actor is dead a moment later; until then its name still leads to it.
+void AwaitEnd(const manta::ActorHandle<Directory>& directory) {
+  try {
+    for (;;) manta::Get(directory.Task(&Directory::OwnCluster).Remote());
+  } catch (const manta::ActorDiedError&) {
+  }
+}
+
+// None while another process stops it, either.
+Index CurrentIndex() {
+  const auto directory = JoinCluster() ? manta::GetActor<Directory>(kDirectoryName) : std::nullopt;
+  if (!directory) return {};
+  try {
+    return *manta::Get(directory->Task(&Directory::Current).Remote());
+  } catch (const manta::ActorDiedError&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 int RunQuery(const std::vector<std::string>& words) {
@@ -47,10 +66,7 @@ int RunQuery(const std::vector<std::string>& words) {
     if (IsWord(word)) continue;
     throw UserError("'" + word + "' is no word: only letters, digits and _ are indexed");
   }
-  if (!JoinCluster()) throw UserError(kNoIndex);
-  const auto directory = manta::GetActor<Directory>(kDirectoryName);
-  if (!directory) throw UserError(kNoIndex);
-  const Index index = *manta::Get(directory->Task(&Directory::Current).Remote());
+  const Index index = CurrentIndex();
   if (index.generation == 0) throw UserError(kNoIndex);
 
   // All calls first, so that the shards look at the same time.
@@ -78,6 +94,7 @@ int RunStop() {
   for (const Index& index : indices) RemoveShards(index);
   const std::string own_cluster = *manta::Get(directory->Task(&Directory::OwnCluster).Remote());
   directory->Kill();
+  AwaitEnd(*directory);
   manta::Shutdown();
   if (own_cluster.empty()) {
     std::printf("The index is gone; the cluster goes on, because build did not start it.\n");

@@ -182,6 +182,7 @@ void Executor::TakeTasksWhile(Phase phase) {
     auto has_work = [this] { return HasWork(); };
     Waiting::Request request;
     request.done = has_work;
+    request.serves = true;
     if (late_.load() > 0) request.deadline = NowNs() + kLateAgainNs;
     waiting_->Wait(request);
   }
@@ -216,6 +217,7 @@ void Executor::AwaitStop() {
     const auto has_news = [this] { return !has_run_its_last() || ChannelsHaveChanged(); };
     Waiting::Request request;
     request.done = has_news;
+    request.serves = true;
     waiting_->Wait(request);
   }
 }

@@ -204,7 +204,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   placement_groups_ = std::make_unique<PlacementGroups>(owner_.get(), control_.get());
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
-  hooks.extra_work = [this](bool) { return executor_ != nullptr && executor_->HasWork(); };
+  hooks.tasks_wait = [this] { return executor_ != nullptr && executor_->HasWork(); };
   hooks.lend = [this] { Lend(); };
   hooks.waited = [this](bool gave_up) { Waited(gave_up); };
   hooks.take_back = [this] { TakeBack(); };

@@ -63,16 +63,14 @@ bool Waiting::PollOnce() {
   return any;
 }
 
-bool Waiting::LookForWork(const Request& request) {
-  const bool any = PollOnce();
-  return any || (request.wants_extra_work && hooks_.extra_work(false));
-}
-
 bool Waiting::Wait(const Request& request) {
   if (request.done()) return true;
   if (request.history != nullptr) return WaitAndLend(request);
+  if (request.serves) servers_.fetch_add(1);
   bool lends = false;
-  return Await(request, &lends);
+  const bool reached = Await(request, &lends);
+  if (request.serves) servers_.fetch_sub(1);
+  return reached;
 }
 
 // A task that gives up may ask again at once, for as long as it takes: only what follows shows whether it runs in between. The daemon sees
@@ -167,7 +165,7 @@ bool Waiting::Spin(const Request& request) {
   // Who was woken runs, like as not, on the core of the one that woke it and waits for the answer.
   bool was_woken = was_woken_.exchange(false, std::memory_order_relaxed);
   for (uint32_t turns = 0;; ++turns) {
-    const bool any = LookForWork(request);
+    const bool any = PollOnce();
     if (request.done()) return true;
     // Also while others' results come in without end.
     if (request.deadline >= 0 && (any || (turns & 15) == 0) && NowNs() >= request.deadline) return false;
@@ -224,7 +222,9 @@ void Waiting::ParkAsLeader(const Request& request) {
     std::lock_guard guard(owner_->lock());
     work = dispatcher_->HasWork();
   }
-  work = work || hooks_.extra_work(true) || request.done();
+  // Tasks concern only a thread that waits for them: while that one runs one, perhaps this very thread, they stay where they are, and
+  // whoever did not sleep for that reason would use up a core.
+  work = work || (servers_.load() > 0 && hooks_.tasks_wait()) || request.done();
   if (!work) {
     shm::Park(doorbell, ParkTime(request.deadline));
     was_woken_.store(true, std::memory_order_relaxed);

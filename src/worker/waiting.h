@@ -26,7 +26,7 @@ class Waiting {
  public:
   struct Hooks {
     std::function<void()> flush;                 // sends what polling left for the daemon; no lock held
-    std::function<bool(bool announced)> extra_work;  // other rings of this process (a worker's incoming channels)
+    std::function<bool()> tasks_wait;            // whether there is something in the rings of a worker's incoming channels
     // For waits of tasks. `lend` when one has slept for some milliseconds and goes on to sleep; then `waited` at its end.
     std::function<void()> lend = {};
     std::function<void(bool gave_up)> waited = {};
@@ -42,7 +42,7 @@ class Waiting {
     std::span<ObjectRecord* const> watched;
     int64_t deadline = -1;
     WaitHistory* history = nullptr;  // of the task that waits, which lends its CPU; nullptr: none does
-    bool wants_extra_work = false;  // `done` looks at the other rings too
+    bool serves = false;  // `done` holds when tasks_wait does: nobody sleeps then
   };
   bool Wait(const Request& request);
   // Before the end of a task is told.
@@ -69,7 +69,6 @@ class Waiting {
   bool WaitAndLend(const Request& request);
   bool Await(const Request& request, bool* lends);
   void TakeBack(WaitHistory* history);
-  bool LookForWork(const Request& request);
   bool Spin(const Request& request);
   static int64_t Yield(int64_t now);
   void PauseYields(int64_t now, int64_t taken);
@@ -86,6 +85,7 @@ class Waiting {
   std::atomic<int64_t> yield_pause_{0};
   std::atomic<int64_t> next_yield_{0};
   std::atomic<bool> was_woken_{false};  // the leader, since it polled last
+  std::atomic<uint32_t> servers_{0};    // threads that wait for tasks
   std::mutex mutex_;                    // over the two below; taken before the owner's lock
   bool has_leader_ = false;
   std::vector<Waiter*> followers_;

@@ -147,6 +147,32 @@ TEST_F(Actors, RetriesKeepTheOrderOfCalls) {
   for (int i = 0; i < 500; ++i) ASSERT_EQ(*manta::Get(steps[i]), i + 1);
 }
 
+class Patient {
+ public:
+  // How much of its CPU the process uses while it waits, in seconds.
+  double WaitIdly() {
+    const double began = Cpu();
+    (void)manta::Wait(std::vector{manta::Task([] { return usleep(60'000'000); }).SetNumCpus(0).Remote()}, 1, 1s);
+    return Cpu() - began;
+  }
+  int Answer() { return 1; }
+
+ private:
+  static double Cpu() {
+    timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+  }
+};
+
+TEST_F(Actors, SleepWhileTheyWaitWhateverCallsWaitBehind) {
+  const auto actor = manta::Actor<Patient>().Remote();
+  const auto idly = actor.Task(&Patient::WaitIdly).Remote();
+  const auto behind = actor.Task(&Patient::Answer).Remote();
+  EXPECT_LT(*manta::Get(idly), 0.2);
+  EXPECT_EQ(*manta::Get(behind), 1);
+}
+
 class Doomed {
  public:
   // Its process dies each time; the times are counted in a file.
