@@ -115,6 +115,8 @@ std::vector<Process> ProcessesUnder(const std::string& root) {
     found.push_back(std::move(process));
   }
   for (Process& process : found) {
+    // What a daemon starts is its copy for a moment.
+    if (process.role == Role::kDaemon && daemons.contains(process.parent)) process.role = Role::kOther;
     if (!of_driver_program.contains(process.pid)) continue;
     // A worker whose zygote has just died is a child of the daemon for a moment; but no zygote has shared memory.
     const bool forked = !daemons.contains(process.parent) || SharedMemoryMappings(process.pid) > 0;
