@@ -133,6 +133,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
     return Refuse(owner.id, message.key(), set.error().message);
   }
   const bool is_elsewhere = !demand.nodes.IsMetBy(table_.labels());
+  const Nanoseconds patience = demand.nodes.fails_now() ? kAtOnce : kUnmetAfter;
   recorder_.Demand(owner.id, demand.key, demand.wanted, demand.dedicated);
   info.demand = std::move(demand);
   info.actor = {ProcessId{message.actor_creator()}, message.actor_serial()};
@@ -146,7 +147,6 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   // What is more than the node has at all is told at once. Not of a node that would not do anyway: one that does may still join.
   const bool feasible =
       bundle || is_elsewhere || (table_.total().Contains(*resources) && table_.total().Contains(*placement));
-  const Nanoseconds patience = info.demand.nodes.fails_now() ? kAtOnce : kUnmetAfter;
   if (wants) CheckUnmetAt(is_new && !feasible ? now : now + patience);
 }
 
