@@ -40,6 +40,10 @@ void Print(const std::string& word, const WordHits& hits) {
   }
 }
 
+std::optional<manta::ActorHandle<Directory>> FindDirectory() {
+  return JoinCluster() ? manta::GetActor<Directory>(kDirectoryName) : std::nullopt;
+}
+
 // A killed actor is dead a moment later; until then its name still leads to it.
 void AwaitEnd(const manta::ActorHandle<Directory>& directory) {
   try {
@@ -50,7 +54,7 @@ void AwaitEnd(const manta::ActorHandle<Directory>& directory) {
 
 // None while another process stops it, either.
 Index CurrentIndex() {
-  const auto directory = JoinCluster() ? manta::GetActor<Directory>(kDirectoryName) : std::nullopt;
+  const auto directory = FindDirectory();
   if (!directory) return {};
   try {
     return *manta::Get(directory->Task(&Directory::Current).Remote());
@@ -84,7 +88,7 @@ int RunQuery(const std::vector<std::string>& words) {
 }
 
 int RunStop() {
-  const auto directory = JoinCluster() ? manta::GetActor<Directory>(kDirectoryName) : std::nullopt;
+  const auto directory = FindDirectory();
   if (!directory) {
     std::printf("There is no index, nothing to stop.\n");
     manta::Shutdown();

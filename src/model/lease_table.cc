@@ -248,13 +248,17 @@ void LeaseTable::WorkerRetiresAfterLease(Nanoseconds now, ProcessId id) {
   if (worker == nullptr || worker->retires) return;
   worker->retires = true;
   if (worker->state == State::kIdle) {  // its lease was returned before this was heard
-    pool_.MakeStopping(worker);
-    retired_.push_back(id);
+    Retire(worker);
   } else if (worker->state == State::kLeased) {
     LeaseRecord& lease = leases_.at(worker->lease);
     if (!lease.revoked && !lease.dedicated()) Revoke(&lease);
   }
   Schedule(now);
+}
+
+void LeaseTable::Retire(PoolWorker* worker) {
+  pool_.MakeStopping(worker);
+  retired_.push_back(worker->id);
 }
 
 // Those that own tasks under way stay for them.
@@ -310,8 +314,7 @@ void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {
     Release(worker, ResourceSet(worker->charged));
     if (ends) {
       // Not charged meanwhile: how long others hold what it owns has no limit.
-      retired_.push_back(worker->id);
-      pool_.MakeStopping(worker);
+      Retire(worker);
     } else {
       pool_.MakeIdle(now, worker);
     }

@@ -217,6 +217,7 @@ class LeaseTable {
   // Granting.
   void Schedule(Nanoseconds now);
   void ServeReservations();
+  void Retire(PoolWorker* worker);
   void StopRetired();
   bool TryReserve(const Reservation& reservation);
   void RevokeFor(const Reservation& reservation);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "contracts/fields.h"
 #include "model/free_resources.h"
 #include "trunk/frames.h"
 
@@ -63,8 +64,7 @@ void FarDemands::Set(const Process& owner, const wire::SetDemand& message) {
   const Key key{owner.id.value, message.key()};
   const auto known = demands_.find(key);
   if (message.wanted() == 0 && known == demands_.end()) return leases_.SetDemand(owner, message);
-  const flatbuffers::String* const nodes = message.nodes();
-  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(nodes != nullptr ? nodes->string_view() : "");
+  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(contracts::Text(message.nodes()));
   if (!constraint) return leases_.Refuse(owner.id, message.key(), constraint.error().message);
   Demand& demand = demands_[key];
   demand.nodes = std::move(constraint).value();

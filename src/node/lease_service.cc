@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/kill_point.h"
+#include "contracts/fields.h"
 #include "model/resources.h"
 #include "node/decode_amounts.h"
 
@@ -108,8 +109,7 @@ void LeaseService::SetDemand(const Process& owner, const wire::SetDemand& messag
   }
   Result<ExecutableId> executable = ExecutableFor(owner.job, message);
   if (!executable) return Refuse(owner.id, message.key(), executable.error().message);
-  const flatbuffers::String* const nodes = message.nodes();
-  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(nodes != nullptr ? nodes->string_view() : "");
+  Result<model::NodeConstraint> constraint = model::NodeConstraint::Parse(contracts::Text(message.nodes()));
   if (!constraint) return Refuse(owner.id, message.key(), constraint.error().message);
   const model::BundleRef bundle{{ProcessId{message.group_creator()}, message.group_serial()}, message.bundle()};
   if (bundle && message.wanted() > 0 && groups_.is_gone && groups_.is_gone(bundle.group)) {
@@ -178,7 +178,7 @@ void LeaseService::ActorEnded(ProcessId worker, const std::string& reason) {
   Pump();
 }
 
-void LeaseService::WorkerRetires(ProcessId worker) {
+void LeaseService::WorkerRetiresAfterLease(ProcessId worker) {
   table_.WorkerRetiresAfterLease(EventLoop::Now(), worker);
   Pump();
 }

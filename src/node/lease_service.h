@@ -93,7 +93,7 @@ class LeaseService {
   // `unused`: as in model::LeaseTable.
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
   // A leased worker has run its last task.
-  void WorkerRetires(ProcessId worker);
+  void WorkerRetiresAfterLease(ProcessId worker);
   // The task of a leased worker waits: its CPU is lent until it resumes. After a wait that gave up, until it is seen to run.
   void WorkerBlocked(const Process& worker);
   void WorkerResumed(const Process& worker, bool gave_up);

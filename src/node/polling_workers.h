@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <functional>
-#include <optional>
 #include <unordered_map>
 
 #include "base/ids.h"

@@ -7,17 +7,15 @@
 
 namespace manta::worker {
 
-inline int64_t NowNs() {
+inline int64_t ReadClock(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+inline int64_t NowNs() { return ReadClock(CLOCK_MONOTONIC); }
+
 // That the calling thread has spent on a CPU; a system call.
-inline int64_t ThreadCpuNs() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
+inline int64_t ThreadCpuNs() { return ReadClock(CLOCK_THREAD_CPUTIME_ID); }
 
 }  // namespace manta::worker

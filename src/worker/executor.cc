@@ -144,8 +144,7 @@ bool Executor::AnyChannelHasWork() const {
 }
 
 bool Executor::HasWork() const {
-  if (has_run_its_last()) return ChannelsHaveChanged();
-  if (ends()) return true;
+  if (ends()) return !has_run_its_last() || ChannelsHaveChanged();
   if (threads_ == nullptr) return AnyChannelHasWork();
   if (late_is_news_.load(std::memory_order_relaxed)) return true;
   // Not to be had: the main thread is at work and looks again before it waits.
@@ -214,7 +213,7 @@ void Executor::RefuseCalls() {
 void Executor::AwaitStop() {
   while (has_run_its_last()) {
     RefreshChannels();  // the daemon waits until this process has seen which ones are gone
-    const auto has_news = [this] { return !has_run_its_last() || ChannelsHaveChanged(); };
+    const auto has_news = [this] { return HasWork(); };
     Waiting::Request request;
     request.done = has_news;
     request.serves = true;

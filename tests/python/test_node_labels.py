@@ -16,6 +16,8 @@ from manta.util import placement_group, placement_group_table, remove_placement_
 from manta.util.scheduling_strategies import (DoesNotExist, Exists, In, NodeAffinitySchedulingStrategy, NodeLabelSchedulingStrategy, NotIn,
                                               PlacementGroupSchedulingStrategy)
 
+from waiting import eventually
+
 
 class Cluster:
     """A head in zone near, with one CPU, and a node in zone far, with two and a disk, that it can lose."""
@@ -51,15 +53,6 @@ class Cluster:
         ray.shutdown()
         for started in (self.node, self.head):
             subprocess.run([_command.executable(), "stop", "--session", started["session"]], capture_output=True)
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture(scope="module")

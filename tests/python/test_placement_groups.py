@@ -18,6 +18,8 @@ from manta.util import state
 from manta.util.placement_group import PlacementGroup, check_placement_group_index
 from manta.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from waiting import eventually
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
@@ -37,15 +39,6 @@ def nothing_stays():
 
 def available(name):
     return ray.available_resources().get(name, 0)
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def in_group(group, index=-1, capture=None):

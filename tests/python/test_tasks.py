@@ -12,6 +12,8 @@ import pytest
 
 import manta as ray
 
+from waiting import eventually
+
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
@@ -539,10 +541,7 @@ def write_later(path):
 
 
 def ends(pid):
-    deadline = time.monotonic() + 20
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not os.path.exists(f"/proc/{pid}")
+    return eventually(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 def test_a_worker_ends_after_max_calls_of_a_function():
