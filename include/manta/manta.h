@@ -18,6 +18,7 @@
 //   objects.h      Put, Get, Wait, Cancel
 //   object_ref.h   ObjectRef
 //   placement_group.h  groups of resources that are reserved together
+//   remote.h       MANTA_REMOTE: names for other languages
 //   coroutine.h    co_await on references (C++20)
 //   array.h        Array: large numeric data without copies
 //   archive.h      what can travel, and MANTA_DEFINE
@@ -33,6 +34,7 @@
 #include "manta/objects.h"
 #include "manta/options.h"
 #include "manta/placement_group.h"
+#include "manta/remote.h"
 #include "manta/runtime.h"
 #include "manta/scheduling.h"
 #include "manta/task.h"

@@ -127,6 +127,28 @@ MANTA_API void manta_invoker_register(manta_invoker invoker, const char* signatu
 MANTA_API manta_error* manta_function_find(manta_invoker invoker, const void* target, const char* name,
                                            manta_function_id* out);
 
+/* ---- Calls across languages -------------------------------------------------------------------------- */
+
+typedef enum manta_named_kind { MANTA_NAMED_FUNCTION = 0, MANTA_NAMED_FACTORY = 1, MANTA_NAMED_METHOD = 2 } manta_named_kind;
+
+/* A C++ function that other languages call by its name. */
+typedef struct manta_named_function {
+  size_t struct_size;
+  manta_named_kind kind;
+  manta_invoker invoker; /* NULL: it takes or returns what cannot travel */
+  const void* target;    /* manta_call.target of its calls */
+  /* "(parameters)result": how each is encoded (include/manta/detail/schema.h). Lives as long as the code. */
+  const char* (*signature)(void);
+  unsigned char prefix[24]; /* what stands before the arguments of each call */
+  size_t prefix_size;
+} manta_named_function;
+
+/* By static constructors. `names`: of several functions, with commas between them, as they stand in the source; `index`: whose turn it is. */
+MANTA_API void manta_named_function_register(const char* names, uint32_t index, const manta_named_function* function);
+/* By the name that stands in the source, or without `&`, the picked parameters of an overload, and spaces, where that is not ambiguous.
+ * Error INVALID_ARGUMENT says what there is. */
+MANTA_API manta_error* manta_named_function_find(const char* name, manta_named_function* out);
+
 /* ---- Running a task (worker side, seen by invokers only) ---------------------------------------------- */
 
 typedef struct manta_failure {

@@ -83,7 +83,8 @@ def check(given, unnamed):
         num_cpus=-1.0 if given["num_cpus"] is None else float(given["num_cpus"]),
         num_gpus=-1.0 if given["num_gpus"] is None else float(given["num_gpus"]),
         object_store_bytes=int(given["object_store_memory"] or 0), temp_dir=given.get("_temp_dir"), path=job.py_driver_sys_path,
-        settings={"runtime_env": environment, "metadata": job.metadata, "configure_logging": bool(given["configure_logging"]),
+        settings={"runtime_env": environment, "metadata": job.metadata, "libraries": job.code_search_path,
+                  "configure_logging": bool(given["configure_logging"]),
                   "logging_level": given["logging_level"], "logging_format": given["logging_format"],
                   "logging_config": dataclasses.asdict(logging_config) if logging_config else None})
 

@@ -17,12 +17,13 @@ def main(settings):
 
     import cloudpickle  # noqa: F401
 
-    from manta import _job, _native, _output, as_ray
+    from manta import _job, _libraries, _native, _output, as_ray
 
     _output.begin_in_worker()
 
     if as_ray.installed_in_driver():
         as_ray.install()
     _job.begin_in_worker(settings)
+    _libraries.load(settings.get("libraries", ()))
     sys.argv = [""]
     _native.zygote_main(os.environ.get(_IN_PLACE) == "1")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from manta import _not_yet, runtime_env as environments
+from manta import _libraries, _not_yet, runtime_env as environments
 
 
 class JobConfig:
-    """For init(job_config=...): namespace, metadata, environment variables and paths of modules of the job."""
+    """For init(job_config=...): namespace, metadata, environment variables, paths of modules and C++ libraries of the job."""
 
     def __init__(self, jvm_options=None, code_search_path=None, runtime_env=None, _client_job=False, metadata=None, ray_namespace=None,
                  default_actor_lifetime="non_detached", _py_driver_sys_path=None, py_driver_sys_path=None):
-        if jvm_options or code_search_path:
-            raise _not_yet.error("JobConfig(code_search_path=..., jvm_options=...)", "it is for code of Java and C++")
+        if jvm_options:
+            raise _not_yet.error("JobConfig(jvm_options=...)", "it is for code of Java")
         self.jvm_options = []
-        self.code_search_path = []
+        self.code_search_path = _libraries.check(code_search_path or [])
         self.metadata = dict(metadata or {})
         self.ray_namespace = ray_namespace
         self.py_driver_sys_path = list(py_driver_sys_path or _py_driver_sys_path or [])

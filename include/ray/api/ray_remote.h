@@ -1,8 +1,11 @@
-// RAY_REMOTE and RAY_FUNC. Nothing has to be registered: RAY_REMOTE checks that its arguments are
-// functions, and RAY_FUNC picks one of several of a name.
+// RAY_REMOTE and RAY_FUNC. For C++ nothing has to be registered: RAY_REMOTE checks that its arguments
+// are functions and names them for other languages (manta/remote.h), and RAY_FUNC picks one of
+// several of a name.
 #pragma once
 
 #include <type_traits>
+
+#include "manta/remote.h"
 
 namespace ray {
 namespace internal {
@@ -39,9 +42,9 @@ struct PickOverload {
 }  // namespace internal
 }  // namespace ray
 
-#define RAY_DETAIL_JOIN_(a, b) a##b
-#define RAY_DETAIL_JOIN(a, b) RAY_DETAIL_JOIN_(a, b)
-#define RAY_REMOTE(...)                                                               \
-  [[maybe_unused]] static const bool RAY_DETAIL_JOIN(ray_remote_checked_, __COUNTER__) = \
-      ray::internal::CheckRemoteFunctions(__VA_ARGS__);
+// Not by MANTA_REMOTE, which would see what RAY_FUNC stands for.
+#define RAY_REMOTE(...)                                                                  \
+  [[maybe_unused]] static const bool MANTA_DETAIL_JOIN(ray_remote_checked_, __COUNTER__) = \
+      ray::internal::CheckRemoteFunctions(__VA_ARGS__) &&                                 \
+      manta::detail::RegisterAllNamed(#__VA_ARGS__, __VA_ARGS__);
 #define RAY_FUNC(f, ...) ray::internal::PickOverload<__VA_ARGS__>()(f)

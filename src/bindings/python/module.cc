@@ -7,6 +7,7 @@
 #include "bindings/python/actor_handle.h"
 #include "bindings/python/async_calls.h"
 #include "bindings/python/callers.h"
+#include "bindings/python/cpp_calls.h"
 #include "bindings/python/encoding.h"
 #include "bindings/python/errors.h"
 #include "bindings/python/generators.h"
@@ -470,7 +471,7 @@ PyMODINIT_FUNC PyInit__manta() {
   Owned module(PyModule_Create(&definition));
   if (!module || !AddObjectRef(module.get()) || !AddEncoding(module.get()) || !AddActorHandle(module.get()) || !AddCallers(module.get()) ||
       !AddReadyQueue(module.get()) || !AddPlacementGroups(module.get()) || !AddLabels(module.get()) || !AddGenerators(module.get()) ||
-      !AddAsyncCalls(module.get())) {
+      !AddAsyncCalls(module.get()) || !AddCppCalls(module.get())) {
     return nullptr;
   }
   return module.release();

@@ -1,0 +1,18 @@
+// The C interface of calls across languages.
+
+#include "api/handles.h"
+#include "manta/manta_c.h"
+#include "worker/named_functions.h"
+
+using manta::worker::NamedFunctions;
+
+void manta_named_function_register(const char* names, uint32_t index, const manta_named_function* function) {
+  NamedFunctions::OfThisProcess().Register(names, index, *function);
+}
+
+manta_error* manta_named_function_find(const char* name, manta_named_function* out) {
+  manta::Result<manta_named_function> found = NamedFunctions::OfThisProcess().Find(name);
+  if (!found) return manta::api::Own(found.error());
+  *out = *found;
+  return nullptr;
+}
