@@ -129,6 +129,15 @@ MANTA_API manta_error* manta_function_find(manta_invoker invoker, const void* ta
 
 /* ---- Calls across languages -------------------------------------------------------------------------- */
 
+typedef enum manta_language {
+  MANTA_LANGUAGE_SAME = 0,  /* the caller's own */
+  MANTA_LANGUAGE_PYTHON = 1 /* workers are forked from the job's Python (manta_config.python) */
+} manta_language;
+
+/* Of a worker of `language`: runs the calls that other languages make, whose function is {0, language, 0, 0}. Called as
+ * manta_invoker_register is. */
+MANTA_API void manta_language_invoker_register(manta_language language, manta_invoker invoker);
+
 typedef enum manta_named_kind { MANTA_NAMED_FUNCTION = 0, MANTA_NAMED_FACTORY = 1, MANTA_NAMED_METHOD = 2 } manta_named_kind;
 
 /* A C++ function that other languages call by its name. */
@@ -256,6 +265,11 @@ typedef struct manta_config {
   size_t num_worker_arguments;
   const manta_label* labels; /* of the node of a cluster that is started */
   size_t num_labels;
+  /* The interpreter of workers that run Python for this program, a path or a name in $PATH. NULL: $MANTA_PYTHON, else python3. It has to
+   * have the package manta. */
+  const char* python;
+  const char* const* python_path; /* where they look for modules, before the usual places */
+  size_t num_python_path;
 } manta_config;
 
 MANTA_API void manta_config_init(manta_config* config); /* defaults */
@@ -375,6 +389,7 @@ typedef struct manta_task_options {
    *   fail-now   the same if the node that is asked has no room at once
    *   spread     one after the other goes to another node, as far as these have room */
   const char* nodes;
+  manta_language language;     /* of the workers that run it */
 } manta_task_options;
 #define MANTA_ENVIRONMENT_LIMIT 128
 #define MANTA_NODES_LIMIT 16384 /* bytes of manta_task_options.nodes */

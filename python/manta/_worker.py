@@ -27,3 +27,8 @@ def main(settings):
     _libraries.load(settings.get("libraries", ()))
     sys.argv = [""]
     _native.zygote_main(os.environ.get(_IN_PLACE) == "1")
+
+
+def main_for_other_language():
+    """Of a job whose driver is written in another language, and calls Python's functions by name."""
+    main({})

@@ -19,10 +19,12 @@
 #include "api/handles.h"
 #include "base/result.h"
 #include "base/standard_descriptors.h"
+#include "contracts/worker_environment.h"
 #include "worker/attach.h"
 #include "worker/function_names.h"
 #include "worker/function_registry.h"
 #include "worker/local_cluster.h"
+#include "worker/python_program.h"
 #include "worker/runtime.h"
 #include "worker/zygote.h"
 
@@ -110,6 +112,7 @@ manta::wire::HelloT DriverHello(const manta_config& config) {
     hello.executable = config.worker_program;
     hello.arguments.assign(config.worker_arguments, config.worker_arguments + config.num_worker_arguments);
   }
+  hello.python = manta::worker::PythonProgram(config.python, {config.python_path, config.num_python_path});
   if (config.ray_namespace != nullptr) hello.ray_namespace = config.ray_namespace;
   hello.log_to_driver = config.log_to_driver != 0;
   return hello;
@@ -477,7 +480,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.is_driver = from.is_driver();
   context.task_name = "";
   context.pid = getpid();
-  context.environment = from.welcome().environment.c_str();
+  context.environment = manta::contracts::WorkerEnvironment::OfText(from.welcome().environment).name.data();
   context.gpus = from.gpus();
   const manta::ActorId actor = from.hosted_actor();
   context.actor_id = {actor.creator.value, actor.serial};

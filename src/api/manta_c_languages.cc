@@ -2,9 +2,15 @@
 
 #include "api/handles.h"
 #include "manta/manta_c.h"
+#include "worker/function_registry.h"
 #include "worker/named_functions.h"
 
+using manta::worker::FunctionRegistry;
 using manta::worker::NamedFunctions;
+
+void manta_language_invoker_register(manta_language language, manta_invoker invoker) {
+  FunctionRegistry::OfThisProcess().RegisterLanguage(language, invoker);
+}
 
 void manta_named_function_register(const char* names, uint32_t index, const manta_named_function* function) {
   NamedFunctions::OfThisProcess().Register(names, index, *function);

@@ -177,6 +177,7 @@ void Cluster::Announce(const Process& process, const Program* program) {
     joined.arguments = program->arguments;
     joined.environment = program->environment;
     joined.working_directory = program->working_directory;
+    joined.python = program->python;
   }
   SendToNode(std::move(joined));
 }
@@ -210,6 +211,7 @@ bool Cluster::OnJoined(const wire::ProcessJoined& joined) {
     program.arguments = Texts(joined.arguments());
     program.environment = Texts(joined.environment());
     program.working_directory = Text(joined.working_directory());
+    program.python = Texts(joined.python());
   }
   observer_.OnFarProcess(processes_.Add(std::move(process)));
   return true;

@@ -258,6 +258,7 @@ ProcessId Daemon::WelcomeDriver(const Peer& peer, const std::shared_ptr<Connecti
   program.arguments = Texts(hello.arguments());
   program.environment = Texts(hello.environment());
   program.working_directory = Text(hello.working_directory());
+  program.python = Texts(hello.python());
   if (program.path.empty()) {
     RefuseProcess(connection, MANTA_ERROR_INVALID_ARGUMENT, "the driver names no executable");
     return {};

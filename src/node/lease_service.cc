@@ -10,6 +10,7 @@
 
 #include "base/kill_point.h"
 #include "contracts/fields.h"
+#include "contracts/worker_environment.h"
 #include "model/resources.h"
 #include "node/decode_amounts.h"
 
@@ -93,9 +94,20 @@ void LeaseService::Refuse(ProcessId owner, uint32_t key, const std::string& reas
 }
 
 Result<ExecutableId> LeaseService::ExecutableFor(JobId job, const wire::SetDemand& message) {
-  Result<ExecutableId> id = executables_.For(job, message.environment() != nullptr ? message.environment()->str() : "");
+  const std::string environment = message.environment() != nullptr ? message.environment()->str() : "";
+  Result<ExecutableId> id = executables_.For(job, environment);
   if (!id || workers_.ProgramOf(*id) != nullptr) return id;
-  if (const Program* program = workers_.ProgramOf(Executables::OfJob(job))) workers_.AddExecutable(*id, Program(*program));
+  const Program* const program = workers_.ProgramOf(Executables::OfJob(job));
+  if (program == nullptr) return id;
+  if (!contracts::WorkerEnvironment::OfText(environment).python) {
+    workers_.AddExecutable(*id, Program(*program));
+  } else if (!program->python.empty()) {
+    workers_.AddExecutable(*id, program->ForPython());
+  } else {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "the driver has found no Python to run it: put python3, with the package manta, into its PATH, or name an "
+                     "interpreter by MANTA_PYTHON or manta::Config::python");
+  }
   return id;
 }
 

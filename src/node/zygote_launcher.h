@@ -18,6 +18,10 @@ struct Program {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
   std::string working_directory;
+  std::vector<std::string> python;  // program and arguments of workers that run Python; empty: there is none
+
+  // What starts those workers. Not if `python` is empty.
+  Program ForPython() const { return {python.front(), "", python, environment, working_directory, {}}; }
 
   bool operator==(const Program&) const = default;
 };

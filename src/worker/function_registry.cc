@@ -67,6 +67,11 @@ void FunctionRegistry::Register(manta_invoker invoker) {
   sorted_ = false;
 }
 
+void FunctionRegistry::RegisterLanguage(manta_language language, manta_invoker invoker) {
+  std::lock_guard guard(mutex_);
+  languages_[static_cast<uint32_t>(language)] = invoker;
+}
+
 void FunctionRegistry::LoadModules() {
   modules_.clear();
   dl_iterate_phdr(
@@ -140,6 +145,7 @@ Result<manta_function_id> FunctionRegistry::Find(manta_invoker invoker, const vo
 
 Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id& id) {
   std::lock_guard guard(mutex_);
+  if (id.module == 0) return ResolveLanguage(id);
   if (!sorted_) {
     std::sort(invokers_.begin(), invokers_.end());
     sorted_ = true;
@@ -166,6 +172,17 @@ Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id
   }
   code.target = reinterpret_cast<const void*>(address);
   Note(id, "");
+  return code;
+}
+
+Result<FunctionRegistry::Code> FunctionRegistry::ResolveLanguage(const manta_function_id& id) {
+  const auto known = languages_.find(id.invoker);
+  if (known == languages_.end()) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a call by name came to a worker of another language");
+  }
+  Code code;
+  code.invoker = known->second;
+  code.key = shm::FunctionKey(id);
   return code;
 }
 

@@ -20,6 +20,8 @@ class FunctionRegistry {
   static FunctionRegistry& OfThisProcess();
 
   void Register(manta_invoker invoker);
+  // The one that runs the calls which other languages make, in workers of that language.
+  void RegisterLanguage(manta_language language, manta_invoker invoker);
 
   // Error INVALID_ARGUMENT for code that no worker would find again: an invoker that was not registered, a target outside of
   // every loaded module (generated code).
@@ -61,11 +63,13 @@ class FunctionRegistry {
   void LoadModules();
   const Module* ModuleOf(uintptr_t address);
   const Module* ModuleWith(uint32_t hash);
+  Result<Code> ResolveLanguage(const manta_function_id& id);
   void Note(const manta_function_id& id, const char* type);
 
   std::mutex mutex_;
   std::vector<manta_invoker> invokers_;  // sorted when resolving
   bool sorted_ = false;
+  std::unordered_map<uint32_t, manta_invoker> languages_;
   std::vector<Module> modules_;
   std::unordered_map<uint32_t, NamedFunction> named_;  // by key
   std::vector<std::pair<const void*, std::function<void(const NamedFunction&)>>> observers_;

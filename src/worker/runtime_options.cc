@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "contracts/worker_environment.h"
 #include "model/gpu_units.h"
 #include "stacks/function_name.h"
 #include "worker/runtime.h"
@@ -92,10 +93,13 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   interned.default_resources = std::isnan(options.num_cpus) && std::isnan(options.num_gpus) && std::isnan(options.memory) &&
                                options.num_resources == 0;
   interned.shape.placement = interned.shape.resources;
-  interned.shape.environment = options.environment != nullptr ? options.environment : welcome_.environment;
-  if (interned.shape.environment.size() > MANTA_ENVIRONMENT_LIMIT) {
+  contracts::WorkerEnvironment environment = contracts::WorkerEnvironment::OfText(welcome_.environment);
+  if (options.environment != nullptr) environment.name = options.environment;
+  if (options.language == MANTA_LANGUAGE_PYTHON) environment.python = true;
+  interned.shape.environment = environment.ToText();
+  if (environment.name.size() > MANTA_ENVIRONMENT_LIMIT) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of a worker's environment has " +
-                                                       std::to_string(interned.shape.environment.size()) + " bytes: " +
+                                                       std::to_string(environment.name.size()) + " bytes: " +
                                                        std::to_string(MANTA_ENVIRONMENT_LIMIT) + " is the most");
   }
   interned.method_retries = options.max_retries;

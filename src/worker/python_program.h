@@ -1,0 +1,14 @@
+// How workers that run Python start, for programs of other languages.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace manta::worker {
+
+// Program and arguments; empty when there is no such program. `python`: a path, a name in $PATH, or nullptr: $MANTA_PYTHON, else python3.
+// `path`: where it looks for modules first. Cost: a look into each folder of $PATH.
+std::vector<std::string> PythonProgram(const char* python, std::span<const char* const> path);
+
+}  // namespace manta::worker
