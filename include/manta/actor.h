@@ -16,6 +16,10 @@
 
 namespace manta {
 inline namespace v1 {
+
+template <class R>
+struct PyActorMethod;
+
 namespace detail {
 
 // The counted pointer inside of every ActorHandle.
@@ -51,6 +55,11 @@ inline manta_actor_id ActorIdOf(manta_actor* actor) noexcept {
                              ": the ActorHandle is empty "
                              "(default-constructed or moved from)");
 }
+
+template <class Method>
+inline constexpr bool kIsPyActorMethod = false;
+template <class R>
+inline constexpr bool kIsPyActorMethod<PyActorMethod<R>> = true;
 
 }  // namespace detail
 
@@ -229,9 +238,12 @@ class ActorHandle {
   template <class Pointer, class Method>
   static auto MakeCaller(Pointer actor, Method method) {
     constexpr bool kIsMethod = std::is_member_function_pointer_v<Method>;
-    static_assert(kIsMethod,
+    constexpr bool kIsNamed = detail::kIsPyActorMethod<Method>;
+    static_assert(kIsMethod || kIsNamed,
                   "manta: ActorHandle::Task takes a pointer to a method, like &Counter::Add");
-    if constexpr (kIsMethod) {
+    if constexpr (kIsNamed) {
+      return ActorTaskCaller<T, Method>(std::move(actor), method);
+    } else if constexpr (kIsMethod) {
       static_assert(detail::Signature<Method>::kKnown,
                     "manta: methods with C varargs or volatile cannot be called remotely");
       constexpr bool kIsOfT = std::is_base_of_v<typename detail::Signature<Method>::Class, T>;
@@ -326,6 +338,14 @@ struct ConstructorCall {
                   "rvalues; an ObjectRef stands for its value or for itself)");
     if constexpr (Choice::kFound) ExplainArguments<Parameters, GivenTypes>();
   }
+
+  template <class Submit>
+  static void SubmitCall(const ConstructorOf<T>&, manta_runtime* runtime, manta_task_spec& spec,
+                         Submit&& submit, std::remove_reference_t<Given>&... given) {
+    spec.function_name = TypeName<T>::Get();
+    spec.function = FunctionIdOf<Body>(nullptr, spec.function_name);
+    ArgumentWriter<Parameters, GivenTypes>::SubmitCall(runtime, spec, Prefix<0>(), submit, given...);
+  }
 };
 
 template <class Pointer>
@@ -348,15 +368,36 @@ struct FactoryCall {
 
   static constexpr bool Passes() { return ArgumentsPass<Parameters, GivenTypes>(); }
   static constexpr void Explain() { ExplainArguments<Parameters, GivenTypes>(); }
+
+  template <class Submit>
+  static void SubmitCall(const F& factory, manta_runtime* runtime, manta_task_spec& spec,
+                         Submit&& submit, std::remove_reference_t<Given>&... given) {
+    const void* target = nullptr;
+    if constexpr (kIsFunctionPointer<F>) target = reinterpret_cast<void*>(factory);
+    spec.function_name = TypeName<F>::Get();
+    spec.function = FunctionIdOf<Body>(target, spec.function_name);
+    ArgumentWriter<Parameters, GivenTypes>::SubmitCallOf(factory, runtime, spec, submit, given...);
+  }
 };
+
+// How an actor is created by `Maker`.
+template <class Maker, class... Given>
+struct CreationCall : FactoryCall<Maker, Given...> {};
+template <class T, class... Given>
+struct CreationCall<ConstructorOf<T>, Given...> : ConstructorCall<T, Given...> {};
 
 }  // namespace detail
 
-// An actor that is ready to be created. Made by Actor(). `Maker` is a factory, or ConstructorOf<T>.
+// An actor that is ready to be created. Made by Actor(). `Maker` is a factory, or ConstructorOf<T>, or
+// PyActorClass.
 template <class Maker>
 class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
  public:
-  explicit ActorCreator(Maker maker) : maker_(std::move(maker)) {}
+  explicit ActorCreator(Maker maker) : maker_(std::move(maker)) {
+    if constexpr (detail::kLanguageOf<Maker> != MANTA_LANGUAGE_SAME) {
+      this->options_.Change().language = detail::kLanguageOf<Maker>;
+    }
+  }
 
   // Under this name GetActor finds it, in the namespace of the job or the one given. Remote throws
   // ActorNameTakenError when another actor has it.
@@ -426,45 +467,18 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
   // the constructor, of placement) shows when methods are called.
   template <class... Given>
   auto Remote(Given&&... given) const {
-    return Create(&maker_, std::forward<Given>(given)...);
-  }
-
- private:
-  template <class T, class... Given>
-  auto Create(const detail::ConstructorOf<T>*, Given&&... given) const {
-    using Call = detail::ConstructorCall<T, Given...>;
+    using Call = detail::CreationCall<Maker, Given...>;
     Call::Explain();
     if constexpr (Call::Passes()) {
-      using Writer = detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
-      return Submit<Call>(nullptr, detail::TypeName<T>::Get(),
-                          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
-                            Writer::SubmitCall(runtime, spec, detail::Prefix<0>(), submit,
-                                               given...);
-                          });
-    } else {
-      return ActorHandle<T>();
-    }
-  }
-
-  template <class F, class... Given>
-  auto Create(const F* factory, Given&&... given) const {
-    using Call = detail::FactoryCall<F, Given...>;
-    Call::Explain();
-    if constexpr (Call::Passes()) {
-      using Writer = detail::ArgumentWriter<typename Call::Parameters, typename Call::GivenTypes>;
-      const void* target = nullptr;
-      if constexpr (detail::kIsFunctionPointer<F>) target = reinterpret_cast<void*>(*factory);
-      return Submit<Call>(target, detail::TypeName<F>::Get(),
-                          [&](manta_runtime* runtime, manta_task_spec& spec, const auto& submit) {
-                            Writer::SubmitCallOf(*factory, runtime, spec, submit, given...);
-                          });
+      return Submit<Call>(given...);
     } else {
       return ActorHandle<typename Call::Actor>();
     }
   }
 
-  template <class Call, class Write>
-  auto Submit(const void* target, const char* name, const Write& write) const {
+ private:
+  template <class Call, class... Given>
+  auto Submit(Given&... given) const {
     manta_runtime* runtime = detail::CurrentRuntime("Actor.Remote");
     if (values_.get_if_exists && values_.name.empty()) {
       throw InvalidArgumentError("Actor.Remote: SetGetIfExists finds an actor by its name: SetName is missing");
@@ -484,16 +498,15 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
     options.concurrency_groups = groups.data();
     options.num_concurrency_groups = groups.size();
     manta_task_spec spec;
-    spec.function = detail::FunctionIdOf<typename Call::Body>(target, name);
-    spec.function_name = name;
     spec.num_results = 0;
     spec.options = this->options_.Number(runtime);
     spec.name = this->options_.Name();
     spec.stream = nullptr;
     manta_actor* actor = nullptr;
-    write(runtime, spec, [&](const manta_task_spec& filled) {
+    const auto submit = [&](const manta_task_spec& filled) {
       detail::Check(manta_actor_create(runtime, &filled, &options, &actor));
-    });
+    };
+    Call::SubmitCall(maker_, runtime, spec, submit, given...);
     return ActorHandle<typename Call::Actor>::FromHandle(actor);
   }
 

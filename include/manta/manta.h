@@ -19,6 +19,7 @@
 //   object_ref.h   ObjectRef
 //   placement_group.h  groups of resources that are reserved together
 //   remote.h       MANTA_REMOTE: names for other languages
+//   python.h       functions and actors of Python, by their names
 //   coroutine.h    co_await on references (C++20)
 //   array.h        Array: large numeric data without copies
 //   archive.h      what can travel, and MANTA_DEFINE
@@ -34,6 +35,7 @@
 #include "manta/objects.h"
 #include "manta/options.h"
 #include "manta/placement_group.h"
+#include "manta/python.h"
 #include "manta/remote.h"
 #include "manta/runtime.h"
 #include "manta/scheduling.h"

@@ -268,8 +268,9 @@ typedef struct manta_config {
   /* The interpreter of workers that run Python for this program, a path or a name in $PATH. NULL: $MANTA_PYTHON, else python3. It has to
    * have the package manta. */
   const char* python;
-  const char* const* python_path; /* where they look for modules, before the usual places */
-  size_t num_python_path;
+  /* Where they look for modules, and for C++ libraries of functions with names, before the usual places: folders and libraries. */
+  const char* const* code_search_path;
+  size_t num_code_search_path;
 } manta_config;
 
 MANTA_API void manta_config_init(manta_config* config); /* defaults */

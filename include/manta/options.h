@@ -66,7 +66,12 @@ struct TaskOptionValues {
   std::string selector;  // as texts (manta/scheduling.h)
   std::vector<std::string> fallbacks;
   std::optional<SchedulingStrategy> strategy;
+  manta_language language = MANTA_LANGUAGE_SAME;
 };
+
+// Of what is called; python.h names what is not C++.
+template <class Code>
+inline constexpr manta_language kLanguageOf = MANTA_LANGUAGE_SAME;
 
 // The options of one caller object, checked and numbered by the runtime at the first call, so that
 // later calls only name the number. Without options it is free.
@@ -131,6 +136,7 @@ class TaskOptions {
     const std::string nodes = Nodes(values);
     if (!nodes.empty()) options.nodes = nodes.c_str();
     if (values.strategy.has_value() && !values.has_group) options.placement_group = &values.group;
+    options.language = values.language;
     uint32_t number = 0;
     Check(manta_task_options_intern(runtime, &options, &number));
     number_.store(number, std::memory_order_relaxed);

@@ -32,10 +32,16 @@ struct Config {
   uint64_t object_store_bytes = 0;
   // Whether what workers print appears here.
   bool log_to_driver = true;
+  // The interpreter that runs PyFunction and PyActorClass, a path or a name in $PATH; it needs the
+  // package manta. Empty: $MANTA_PYTHON, else python3.
+  std::string python;
+  // Where it looks for modules, before the usual places: folders. Libraries (.so) here, or in them,
+  // have the functions that Python calls by name (MANTA_REMOTE).
+  std::vector<std::string> code_search_path;
 };
 
-// Connects this process. Throws InvalidArgumentError when it is connected already,
-// StartFailedError, VersionMismatchError, AuthenticationError.
+// Connects this process. Throws InvalidArgumentError when it is connected already or a place of
+// code_search_path is not there, StartFailedError, VersionMismatchError, AuthenticationError.
 inline void Init(const Config& config) {
   const detail::Quantities quantities(config.resources.begin(), config.resources.end());
   const std::vector<manta_resource> resources = detail::AsResources(quantities);
@@ -54,6 +60,11 @@ inline void Init(const Config& config) {
   c_config.num_labels = labels.size();
   c_config.object_store_bytes = config.object_store_bytes;
   c_config.log_to_driver = config.log_to_driver ? 1 : 0;
+  if (!config.python.empty()) c_config.python = config.python.c_str();
+  std::vector<const char*> places;
+  for (const std::string& place : config.code_search_path) places.push_back(place.c_str());
+  c_config.code_search_path = places.data();
+  c_config.num_code_search_path = places.size();
   detail::Check(manta_init(&c_config));
 }
 inline void Init() { Init(Config()); }

@@ -17,6 +17,12 @@ def _prepare_worker():
     _environments.prepare_worker()
 
 
+def _find_named(module, name, is_class):
+    from manta import _named_code
+
+    return _named_code.find(module, name, is_class)
+
+
 connect(
     dumps=_serialization.dumps,
     loads=_serialization.loads,
@@ -27,6 +33,7 @@ connect(
     start_event_loops=_event_loops.start,
     run_stream=_event_loops.run_stream,
     collect_items=_collect_items,
+    find_named=_find_named,
     prepare_worker=_prepare_worker,
 )
 _references.complete(ObjectRef)

@@ -29,6 +29,6 @@ def main(settings):
     _native.zygote_main(os.environ.get(_IN_PLACE) == "1")
 
 
-def main_for_other_language():
+def main_for_other_language(code_search_path):
     """Of a job whose driver is written in another language, and calls Python's functions by name."""
-    main({})
+    main({"libraries": code_search_path})

@@ -97,7 +97,7 @@ std::string SelfExecutable() {
   return size < 0 ? "" : std::string(path, static_cast<size_t>(size));
 }
 
-manta::wire::HelloT DriverHello(const manta_config& config) {
+Result<manta::wire::HelloT> DriverHello(const manta_config& config) {
   manta::wire::HelloT hello;
   hello.role = manta::wire::Role::Driver;
   hello.pid = getpid();
@@ -112,7 +112,11 @@ manta::wire::HelloT DriverHello(const manta_config& config) {
     hello.executable = config.worker_program;
     hello.arguments.assign(config.worker_arguments, config.worker_arguments + config.num_worker_arguments);
   }
-  hello.python = manta::worker::PythonProgram(config.python, {config.python_path, config.num_python_path});
+  if (!FunctionRegistry::OfThisProcess().Speaks(MANTA_LANGUAGE_PYTHON)) {
+    const auto code_search_path = manta::worker::CodeSearchPath({config.code_search_path, config.num_code_search_path});
+    if (!code_search_path) return code_search_path.error();
+    hello.python = manta::worker::PythonProgram(config.python, code_search_path.value());
+  }
   if (config.ray_namespace != nullptr) hello.ray_namespace = config.ray_namespace;
   hello.log_to_driver = config.log_to_driver != 0;
   return hello;
@@ -170,7 +174,7 @@ Result<std::unique_ptr<Runtime>> Connect(int socket, manta::wire::HelloT hello) 
   }
 }
 
-Result<Joined> StartOwnCluster(const manta_config& config) {
+Result<Joined> StartOwnCluster(const manta_config& config, manta::wire::HelloT hello) {
   manta::worker::LocalClusterOptions options;
   options.num_cpus = config.num_cpus;
   options.num_gpus = config.num_gpus;
@@ -184,7 +188,7 @@ Result<Joined> StartOwnCluster(const manta_config& config) {
   }
   Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
   if (!cluster) return cluster.error();
-  Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, DriverHello(config));
+  Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, std::move(hello));
   if (!runtime) {
     manta::worker::AwaitLocalCluster(cluster->pid);
     return runtime.error();
@@ -192,7 +196,7 @@ Result<Joined> StartOwnCluster(const manta_config& config) {
   return Joined{std::move(runtime).value(), cluster->pid};
 }
 
-Result<Joined> JoinCluster(const manta_config& config, const std::string& address) {
+Result<Joined> JoinCluster(const manta_config& config, const std::string& address, const manta::wire::HelloT& ours) {
   if (config.num_cpus >= 0 || config.num_gpus >= 0 || config.num_resources > 0 ||
       config.object_store_bytes > 0 || config.num_labels > 0) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
@@ -201,7 +205,6 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
   }
   // It goes into the first frame, which the daemon reads before it knows who speaks.
   constexpr size_t kMostEnvironment = manta::contracts::kMaxFirstFrameBytes / 8 * 7;
-  const manta::wire::HelloT ours = DriverHello(config);
   if (const size_t bytes = EnvironmentBytes(ours); bytes > kMostEnvironment) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the environment of this program has " + std::to_string(bytes >> 10) + " KiB, and its workers would start with it: " +
@@ -277,7 +280,9 @@ manta_error* manta_init(const manta_config* given) {
   }
   manta::OpenStandardDescriptors();
   const std::string address = AddressOf(config);
-  Result<Joined> joined = address == "local" ? StartOwnCluster(config) : JoinCluster(config, address);
+  Result<manta::wire::HelloT> hello = DriverHello(config);
+  if (!hello) return Own(hello.error());
+  Result<Joined> joined = address == "local" ? StartOwnCluster(config, std::move(*hello)) : JoinCluster(config, address, *hello);
   if (!joined) return Own(joined.error());
   session.runtime = std::move(joined->runtime);
   session.daemon_pid = joined->daemon_pid;

@@ -72,6 +72,11 @@ void FunctionRegistry::RegisterLanguage(manta_language language, manta_invoker i
   languages_[static_cast<uint32_t>(language)] = invoker;
 }
 
+bool FunctionRegistry::Speaks(manta_language language) {
+  std::lock_guard guard(mutex_);
+  return languages_.contains(static_cast<uint32_t>(language));
+}
+
 void FunctionRegistry::LoadModules() {
   modules_.clear();
   dl_iterate_phdr(

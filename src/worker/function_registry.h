@@ -22,6 +22,8 @@ class FunctionRegistry {
   void Register(manta_invoker invoker);
   // The one that runs the calls which other languages make, in workers of that language.
   void RegisterLanguage(manta_language language, manta_invoker invoker);
+  // Whether this process is one of that language.
+  bool Speaks(manta_language language);
 
   // Error INVALID_ARGUMENT for code that no worker would find again: an invoker that was not registered, a target outside of
   // every loaded module (generated code).

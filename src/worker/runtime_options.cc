@@ -8,6 +8,7 @@
 #include "contracts/worker_environment.h"
 #include "model/gpu_units.h"
 #include "stacks/function_name.h"
+#include "worker/function_registry.h"
 #include "worker/runtime.h"
 
 namespace manta::worker {
@@ -95,7 +96,7 @@ Result<uint32_t> Runtime::InternOptions(const manta_task_options& options) {
   interned.shape.placement = interned.shape.resources;
   contracts::WorkerEnvironment environment = contracts::WorkerEnvironment::OfText(welcome_.environment);
   if (options.environment != nullptr) environment.name = options.environment;
-  if (options.language == MANTA_LANGUAGE_PYTHON) environment.python = true;
+  if (options.language != MANTA_LANGUAGE_SAME && !FunctionRegistry::OfThisProcess().Speaks(options.language)) environment.python = true;
   interned.shape.environment = environment.ToText();
   if (environment.name.size() > MANTA_ENVIRONMENT_LIMIT) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of a worker's environment has " +

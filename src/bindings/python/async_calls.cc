@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "bindings/python/archived_calls.h"
 #include "bindings/python/errors.h"
 #include "bindings/python/ready_queue.h"
 #include "bindings/python/results.h"
@@ -22,6 +23,7 @@ struct AsyncCall {
   manta_call* call;  // nullptr: it has ended
   PyObject* coroutine;
   PyObject* task;    // what asyncio runs it in
+  std::string* schema;  // by which its result is archived; nullptr: it is Python's
 };
 
 AsyncCall* Of(PyObject* self) { return reinterpret_cast<AsyncCall*>(self); }
@@ -32,7 +34,8 @@ void End(AsyncCall* self, PyObject* result) {
   Py_CLEAR(self->task);
   if (call == nullptr) return PyErr_Clear();
   call->ops->resume(call);
-  if (result == nullptr || !WriteResult(call, result)) FailCall(call);
+  const bool written = result != nullptr && (self->schema != nullptr ? WriteArchivedResult(call, *self->schema, result) : WriteResult(call, result));
+  if (!written) FailCall(call);
   call->ops->suspend(call);
   Py_CLEAR(self->coroutine);
   if (call->inline_size > 0) return call->ops->finish(call);
@@ -160,6 +163,7 @@ void DeallocCall(PyObject* object) {
     PyErr_Restore(type, value, traceback);
   }
   Clear(object);
+  delete Of(object)->schema;
   FreeInstance(object);
 }
 
@@ -267,11 +271,12 @@ bool OnEventLoop() { return create_task != nullptr; }
 
 bool IsAsync(PyObject* result) { return create_task != nullptr && PyCoro_CheckExact(result) != 0; }
 
-void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead) {
+void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead, const std::string* schema) {
   PyObject* const object = PyType_GenericAlloc(call_type, 0);
   Owned owner(object);
   if (object == nullptr) return FailCall(call);
   AsyncCall* const self = Of(object);
+  if (schema != nullptr) self->schema = new std::string(*schema);
   if (most_ahead == nullptr) {
     self->coroutine = Py_NewRef(coroutine);
   } else {

@@ -1,6 +1,8 @@
 // Actors with coroutines as methods: their calls run on event loops, many at a time on one thread.
 #pragma once
 
+#include <string>
+
 #include "bindings/python/py.h"
 
 namespace manta::python {
@@ -13,8 +15,9 @@ bool ServeCalls(manta_call* call, PyObject* instance);
 bool OnEventLoop();
 // Whether what a method has returned on an event loop goes on there.
 bool IsAsync(PyObject* result);
-// Lets the call go on with `coroutine`; if `most_ahead` is given, with what sends the items of that iterator, asynchronous or not.
-void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead);
+// Lets the call go on with `coroutine`; if `most_ahead` is given, with what sends the items of that iterator, asynchronous or not; if
+// `schema` is given, its result is archived by that (archived_calls.h).
+void BeginAsync(manta_call* call, PyObject* coroutine, const uint32_t* most_ahead, const std::string* schema);
 
 bool AddAsyncCalls(PyObject* module);
 

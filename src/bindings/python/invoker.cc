@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bindings/python/archived_calls.h"
 #include "bindings/python/async_calls.h"
 #include "bindings/python/callers.h"
 #include "bindings/python/encoding.h"
@@ -70,21 +71,22 @@ void ForgetSignals() {
   PyErr_Restore(type, value, traceback);
 }
 
-// What a task is in Python's terms, while it runs.
+// What a task is in Python's terms, while it runs. `archived`: another language has called.
 class Invocation {
  public:
-  explicit Invocation(manta_call* call) : call_(call) {}
+  Invocation(manta_call* call, bool archived) : call_(call), is_archived_(archived) {}
 
   void Run() {
     call_->ops->set_stoppable(call_, 1);
-    Owned result(Call());
+    Owned result(WorkerIsPrepared() ? is_archived_ ? CallArchived() : Call() : nullptr);
     bool failed = !result;
     const bool goes_on = result && Continues(result.get());
     if (result && !goes_on && (header_.flags & (CallHeader::kStreams | CallHeader::kCollects)) != 0) failed = !Iterate(&result);
     call_->ops->set_stoppable(call_, 0);
     if (__builtin_expect(stopped.load(std::memory_order_relaxed), 0)) ForgetSignals();
-    if (goes_on) return BeginAsync(call_, result.get(), (header_.flags & CallHeader::kStreams) != 0 ? &most_ahead_ : nullptr);
-    if (result && !failed) failed = !WriteResult(call_, result.get());
+    const std::string* const schema = is_archived_ ? &archived_.result : nullptr;
+    if (goes_on) return BeginAsync(call_, result.get(), (header_.flags & CallHeader::kStreams) != 0 ? &most_ahead_ : nullptr, schema);
+    if (result && !failed) failed = is_archived_ ? !WriteArchivedResult(call_, *schema, result.get()) : !WriteResult(call_, result.get());
     if (failed && PyErr_Occurred() != nullptr) FailCall(call_);
   }
 
@@ -123,8 +125,15 @@ class Invocation {
     return prepared;
   }
 
+  PyObject* CallArchived() {
+    if (!ReadArchivedCall(call_, &archived_)) return nullptr;
+    std::vector<PyObject*> values;
+    for (const Owned& argument : archived_.arguments) values.push_back(argument.get());
+    PyObject* const made = PyObject_Vectorcall(archived_.callable.get(), values.data(), values.size(), nullptr);
+    return made != nullptr && archived_.kind == CallKind::kConstructor ? HandOver(made) : made;
+  }
+
   PyObject* Call() {
-    if (!WorkerIsPrepared()) return nullptr;
     manta_bytes arguments{call_->args, call_->args_size};
     if (arguments.size < sizeof header_) return Damaged();
     std::memcpy(&header_, arguments.data, sizeof header_);
@@ -161,11 +170,15 @@ class Invocation {
     PyObject* const function = Function();
     if (function == nullptr) return nullptr;
     PyObject* made = Vectorcall(function, decoded);
-    if (made == nullptr || header_.kind == CallKind::kFunction) return made;
-    if (!ServeCalls(call_, made)) return Py_DECREF(made), nullptr;
-    call_->ops->set_actor(call_, made, [](void* instance) {
+    return made != nullptr && header_.kind == CallKind::kConstructor ? HandOver(made) : made;
+  }
+
+  // Makes `instance`, which it takes over, the actor.
+  PyObject* HandOver(PyObject* instance) {
+    if (!ServeCalls(call_, instance)) return Py_DECREF(instance), nullptr;
+    call_->ops->set_actor(call_, instance, [](void* given) {
       const WithInterpreter lock;
-      Py_DECREF(static_cast<PyObject*>(instance));
+      Py_DECREF(static_cast<PyObject*>(given));
     });
     return Py_NewRef(Py_None);
   }
@@ -193,6 +206,8 @@ class Invocation {
   }
 
   manta_call* const call_;
+  const bool is_archived_;
+  ArchivedCall archived_;
   CallHeader header_{};
   uint32_t most_ahead_ = 0;
 };
@@ -212,15 +227,17 @@ void ShowGpus() {
   PyErr_Clear();
 }
 
+template <bool archived>
 void Invoke(manta_call* call) {
-  if (OnEventLoop()) return Invocation(call).Run();  // which has the interpreter lock
+  if (OnEventLoop()) return Invocation(call, archived).Run();  // which has the interpreter lock
   const WithInterpreter lock;
   ShowGpus();
-  Invocation(call).Run();
+  Invocation(call, archived).Run();
 }
 
 [[maybe_unused]] const bool registered = [] {
-  manta_invoker_register(Invoke, "Python");
+  manta_invoker_register(Invoke<false>, "Python");
+  manta_language_invoker_register(MANTA_LANGUAGE_PYTHON, Invoke<true>);
   return true;
 }();
 
@@ -230,7 +247,7 @@ const manta_function_id* InvokerId() {
   static manta_function_id id;
   static bool found = false;
   if (!found) {
-    if (!Accepts(manta_function_find(Invoke, nullptr, "a Python function", &id))) return nullptr;
+    if (!Accepts(manta_function_find(Invoke<false>, nullptr, "a Python function", &id))) return nullptr;
     found = true;
   }
   return &id;

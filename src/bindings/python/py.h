@@ -71,6 +71,7 @@ struct Callbacks {
   PyObject* start_event_loops = nullptr;  // ([Calls]): a thread with a loop for each
   PyObject* run_stream = nullptr;     // (AsyncCall, iterator or asynchronous one, most_ahead) -> coroutine
   PyObject* collect_items = nullptr;  // (iterator) -> DynamicObjectRefGenerator
+  PyObject* find_named = nullptr;     // (module, name, whether it is a class) -> callable
   PyObject* prepare_worker = nullptr;  // (): before the worker's first task, again if it has raised
 };
 Callbacks& TheCallbacks();
