@@ -3,7 +3,7 @@
 //
 // What differs: nothing has to be registered, no second build as a shared library is needed, and
 // MSGPACK_DEFINE describes members to Manta's own encoding. What Ray's interface has and Manta does
-// not have yet (runtime environments, other languages, metrics) throws
+// not have yet (runtime environments, Java, metrics) throws
 // NotSupportedError.
 #pragma once
 
@@ -111,14 +111,8 @@ internal::TaskCaller<std::decay_t<F>> Task(F function) {
   return internal::TaskCaller<std::decay_t<F>>(function);
 }
 template <class R>
-auto Task(const PyFunction<R>& function) {
-  return internal::XlangCaller<ObjectRef<R>>("Python",
-                                             function.module_name + "." + function.function_name);
-}
-template <class R>
 auto Task(const JavaFunction<R>& function) {
-  return internal::XlangCaller<ObjectRef<R>>("Java",
-                                             function.class_name + "." + function.function_name);
+  return internal::JavaCaller<ObjectRef<R>>(function.class_name + "." + function.function_name);
 }
 
 // `factory`: a function that returns a pointer to the new actor.
@@ -127,11 +121,10 @@ internal::ActorCreator<std::decay_t<F>> Actor(F factory) {
   return internal::ActorCreator<std::decay_t<F>>(factory);
 }
 inline auto Actor(const PyActorClass& actor) {
-  return internal::XlangCaller<ActorHandleXlang>("Python",
-                                                 actor.module_name + "." + actor.class_name);
+  return internal::ActorCreator<manta::PyActorClass>({actor.module_name, actor.class_name});
 }
 inline auto Actor(const JavaActorClass& actor) {
-  return internal::XlangCaller<ActorHandleXlang>("Java", actor.class_name);
+  return internal::JavaCaller<ActorHandleXlang>(actor.class_name);
 }
 
 template <class T>
@@ -143,11 +136,13 @@ boost::optional<ActorHandle<T>> GetActor(const std::string& name,
   return *found;
 }
 
-// Actors in other languages.
+// An actor in Python.
 inline boost::optional<ActorHandleXlang> GetActor(const std::string& name,
                                                   const std::string& ray_namespace = "") {
-  internal::RefuseLanguage("Python or Java",
-                           (ray_namespace.empty() ? "" : ray_namespace + "/") + name);
+  if (name.empty()) return {};
+  auto found = manta::GetActor<manta::PyActorClass>(name, ray_namespace);
+  if (!found) return {};
+  return ActorHandleXlang(*found);
 }
 
 inline PlacementGroup CreatePlacementGroup(const PlacementGroupCreationOptions& create_options) {

@@ -182,10 +182,8 @@ TEST_F(RayApi, ReservesPlacementGroups) {
 }
 
 TEST_F(RayApi, SaysWhatIsNotThereYet) {
-  EXPECT_THROW(ray::Task(ray::PyFunction<int>{"module", "f"}).Remote(1), manta::NotSupportedError);
-  EXPECT_THROW(ray::Actor(ray::PyActorClass{"module", "C"}).Remote(), manta::NotSupportedError);
   EXPECT_THROW(ray::Task(ray::JavaFunction<int>{"C", "f"}).Remote(), manta::NotSupportedError);
-  EXPECT_THROW(ray::GetActor("python's", "ns"), manta::NotSupportedError);
+  EXPECT_THROW(ray::Actor(ray::JavaActorClass{"C"}).Remote(), manta::NotSupportedError);
   EXPECT_THROW(ray::Gauge("g", "", ""), manta::NotSupportedError);
   ray::RuntimeEnv env;
   ray::Task(Plus).SetRuntimeEnv(env).Remote(1, 2).Get();

@@ -35,7 +35,8 @@ class RayConfig {
   std::string address = "";
   // A cluster of its own, on this machine, whatever RAY_ADDRESS says.
   bool local_mode = false;
-  // Not needed: workers run the program itself, with the libraries that it is linked with.
+  // Where Python's modules are that this program calls (manta::Config::code_search_path). Code of C++
+  // need not be here: workers run the program itself, with the libraries that it is linked with.
   std::vector<std::string> code_search_path;
   // Arguments of `ray start`: --num-cpus, --num-gpus, --resources, --object-store-memory. Others
   // throw NotSupportedError. Used if this program starts the cluster.
@@ -172,6 +173,7 @@ inline manta::Config ToManta(const RayConfig& config) {
   manta::Config result;
   result.address = config.local_mode ? "local" : config.address;
   result.ray_namespace = config.ray_namespace;
+  result.code_search_path = config.code_search_path;
   FlagReader flags(config.head_args);
   while (flags.Next()) {
     const std::string& name = flags.name();

@@ -1,27 +1,24 @@
-// Functions and actors in other languages. Calling them is not there yet: Remote throws
-// NotSupportedError.
+// Functions and actors in other languages: Python's are called as manta/python.h says; Java's are not
+// there: Remote throws NotSupportedError.
 #pragma once
 
 #include <string>
+#include <utility>
 
+#include "manta/archive.h"
 #include "manta/errors.h"
 #include "manta/object_ref.h"
+#include "manta/python.h"
 
 namespace ray {
 
-template <class R>
-struct PyFunction {
-  std::string module_name;
-  std::string function_name;
-};
+using manta::PyActorMethod;
+using manta::PyFunction;
+
 struct PyActorClass {
   std::string module_name;
   std::string class_name;
   std::string function_name = "__init__";
-};
-template <class R>
-struct PyActorMethod {
-  std::string function_name;
 };
 
 template <class R>
@@ -41,51 +38,52 @@ struct JavaActorMethod {
 
 namespace internal {
 
-[[noreturn]] inline void RefuseLanguage(const char* language, const std::string& function) {
-  throw manta::NotSupportedError(std::string("calling ") + language + " is not there yet: " +
-                                 function);
-}
-
-// What a call in another language is prepared with.
+// What a call of Java is prepared with.
 template <class Result>
-class XlangCaller {
+class JavaCaller {
  public:
-  XlangCaller(const char* language, std::string function)
-      : language_(language), function_(std::move(function)) {}
+  explicit JavaCaller(std::string function) : function_(std::move(function)) {}
   template <class... Any>
-  XlangCaller& SetName(const Any&...) {
+  JavaCaller& SetName(const Any&...) {
     return *this;
   }
   template <class Map>
-  XlangCaller& SetResources(const Map&) {
+  JavaCaller& SetResources(const Map&) {
     return *this;
   }
-  XlangCaller& SetResource(const std::string&, double) { return *this; }
+  JavaCaller& SetResource(const std::string&, double) { return *this; }
   template <class... Args>
   Result Remote(Args&&...) const {
-    RefuseLanguage(language_, function_);
+    throw manta::NotSupportedError("calling Java is not there: " + function_);
   }
 
  private:
-  const char* language_;
   std::string function_;
 };
 
 }  // namespace internal
 
-// A handle to an actor in another language; there are none yet.
+// A handle to an actor in another language.
 class ActorHandleXlang {
  public:
-  std::string ID() const { return ""; }
+  ActorHandleXlang() = default;
+  ActorHandleXlang(manta::PyActorHandle handle) : handle_(std::move(handle)) {}
+
+  std::string ID() const { return handle_.ID(); }
   template <class R>
   auto Task(const PyActorMethod<R>& method) const {
-    return internal::XlangCaller<manta::ObjectRef<R>>("Python", method.function_name);
+    return handle_.Task(method);
   }
   template <class R>
   auto Task(const JavaActorMethod<R>& method) const {
-    return internal::XlangCaller<manta::ObjectRef<R>>("Java", method.function_name);
+    return internal::JavaCaller<manta::ObjectRef<R>>(method.function_name);
   }
-  void Kill(bool = true) const {}
+  void Kill(bool no_restart = true) const { handle_.Kill(no_restart); }
+
+  MANTA_DEFINE(handle_)
+
+ private:
+  manta::PyActorHandle handle_;
 };
 
 }  // namespace ray

@@ -1,0 +1,334 @@
+// C++ programs that call functions and actors of Python by their names.
+#include <ray/api.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kModule = R"(
+import asyncio, os, time
+import manta as ray
+
+def same(*values):
+    return values[0] if len(values) == 1 else list(values)
+
+def kinds(*values):
+    return [type(value).__name__ for value in values]
+
+@ray.remote(num_cpus=1)
+def decorated(x):
+    return x + 1
+
+class Shapes:
+    @staticmethod
+    def area(size):
+        return size[0] * size[1]
+
+def nothing():
+    pass
+
+def fail(why):
+    raise LookupError(why)
+
+def crash_once(path):
+    if os.path.exists(path):
+        return "again"
+    open(path, "w").close()
+    os._exit(1)
+
+def with_tasks(n):
+    return sum(ray.get([decorated.remote(i) for i in range(n)]))
+
+text = "no function"
+
+class Counter:
+    def __init__(self, start=0):
+        if start < 0:
+            raise ValueError("negative")
+        self.value = start
+
+    def add(self, x):
+        self.value += x
+        return self.value
+
+    def pid(self):
+        return os.getpid()
+
+@ray.remote(max_restarts=3)
+class Decorated(Counter):
+    pass
+
+class Gate:
+    def __init__(self):
+        self.event = asyncio.Event()
+
+    async def wait(self, x):
+        await self.event.wait()
+        return x
+
+    async def open(self):
+        self.event.set()
+)";
+
+struct Size {
+  int width = 0;
+  double height = 0;
+};
+struct Person {
+  std::string name;
+  std::vector<Size> sizes;
+};
+
+std::string Python() { return MANTA_INCLUDE_FOLDER "/../build/python/bin/python3"; }
+
+// With a module `mine`, which only code_search_path finds.
+class CrossLanguage : public ClusterTest {
+ protected:
+  void SetUp() override {
+    const fs::path package = fs::path(std::getenv("MANTA_EXECUTABLE")).parent_path().parent_path() / "python";
+    if (!fs::exists(Python()) || !fs::exists(package / "manta/_manta.so")) GTEST_SKIP() << "the Python package is not built here";
+    ClusterTest::SetUp();
+    setenv("PYTHONPATH", package.c_str(), 1);
+    setenv("MANTA_PYTHON", Python().c_str(), 1);
+    modules_ = root() + "/modules";
+    fs::create_directory(modules_);
+    std::ofstream(modules_ + "/mine.py") << kModule;
+  }
+  void TearDown() override {
+    if (IsSkipped()) return;
+    ray::Shutdown();
+    fs::remove_all(modules_);
+    ClusterTest::TearDown();
+    unsetenv("PYTHONPATH");
+    unsetenv("MANTA_PYTHON");
+  }
+  manta::Config Config() const {
+    manta::Config config;
+    config.num_cpus = 2;
+    config.code_search_path = {modules_};
+    return config;
+  }
+
+  std::string modules_;
+};
+
+class CallsPython : public CrossLanguage {
+ protected:
+  void SetUp() override {
+    CrossLanguage::SetUp();
+    if (!IsSkipped()) manta::Init(Config());
+  }
+};
+
+template <class R>
+auto Function(const char* name) {
+  return manta::Task(manta::PyFunction<R>{"mine", name});
+}
+template <class R>
+manta::PyActorMethod<R> Method(const char* name) {
+  return {name};
+}
+
+template <class T>
+T ThereAndBack(const T& value) {
+  return *Function<T>("same").Remote(value).Get();
+}
+
+template <class Call>
+std::string WhatIsThrown(const Call& call) {
+  try {
+    call();
+  } catch (const manta::TaskError& error) {
+    return error.AsException().what();
+  } catch (const std::exception& error) {
+    return std::string("no TaskError: ") + error.what();
+  }
+  return "nothing";
+}
+
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST_F(CallsPython, ValuesOfManyTypesGoThereAndBack) {
+  EXPECT_EQ(ThereAndBack<int8_t>(-7), -7);
+  EXPECT_EQ(ThereAndBack<uint64_t>(~0ull), ~0ull);
+  EXPECT_EQ(ThereAndBack(-0.25f), -0.25f);
+  EXPECT_EQ(ThereAndBack(true), true);
+  EXPECT_EQ(ThereAndBack<std::string>("Grüße"), "Grüße");
+  EXPECT_EQ(ThereAndBack(std::vector<uint8_t>{0, 255}), (std::vector<uint8_t>{0, 255}));
+  EXPECT_EQ(ThereAndBack(std::vector<std::string>{"a", ""}), (std::vector<std::string>{"a", ""}));
+  EXPECT_EQ(ThereAndBack(std::vector<bool>{true, false}), (std::vector<bool>{true, false}));
+  EXPECT_EQ(ThereAndBack(std::map<std::string, int>{{"a", 1}}), (std::map<std::string, int>{{"a", 1}}));
+  EXPECT_EQ(ThereAndBack(std::optional<int>()), std::nullopt);
+  EXPECT_EQ(ThereAndBack(std::optional<int>(3)), 3);
+  EXPECT_EQ(ThereAndBack(std::make_tuple(1, 2.5, std::string("c"))), std::make_tuple(1, 2.5, std::string("c")));
+  EXPECT_EQ(ThereAndBack(std::array<int16_t, 2>{1, -1}), (std::array<int16_t, 2>{1, -1}));
+  const Person person = ThereAndBack(Person{"Ada", {{1, 1.5}, {2, 2.5}}});
+  EXPECT_EQ(person.name, "Ada");
+  ASSERT_EQ(person.sizes.size(), 2u);
+  EXPECT_EQ(person.sizes[1].height, 2.5);
+  Function<void>("nothing").Remote().Get();
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(*Function<Texts>("kinds").Remote(1, 1.5f, "text", false, std::vector<char>(), Size()).Get(),
+            (Texts{"int", "float", "str", "bool", "bytes", "list"}));
+}
+
+TEST_F(CallsPython, LargeValuesGoThereAndBack) {
+  for (const size_t size : {200u, 20'000u, 300'000u, 3'000'000u}) {
+    const std::string text(size, 'x');
+    EXPECT_EQ(ThereAndBack(text), text);
+  }
+  std::vector<double> numbers(50'000);
+  std::iota(numbers.begin(), numbers.end(), 0.5);
+  EXPECT_EQ(ThereAndBack(numbers), numbers);
+  using Numbers = std::vector<std::vector<double>>;
+  EXPECT_EQ(*Function<Numbers>("same").Remote(numbers, numbers).Get(), (Numbers{numbers, numbers}));
+}
+
+TEST_F(CallsPython, ReferencesStandForTheirValues) {
+  const auto of_python = Function<int>("decorated").Remote(manta::Put(1));
+  EXPECT_EQ(*Function<int>("decorated").Remote(of_python).Get(), 3);
+  EXPECT_EQ(*Function<std::vector<double>>("same").Remote(manta::Put(std::vector<double>(5000, 2.0))).Get(), std::vector<double>(5000, 2.0));
+}
+
+int Twice(int x) { return 2 * *Function<int>("decorated").Remote(x).Get(); }
+int Half(int x) { return x / 2; }
+int AddTo(const manta::PyActorHandle& counter, int x) { return *counter.Task(Method<int>("add")).Remote(x).Get(); }
+
+TEST_F(CallsPython, BothLanguagesCallOneAnother) {
+  EXPECT_EQ(*manta::Task(Twice).Remote(Function<int>("decorated").Remote(1)).Get(), 6);
+  EXPECT_EQ(*Function<int>("with_tasks").Remote(10).Get(), 55);
+  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).Remote(1);
+  EXPECT_EQ(*manta::Task(AddTo).Remote(counter, 2).Get(), 3);
+}
+
+TEST_F(CallsPython, OptionsApply) {
+  EXPECT_EQ(*Function<int>("decorated").SetNumCpus(2).SetName("mine").Remote(1).Get(), 2);
+  EXPECT_EQ(*manta::Task(manta::PyFunction<int>{"mine", "Shapes.area"}).Remote(std::make_pair(2, 3)).Get(), 6);
+  EXPECT_EQ(*Function<std::string>("crash_once").Remote(modules_ + "/crashed").Get(), "again");
+  EXPECT_THROW(Function<std::string>("crash_once").SetMaxRetries(0).Remote(modules_ + "/crashed2").Get(), manta::WorkerCrashedError);
+}
+
+TEST_F(CallsPython, AnErrorArrivesWithItsTraceback) {
+  const std::string said = WhatIsThrown([] { Function<int>("fail").Remote("as planned").Get(); });
+  EXPECT_SAYS(said, "LookupError: as planned");
+  EXPECT_SAYS(said, "mine.py\", line");
+  EXPECT_SAYS(said, "in fail");
+}
+
+TEST_F(CallsPython, MistakesAreNamed) {
+  const auto of = [](const char* module, const char* name) {
+    return WhatIsThrown([=] { manta::Task(manta::PyFunction<int>{module, name}).Remote(1).Get(); });
+  };
+  EXPECT_SAYS(of("yours", "f"), "there is no Python module yours");
+  EXPECT_SAYS(of("yours", "f"), "code_search_path");
+  EXPECT_SAYS(of("mine.more", "f"), "there is no Python module mine.more");
+  EXPECT_SAYS(of("mine", "f"), "mine.py) has no f");
+  EXPECT_SAYS(of("mine", "text"), "mine.text cannot be called");
+  EXPECT_SAYS(of("mine", "Decorated"), "mine.Decorated is an actor's class");
+  EXPECT_SAYS(of("mine", "nothing"), "nothing() takes 0 positional arguments but 1 was given");
+  EXPECT_SAYS(of("mine", "kinds"), "the result is not what the caller expects: C++ expects an int, and got ['int']");
+  EXPECT_SAYS(WhatIsThrown([] { ThereAndBack<int>(1); Function<int8_t>("same").Remote(1000).Get(); }), "an int of 8 bits, and got 1000");
+  EXPECT_THROW(Function<int>("same").Remote(std::set<std::variant<int, bool>>()), manta::InvalidArgumentError);
+  EXPECT_SAYS(WhatIsThrown([] { Function<manta::ObjectRef<int>>("same").Remote(1); }), "for which Python has no value");
+}
+
+TEST_F(CallsPython, AnActorKeepsItsState) {
+  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).SetName("counter").Remote(10);
+  for (int i = 1; i <= 3; ++i) EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 10 + i);
+  EXPECT_EQ(*manta::GetActor<manta::PyActorClass>("counter")->Task(Method<double>("add")).Remote(0.5).Get(), 13.5);
+  EXPECT_SAYS(WhatIsThrown([&] { counter.Task(Method<int>("subtract")).Remote(1).Get(); }), "no attribute 'subtract'");
+  counter.Kill();
+  EXPECT_THROW(counter.Task(Method<int>("add")).Remote(1).Get(), manta::ActorDiedError);
+}
+
+TEST_F(CallsPython, AnActorStartsAgain) {
+  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Decorated"}).SetMaxRestarts(1).SetMaxTaskRetries(-1).Remote(5);
+  EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 6);
+  kill(*counter.Task(Method<int>("pid")).Remote().Get(), SIGKILL);
+  EXPECT_TRUE(Eventually(10s, [&] { return *counter.Task(Method<int>("add")).Remote(0).Get() == 5; }));
+}
+
+TEST_F(CallsPython, AConstructorThatRaisesEndsTheActor) {
+  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).Remote(-1);
+  try {
+    counter.Task(Method<int>("add")).Remote(1).Get();
+    FAIL();
+  } catch (const manta::ActorDiedError& error) {
+    EXPECT_SAYS(std::string(error.what()), "ValueError: negative");
+  }
+  const auto none = manta::Actor(manta::PyActorClass{"mine", "same"}).Remote();
+  try {
+    none.Task(Method<int>("add")).Remote(1).Get();
+    FAIL();
+  } catch (const manta::ActorDiedError& error) {
+    EXPECT_SAYS(std::string(error.what()), "mine.same is no class");
+  }
+}
+
+TEST_F(CallsPython, CoroutinesOfAnActorOverlap) {
+  const auto gate = manta::Actor(manta::PyActorClass{"mine", "Gate"}).SetMaxConcurrency(10).Remote();
+  const auto first = gate.Task(Method<int>("wait")).Remote(1);
+  const auto wrong = gate.Task(Method<int>("wait")).Remote("text");
+  gate.Task(Method<void>("open")).Remote().Get();
+  EXPECT_EQ(*first.Get(), 1);
+  EXPECT_SAYS(WhatIsThrown([&] { wrong.Get(); }), "C++ expects an int, and got 'text'");
+}
+
+TEST_F(CrossLanguage, WithoutPythonSaysWhatToDo) {
+  manta::Config config = Config();
+  config.python = root() + "/python3";
+  manta::Init(config);
+  EXPECT_SAYS(WhatIsThrown([] { Function<int>("decorated").Remote(1).Get(); }), "MANTA_PYTHON");
+  EXPECT_EQ(*manta::Task(Half).Remote(2).Get(), 1) << "C++ goes on";
+}
+
+TEST_F(CrossLanguage, APlaceThatIsNotThereIsNamed) {
+  manta::Config config = Config();
+  config.code_search_path.push_back(root() + "/nowhere");
+  try {
+    manta::Init(config);
+    FAIL();
+  } catch (const manta::InvalidArgumentError& error) {
+    EXPECT_SAYS(std::string(error.what()), "code_search_path: there is no " + root() + "/nowhere");
+  }
+}
+
+int AddByRay(const ray::ActorHandleXlang& counter, int x) { return *counter.Task(ray::PyActorMethod<int>{"add"}).Remote(x).Get(); }
+RAY_REMOTE(AddByRay);
+
+TEST_F(CrossLanguage, ProgramsOfRayDoTheSame) {
+  ray::RayConfig config;
+  config.code_search_path = {modules_};
+  ray::Init(config);
+  EXPECT_EQ(*ray::Task(ray::PyFunction<int>{"mine", "decorated"}).SetName("plus").Remote(1).Get(), 2);
+  ray::ActorHandleXlang counter = ray::Actor(ray::PyActorClass{"mine", "Counter"}).SetName("counter").Remote(1);
+  EXPECT_EQ(*ray::Task(AddByRay).Remote(counter, 1).Get(), 2);
+  const boost::optional<ray::ActorHandleXlang> found = ray::GetActor("counter");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->ID(), counter.ID());
+  EXPECT_FALSE(ray::GetActor("nobody"));
+  found->Kill();
+  EXPECT_THROW(counter.Task(ray::PyActorMethod<int>{"add"}).Remote(1).Get(), manta::ActorDiedError);
+  EXPECT_THROW(counter.Task(ray::JavaActorMethod<int>{"add"}).Remote(1), manta::NotSupportedError);
+}
+
+}  // namespace
+}  // namespace manta_test
