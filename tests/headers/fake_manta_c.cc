@@ -136,6 +136,10 @@ std::vector<std::string>& TheSignatures() {
   static auto* signatures = new std::vector<std::string>();
   return *signatures;
 }
+std::vector<manta_fake::NamedFunction>& TheNamedFunctions() {
+  static auto* functions = new std::vector<manta_fake::NamedFunction>();
+  return *functions;
+}
 std::vector<manta_invoker>& TheInvokers() {
   static auto* invokers = new std::vector<manta_invoker>();
   return *invokers;
@@ -252,6 +256,10 @@ void FailAll(std::vector<manta_ref*>& results, const manta_error& error) {
 
 void RunInvoker(FakeTask& task) {
   State& state = TheState();
+  if (task.spec.function.module == 0) {
+    FailAll(task.results, {MANTA_ERROR_TASK, "no other language runs here", "", ""});
+    return;
+  }
   std::vector<Memory> memories;
   std::vector<manta_bytes> bytes;
   for (manta_ref* dependency : task.dependencies) {
@@ -410,6 +418,7 @@ void FailNext(const std::string& function, manta_error_kind kind, const std::str
   TheState().injected[function] = {kind, message};
 }
 const std::vector<std::string>& Signatures() { return TheSignatures(); }
+const std::vector<NamedFunction>& NamedFunctions() { return TheNamedFunctions(); }
 
 std::string BytesOf(const manta_ref* reference) {
   return std::string(reinterpret_cast<const char*>(reference->memory.data()),
@@ -458,6 +467,11 @@ manta_error* manta_function_find(manta_invoker invoker, const void* target, cons
   return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the invoker is not registered");
 }
 
+void manta_named_function_register(const char* names, uint32_t index,
+                                   const manta_named_function* function) {
+  TheNamedFunctions().push_back({names, index, *function});
+}
+
 void manta_config_init(manta_config* config) {
   *config = {};
   config->struct_size = sizeof(*config);
@@ -476,7 +490,10 @@ manta_error* manta_init(const manta_config* config) {
                      config->num_gpus,
                      Copy(config->resources, config->num_resources),
                      config->object_store_bytes,
-                     config->log_to_driver != 0};
+                     config->log_to_driver != 0,
+                     Text(config->python),
+                     {config->code_search_path,
+                      config->code_search_path + config->num_code_search_path}};
   state.is_initialized = true;
   state.was_initialized = true;
   return nullptr;
@@ -580,7 +597,8 @@ manta_error* manta_task_options_intern(manta_runtime*, const manta_task_options*
       options->retry_exception_types + options->num_retry_exception_types);
   state.options.push_back({options->num_cpus, options->num_gpus,
                            options->memory, Copy(options->resources, options->num_resources),
-                           options->max_retries, options->retry_exceptions, std::move(types)});
+                           options->max_retries, options->retry_exceptions, std::move(types),
+                           options->language});
   *out = static_cast<uint32_t>(state.options.size());
   return nullptr;
 }

@@ -34,6 +34,7 @@ struct TaskOptions {
   int32_t max_retries = MANTA_DEFAULT_INT;
   int32_t retry_exceptions = 0;
   std::vector<std::string> retry_exception_types;
+  manta_language language = MANTA_LANGUAGE_SAME;
 };
 
 // What manta_actor_create was given.
@@ -58,6 +59,15 @@ struct InitOptions {
   std::vector<std::pair<std::string, double>> resources;
   uint64_t object_store_bytes = 0;
   bool log_to_driver = true;
+  std::string python;
+  std::vector<std::string> code_search_path;
+};
+
+// What manta_named_function_register was given.
+struct NamedFunction {
+  std::string names;
+  uint32_t index = 0;
+  manta_named_function function = {};
 };
 
 // Forgets all that tests did and set. Objects and actors must be gone by then.
@@ -90,6 +100,9 @@ void SetCancelled(bool is_cancelled);
 
 // The next call of this C function fails so.
 void FailNext(const std::string& function, manta_error_kind kind, const std::string& message);
+
+// In order.
+const std::vector<NamedFunction>& NamedFunctions();
 
 // What invokers were registered with, in order.
 const std::vector<std::string>& Signatures();

@@ -20,6 +20,8 @@ TEST(Runtime, InitHandsOverTheConfiguration) {
   config.resources = {{"special", 2.5}};
   config.object_store_bytes = 1 << 20;
   config.log_to_driver = false;
+  config.python = "python3.12";
+  config.code_search_path = {"/modules", "lib.so"};
   manta::Init(config);
   EXPECT_TRUE(manta::IsInitialized());
   const manta_fake::InitOptions& options = manta_fake::LastInit();
@@ -32,6 +34,8 @@ TEST(Runtime, InitHandsOverTheConfiguration) {
   EXPECT_EQ(options.resources[0].second, 2.5);
   EXPECT_EQ(options.object_store_bytes, 1u << 20);
   EXPECT_FALSE(options.log_to_driver);
+  EXPECT_EQ(options.python, "python3.12");
+  EXPECT_EQ(options.code_search_path, (std::vector<std::string>{"/modules", "lib.so"}));
   EXPECT_THROW(manta::Init(), manta::InvalidArgumentError);
   manta::Shutdown();
   EXPECT_FALSE(manta::IsInitialized());
@@ -40,6 +44,7 @@ TEST(Runtime, InitHandsOverTheConfiguration) {
   EXPECT_EQ(manta_fake::LastInit().address, "");
   EXPECT_EQ(manta_fake::LastInit().num_cpus, -1);
   EXPECT_TRUE(manta_fake::LastInit().log_to_driver);
+  EXPECT_EQ(manta_fake::LastInit().python, "");
   manta::Shutdown();
 }
 

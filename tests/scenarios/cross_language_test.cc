@@ -1,12 +1,6 @@
 // C++ programs that call functions and actors of Python by their names.
-#include <ray/api.h>
-#include <unistd.h>
-
 #include <array>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -16,77 +10,10 @@
 #include <variant>
 #include <vector>
 
-#include "tests/support/cluster_test.h"
+#include "tests/support/python_test.h"
 
 namespace manta_test {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr const char* kModule = R"(
-import asyncio, os, time
-import manta as ray
-
-def same(*values):
-    return values[0] if len(values) == 1 else list(values)
-
-def kinds(*values):
-    return [type(value).__name__ for value in values]
-
-@ray.remote(num_cpus=1)
-def decorated(x):
-    return x + 1
-
-class Shapes:
-    @staticmethod
-    def area(size):
-        return size[0] * size[1]
-
-def nothing():
-    pass
-
-def fail(why):
-    raise LookupError(why)
-
-def crash_once(path):
-    if os.path.exists(path):
-        return "again"
-    open(path, "w").close()
-    os._exit(1)
-
-def with_tasks(n):
-    return sum(ray.get([decorated.remote(i) for i in range(n)]))
-
-text = "no function"
-
-class Counter:
-    def __init__(self, start=0):
-        if start < 0:
-            raise ValueError("negative")
-        self.value = start
-
-    def add(self, x):
-        self.value += x
-        return self.value
-
-    def pid(self):
-        return os.getpid()
-
-@ray.remote(max_restarts=3)
-class Decorated(Counter):
-    pass
-
-class Gate:
-    def __init__(self):
-        self.event = asyncio.Event()
-
-    async def wait(self, x):
-        await self.event.wait()
-        return x
-
-    async def open(self):
-        self.event.set()
-)";
 
 struct Size {
   int width = 0;
@@ -97,37 +24,14 @@ struct Person {
   std::vector<Size> sizes;
 };
 
-std::string Python() { return MANTA_INCLUDE_FOLDER "/../build/python/bin/python3"; }
-
-// With a module `mine`, which only code_search_path finds.
-class CrossLanguage : public ClusterTest {
+class CrossLanguage : public PythonTest {
  protected:
-  void SetUp() override {
-    const fs::path package = fs::path(std::getenv("MANTA_EXECUTABLE")).parent_path().parent_path() / "python";
-    if (!fs::exists(Python()) || !fs::exists(package / "manta/_manta.so")) GTEST_SKIP() << "the Python package is not built here";
-    ClusterTest::SetUp();
-    setenv("PYTHONPATH", package.c_str(), 1);
-    setenv("MANTA_PYTHON", Python().c_str(), 1);
-    modules_ = root() + "/modules";
-    fs::create_directory(modules_);
-    std::ofstream(modules_ + "/mine.py") << kModule;
-  }
-  void TearDown() override {
-    if (IsSkipped()) return;
-    ray::Shutdown();
-    fs::remove_all(modules_);
-    ClusterTest::TearDown();
-    unsetenv("PYTHONPATH");
-    unsetenv("MANTA_PYTHON");
-  }
   manta::Config Config() const {
     manta::Config config;
     config.num_cpus = 2;
     config.code_search_path = {modules_};
     return config;
   }
-
-  std::string modules_;
 };
 
 class CallsPython : public CrossLanguage {
@@ -140,11 +44,20 @@ class CallsPython : public CrossLanguage {
 
 template <class R>
 auto Function(const char* name) {
-  return manta::Task(manta::PyFunction<R>{"mine", name});
+  manta::PyFunction<R> function;
+  function.module_name = "mine";
+  function.function_name = name;
+  return manta::Task(function);
 }
 template <class R>
 manta::PyActorMethod<R> Method(const char* name) {
   return {name};
+}
+manta::PyActorClass Class(const char* name) {
+  manta::PyActorClass made;
+  made.module_name = "mine";
+  made.class_name = name;
+  return made;
 }
 
 template <class T>
@@ -215,8 +128,21 @@ int AddTo(const manta::PyActorHandle& counter, int x) { return *counter.Task(Met
 TEST_F(CallsPython, BothLanguagesCallOneAnother) {
   EXPECT_EQ(*manta::Task(Twice).Remote(Function<int>("decorated").Remote(1)).Get(), 6);
   EXPECT_EQ(*Function<int>("with_tasks").Remote(10).Get(), 55);
-  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).Remote(1);
+  const auto counter = manta::Actor(Class("Counter")).Remote(1);
   EXPECT_EQ(*manta::Task(AddTo).Remote(counter, 2).Get(), 3);
+}
+
+MANTA_REMOTE(Half, Twice);
+
+TEST_F(CallsPython, FunctionsAreNamedForPython) {
+  manta_named_function function{};
+  function.struct_size = sizeof function;
+  ASSERT_EQ(manta_named_function_find("Half", &function), nullptr);
+  EXPECT_STREQ(function.signature(), "(i4)i4");
+  manta_error* const error = manta_named_function_find("Third", &function);
+  ASSERT_NE(error, nullptr);
+  EXPECT_STREQ(manta_error_message(error), "no C++ function is registered as 'Third' here; there are Half, Twice");
+  manta_error_free(error);
 }
 
 TEST_F(CallsPython, OptionsApply) {
@@ -251,7 +177,7 @@ TEST_F(CallsPython, MistakesAreNamed) {
 }
 
 TEST_F(CallsPython, AnActorKeepsItsState) {
-  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).SetName("counter").Remote(10);
+  const auto counter = manta::Actor(Class("Counter")).SetName("counter").Remote(10);
   for (int i = 1; i <= 3; ++i) EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 10 + i);
   EXPECT_EQ(*manta::GetActor<manta::PyActorClass>("counter")->Task(Method<double>("add")).Remote(0.5).Get(), 13.5);
   EXPECT_SAYS(WhatIsThrown([&] { counter.Task(Method<int>("subtract")).Remote(1).Get(); }), "no attribute 'subtract'");
@@ -260,21 +186,21 @@ TEST_F(CallsPython, AnActorKeepsItsState) {
 }
 
 TEST_F(CallsPython, AnActorStartsAgain) {
-  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Decorated"}).SetMaxRestarts(1).SetMaxTaskRetries(-1).Remote(5);
+  const auto counter = manta::Actor(Class("Decorated")).SetMaxRestarts(1).SetMaxTaskRetries(-1).Remote(5);
   EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 6);
   kill(*counter.Task(Method<int>("pid")).Remote().Get(), SIGKILL);
   EXPECT_TRUE(Eventually(10s, [&] { return *counter.Task(Method<int>("add")).Remote(0).Get() == 5; }));
 }
 
 TEST_F(CallsPython, AConstructorThatRaisesEndsTheActor) {
-  const auto counter = manta::Actor(manta::PyActorClass{"mine", "Counter"}).Remote(-1);
+  const auto counter = manta::Actor(Class("Counter")).Remote(-1);
   try {
     counter.Task(Method<int>("add")).Remote(1).Get();
     FAIL();
   } catch (const manta::ActorDiedError& error) {
     EXPECT_SAYS(std::string(error.what()), "ValueError: negative");
   }
-  const auto none = manta::Actor(manta::PyActorClass{"mine", "same"}).Remote();
+  const auto none = manta::Actor(Class("same")).Remote();
   try {
     none.Task(Method<int>("add")).Remote(1).Get();
     FAIL();
@@ -284,7 +210,7 @@ TEST_F(CallsPython, AConstructorThatRaisesEndsTheActor) {
 }
 
 TEST_F(CallsPython, CoroutinesOfAnActorOverlap) {
-  const auto gate = manta::Actor(manta::PyActorClass{"mine", "Gate"}).SetMaxConcurrency(10).Remote();
+  const auto gate = manta::Actor(Class("Gate")).SetMaxConcurrency(10).Remote();
   const auto first = gate.Task(Method<int>("wait")).Remote(1);
   const auto wrong = gate.Task(Method<int>("wait")).Remote("text");
   gate.Task(Method<void>("open")).Remote().Get();
@@ -309,25 +235,6 @@ TEST_F(CrossLanguage, APlaceThatIsNotThereIsNamed) {
   } catch (const manta::InvalidArgumentError& error) {
     EXPECT_SAYS(std::string(error.what()), "code_search_path: there is no " + root() + "/nowhere");
   }
-}
-
-int AddByRay(const ray::ActorHandleXlang& counter, int x) { return *counter.Task(ray::PyActorMethod<int>{"add"}).Remote(x).Get(); }
-RAY_REMOTE(AddByRay);
-
-TEST_F(CrossLanguage, ProgramsOfRayDoTheSame) {
-  ray::RayConfig config;
-  config.code_search_path = {modules_};
-  ray::Init(config);
-  EXPECT_EQ(*ray::Task(ray::PyFunction<int>{"mine", "decorated"}).SetName("plus").Remote(1).Get(), 2);
-  ray::ActorHandleXlang counter = ray::Actor(ray::PyActorClass{"mine", "Counter"}).SetName("counter").Remote(1);
-  EXPECT_EQ(*ray::Task(AddByRay).Remote(counter, 1).Get(), 2);
-  const boost::optional<ray::ActorHandleXlang> found = ray::GetActor("counter");
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->ID(), counter.ID());
-  EXPECT_FALSE(ray::GetActor("nobody"));
-  found->Kill();
-  EXPECT_THROW(counter.Task(ray::PyActorMethod<int>{"add"}).Remote(1).Get(), manta::ActorDiedError);
-  EXPECT_THROW(counter.Task(ray::JavaActorMethod<int>{"add"}).Remote(1), manta::NotSupportedError);
 }
 
 }  // namespace
