@@ -19,7 +19,6 @@
 #include "api/handles.h"
 #include "base/result.h"
 #include "base/standard_descriptors.h"
-#include "contracts/worker_environment.h"
 #include "worker/attach.h"
 #include "worker/function_names.h"
 #include "worker/function_registry.h"
@@ -485,7 +484,7 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.is_driver = from.is_driver();
   context.task_name = "";
   context.pid = getpid();
-  context.environment = manta::contracts::WorkerEnvironment::OfText(from.welcome().environment).name.data();
+  context.environment = from.environment_name();
   context.gpus = from.gpus();
   const manta::ActorId actor = from.hosted_actor();
   context.actor_id = {actor.creator.value, actor.serial};

@@ -183,11 +183,12 @@ Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id
 Result<FunctionRegistry::Code> FunctionRegistry::ResolveLanguage(const manta_function_id& id) {
   const auto known = languages_.find(id.invoker);
   if (known == languages_.end()) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a call by name came to a worker of another language");
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a call of Python by name came to a worker that runs another language: is the actor one of C++?");
   }
   Code code;
   code.invoker = known->second;
   code.key = shm::FunctionKey(id);
+  Note(id, "a call by another language");
   return code;
 }
 

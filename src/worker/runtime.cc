@@ -12,6 +12,7 @@
 
 #include "base/kill_point.h"
 #include "contracts/fields.h"
+#include "contracts/worker_environment.h"
 #include "model/gpu_units.h"
 #include "worker/clock.h"
 #include "worker/copy_few.h"
@@ -463,6 +464,10 @@ void Runtime::OnPayloadSpace(uint32_t record, uint32_t generation, const Result<
   }
   std::lock_guard guard(owner_->lock());
   dispatcher_->PayloadSpace(record, space);
+}
+
+const char* Runtime::environment_name() const {
+  return contracts::WorkerEnvironment::OfText(welcome_.environment).name.data();  // the text's end is the name's
 }
 
 // ---- Objects

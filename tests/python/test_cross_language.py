@@ -102,7 +102,7 @@ def test_arrays_of_numbers_go_as_they_are():
 
 
 def test_references_stand_for_their_values():
-    plus = ray.cross_language.cpp_function("Plus1")
+    plus = ray.cpp_function("Plus1")
     assert ray.get(plus.remote(plus.remote(ray.put(1)))) == 3
     assert ray.get(ray.cross_language.cpp_function("Sum").remote(ray.put([1, 2]))) == 3
 
