@@ -71,7 +71,14 @@ class _CppActor:
     def __getattr__(self, method):
         if method.startswith("_"):
             raise AttributeError(method)
-        return lambda *arguments: _call(f"{self._names[1]}::{method}", self._instance, arguments)
+        name = f"{self._names[1]}::{method}"
+
+        def call(*arguments, **named):
+            if named:
+                raise TypeError(f"the C++ function {name} takes no arguments by name: {', '.join(named)}")
+            return _call(name, self._instance, arguments)
+
+        return call
 
 
 class _CppActorClass(ActorClass):

@@ -21,7 +21,4 @@ struct ArchiveReader {
 // nullptr with an exception.
 PyObject* ReadArchived(std::string_view* schema, ArchiveReader* in);
 
-// Takes one description off the front.
-void SkipArchived(std::string_view* schema);
-
 }  // namespace manta::python

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "bindings/python/archive_schema.h"
 #include "bindings/python/archive_values.h"
 
 namespace manta::python {
@@ -72,8 +73,10 @@ bool ReadArchivedCall(const manta_call* call, ArchivedCall* out) {
   std::string_view rest(text, static_cast<size_t>(size));
   if (rest.size() < 2 || rest[1] != '(') return Damaged();
   out->kind = rest[0] == 'c' ? CallKind::kConstructor : rest[0] == 'm' ? CallKind::kMethod : CallKind::kFunction;
-  rest.remove_prefix(2);
+  rest.remove_prefix(1);
   std::string_view schema = TakeLine(&rest);
+  if (!CanBeFollowed(schema)) return Damaged();
+  schema.remove_prefix(1);
   const std::string_view module = TakeLine(&rest);
   out->callable = Owned(Find(out->kind, static_cast<PyObject*>(call->actor), module, rest));
   if (!out->callable) return false;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bindings/python/archive_schema.h"
 #include "bindings/python/archive_values.h"
 #include "bindings/python/errors.h"
 
@@ -86,7 +87,7 @@ bool EncodeCppArguments(const char* name, const manta_named_function& function, 
   schema->remove_prefix(1);
   std::string_view rest = *schema;
   Py_ssize_t wanted = 0;
-  for (std::string unused; !rest.empty() && rest.front() != ')'; ++wanted) SkipArchived(&rest);
+  for (; !rest.empty() && rest.front() != ')'; ++wanted) SkipDescription(&rest);
   if (given != wanted) {
     PyErr_Format(PyExc_TypeError, "the C++ function %s takes %zd arguments, and got %zd", name, wanted, given);
     return false;
@@ -146,8 +147,9 @@ PyObject* CallCpp(PyObject*, PyObject* given) {
   }
   ArchiveReader in{{local.result.data(), local.result.size()}};
   if (local.result.empty()) in.all = {local.inline_result, local.call.inline_size};
-  PyObject* const value = ReadArchived(&schema, &in);
-  return value == nullptr ? nullptr : Py_BuildValue("(ON)", Py_None, value);
+  Owned value(ReadArchived(&schema, &in));
+  if (value && in.position != in.all.size()) return RaiseDamagedArchive(), nullptr;
+  return value ? Py_BuildValue("(ON)", Py_None, value.release()) : nullptr;
 }
 
 // (path): loads a library, whose functions are known by name from then on. OSError that says why it cannot be.

@@ -5,103 +5,15 @@
 #include <cstring>
 #include <limits>
 
+#include "bindings/python/archive_schema.h"
+
 namespace manta::python {
 namespace {
-
-constexpr size_t kAlignedArraySize = 1024;  // as codec_std.h
-constexpr size_t kArrayAlignment = 64;      // as array.h
 
 bool Mismatch(const char* expected, PyObject* value) {
   if (PyErr_Occurred() == nullptr) PyErr_Format(PyExc_TypeError, "C++ expects %s, and got %R", expected, value);
   return false;
 }
-
-PyObject* Damaged() {
-  PyErr_SetString(PyExc_RuntimeError, "a value arrived damaged: it is not of the type that C++ says");
-  return nullptr;
-}
-
-// ---- Descriptions
-
-size_t TakeNumber(std::string_view* schema) {
-  size_t number = 0;
-  while (!schema->empty() && schema->front() >= '0' && schema->front() <= '9') {
-    number = number * 10 + static_cast<size_t>(schema->front() - '0');
-    schema->remove_prefix(1);
-  }
-  return number;
-}
-
-// Of a number's size. One digit: another number may follow.
-size_t TakeSize(std::string_view* schema) {
-  if (schema->empty()) return 0;
-  const char digit = schema->front();
-  schema->remove_prefix(1);
-  return static_cast<size_t>(digit - '0') & 15;
-}
-
-bool TakeIf(std::string_view* schema, char c) {
-  if (schema->empty() || schema->front() != c) return false;
-  schema->remove_prefix(1);
-  return true;
-}
-
-char TakeKind(std::string_view* schema) {
-  if (schema->empty()) return 0;
-  const char kind = schema->front();
-  schema->remove_prefix(1);
-  return kind;
-}
-
-void Skip(std::string_view* schema) {
-  switch (TakeKind(schema)) {
-    case 'i': case 'u': case 'f': TakeSize(schema); return;
-    case 'v': case 'a': TakeNumber(schema); TakeIf(schema, ':'); return Skip(schema);
-    case 'V': case 'o': return Skip(schema);
-    case 'l': TakeIf(schema, '~'); return Skip(schema);
-    case 'm': TakeIf(schema, '~'); Skip(schema); return Skip(schema);
-    case '(':
-      while (!schema->empty() && !TakeIf(schema, ')')) Skip(schema);
-      return;
-    case 'B':
-      TakeNumber(schema);
-      TakeIf(schema, '{');
-      while (!schema->empty() && !TakeIf(schema, '}')) {
-        TakeNumber(schema);
-        TakeIf(schema, ':');
-        Skip(schema);
-      }
-      return;
-    case '!': {
-      const size_t end = schema->find(';');
-      schema->remove_prefix(end == std::string_view::npos ? schema->size() : end + 1);
-      return;
-    }
-    default: return;
-  }
-}
-
-// Of what is as in memory.
-size_t MemorySize(std::string_view schema) {
-  switch (TakeKind(&schema)) {
-    case '?': return 1;
-    case 'i': case 'u': case 'f': return TakeSize(&schema);
-    case 'B': return TakeNumber(&schema);
-    case 'a': {
-      const size_t count = TakeNumber(&schema);
-      TakeIf(&schema, ':');
-      return count * MemorySize(schema);
-    }
-    default: return 0;
-  }
-}
-
-void RaiseUnknown(std::string_view* schema) {
-  const size_t end = std::min(schema->find(';'), schema->size());
-  PyErr_Format(PyExc_TypeError, "C++ has %.200s here, for which Python has no value", std::string(schema->substr(0, end)).c_str());
-}
-
-// ---- Writing
 
 void AppendBytes(std::string* out, const void* data, size_t size) { out->append(static_cast<const char*>(data), size); }
 
@@ -194,7 +106,7 @@ bool WriteBuffer(std::string_view element, size_t alignment, bool as_array, PyOb
 // `schema`: at the element, which is taken.
 bool WriteVector(std::string_view* schema, size_t alignment, bool as_array, PyObject* value, std::string* out) {
   const std::string_view element = *schema;
-  Skip(schema);
+  SkipDescription(schema);
   if (WriteBuffer(element, alignment, as_array, value, out)) return true;
   const Owned list = Elements(value, "a sequence");
   if (!list) return false;
@@ -216,7 +128,7 @@ bool WriteVector(std::string_view* schema, size_t alignment, bool as_array, PyOb
 bool WriteList(std::string_view* schema, PyObject* value, std::string* out) {
   const bool filled = TakeIf(schema, '~');
   const std::string_view element = *schema;
-  Skip(schema);
+  SkipDescription(schema);
   const Owned list = Elements(value, "a sequence");
   if (!list) return false;
   const Py_ssize_t count = PyList_Size(list.get());
@@ -232,8 +144,8 @@ bool WriteList(std::string_view* schema, PyObject* value, std::string* out) {
 bool WriteMap(std::string_view* schema, PyObject* value, std::string* out) {
   const bool filled = TakeIf(schema, '~');
   const std::string_view pair = *schema;
-  Skip(schema);
-  Skip(schema);
+  SkipDescription(schema);
+  SkipDescription(schema);
   if (PyDict_Check(value) == 0) return Mismatch("a dict", value);
   AppendCount(out, static_cast<size_t>(PyDict_Size(value)));
   PyObject *key, *mapped;
@@ -253,7 +165,7 @@ bool WriteParts(std::string_view* schema, PyObject* value, std::string* out) {
   Py_ssize_t count = 0;
   for (; !schema->empty() && !TakeIf(schema, ')'); ++count) {
     if (count >= given) {
-      Skip(schema);
+      SkipDescription(schema);
     } else if (!WriteArchived(schema, PyList_GetItem(list.get(), count), out)) {
       return false;
     }
@@ -267,7 +179,7 @@ bool WriteArray(std::string_view* schema, PyObject* value, std::string* out) {
   const size_t count = TakeNumber(schema);
   TakeIf(schema, ':');
   const std::string_view element = *schema;
-  Skip(schema);
+  SkipDescription(schema);
   const Owned list = Elements(value, "a sequence");
   if (!list) return false;
   if (static_cast<size_t>(PyList_Size(list.get())) != count) {
@@ -294,7 +206,7 @@ bool WriteMemory(std::string_view* schema, PyObject* value, std::string* out) {
     TakeIf(schema, ':');
     std::string field;
     if (count >= given) {
-      Skip(schema);
+      SkipDescription(schema);
     } else if (!WriteArchived(schema, PyList_GetItem(list.get(), count), &field)) {
       return false;
     }
@@ -326,129 +238,7 @@ bool WriteText(bool bytes, PyObject* value, std::string* out) {
   return true;
 }
 
-// ---- Reading
-
-const char* TakeBytes(ArchiveReader* in, size_t size) {
-  if (size > in->all.size() - in->position) return Damaged(), nullptr;
-  const char* const taken = in->all.data() + in->position;
-  in->position += size;
-  return taken;
-}
-
-bool ReadCount(ArchiveReader* in, size_t* count) {
-  const char* const byte = TakeBytes(in, 1);
-  if (byte == nullptr) return false;
-  *count = static_cast<unsigned char>(*byte);
-  if (*count < 255) return true;
-  uint64_t wide;
-  const char* const bytes = TakeBytes(in, sizeof wide);
-  if (bytes == nullptr) return false;
-  std::memcpy(&wide, bytes, sizeof wide);
-  *count = wide;
-  return true;
-}
-
-bool AlignReader(ArchiveReader* in, size_t alignment) {
-  return alignment <= 1 || TakeBytes(in, (alignment - in->position % alignment) % alignment) != nullptr;
-}
-
-PyObject* ReadNumber(char kind, size_t size, ArchiveReader* in) {
-  const char* const bytes = TakeBytes(in, size);
-  if (bytes == nullptr) return nullptr;
-  if (kind == 'f') {
-    float narrow = 0;
-    double wide = 0;
-    std::memcpy(size == 4 ? static_cast<void*>(&narrow) : &wide, bytes, size == 4 ? 4 : 8);
-    return PyFloat_FromDouble(size == 4 ? static_cast<double>(narrow) : wide);
-  }
-  uint64_t number = 0;
-  std::memcpy(&number, bytes, std::min<size_t>(size, sizeof number));
-  if (kind == 'u') return PyLong_FromUnsignedLongLong(number);
-  const unsigned shift = static_cast<unsigned>(64 - 8 * size);
-  return PyLong_FromLongLong(static_cast<int64_t>(number << shift) >> shift);
-}
-
-// `count` elements of one description, which stays.
-PyObject* ReadElements(std::string_view element, bool filled, size_t count, ArchiveReader* in) {
-  if (count > in->all.size() - in->position && count > 0 && MemorySize(element) > 0) return Damaged();
-  Owned list(PyList_New(0));
-  for (size_t i = 0; list && i < count; ++i) {
-    std::string_view each = element;
-    if (filled && TakeBytes(in, 1) == nullptr) return nullptr;
-    const Owned value(ReadArchived(&each, in));
-    if (!value || PyList_Append(list.get(), value.get()) != 0) return nullptr;
-  }
-  return list.release();
-}
-
-PyObject* ReadVector(std::string_view* schema, size_t alignment, bool as_array, ArchiveReader* in) {
-  const std::string_view element = *schema;
-  Skip(schema);
-  size_t count = 0;
-  if (as_array) {
-    const char* const bytes = TakeBytes(in, sizeof(uint64_t));
-    if (bytes == nullptr) return nullptr;
-    std::memcpy(&count, bytes, sizeof count);
-    if (!AlignReader(in, kArrayAlignment)) return nullptr;
-  } else if (!ReadCount(in, &count) || (count * MemorySize(element) >= kAlignedArraySize && !AlignReader(in, alignment))) {
-    return nullptr;
-  }
-  return ReadElements(element, false, count, in);
-}
-
-PyObject* ReadMap(std::string_view* schema, ArchiveReader* in) {
-  const bool filled = TakeIf(schema, '~');
-  const std::string_view pair = *schema;
-  Skip(schema);
-  Skip(schema);
-  size_t count;
-  if (!ReadCount(in, &count)) return nullptr;
-  Owned dict(PyDict_New());
-  for (size_t i = 0; dict && i < count; ++i) {
-    std::string_view each = pair;
-    if (filled && TakeBytes(in, 1) == nullptr) return nullptr;
-    const Owned key(ReadArchived(&each, in));
-    const Owned value(key ? ReadArchived(&each, in) : nullptr);
-    if (!value || PyDict_SetItem(dict.get(), key.get(), value.get()) != 0) return nullptr;
-  }
-  return dict.release();
-}
-
-PyObject* ReadParts(std::string_view* schema, ArchiveReader* in) {
-  Owned list(PyList_New(0));
-  while (list && !schema->empty() && !TakeIf(schema, ')')) {
-    const Owned value(ReadArchived(schema, in));
-    if (!value || PyList_Append(list.get(), value.get()) != 0) return nullptr;
-  }
-  return list.release();
-}
-
-PyObject* ReadMemory(std::string_view* schema, ArchiveReader* in) {
-  const size_t size = TakeNumber(schema);
-  TakeIf(schema, '{');
-  const char* const memory = TakeBytes(in, size);
-  Owned list(memory != nullptr ? PyList_New(0) : nullptr);
-  while (list && !schema->empty() && !TakeIf(schema, '}')) {
-    ArchiveReader field{{memory, size}, TakeNumber(schema)};
-    TakeIf(schema, ':');
-    const Owned value(ReadArchived(schema, &field));
-    if (!value || PyList_Append(list.get(), value.get()) != 0) return nullptr;
-  }
-  return list.release();
-}
-
-PyObject* ReadText(bool bytes, ArchiveReader* in) {
-  size_t size;
-  if (!ReadCount(in, &size)) return nullptr;
-  const char* const data = TakeBytes(in, size);
-  if (data == nullptr) return nullptr;
-  return bytes ? PyBytes_FromStringAndSize(data, static_cast<Py_ssize_t>(size))
-               : PyUnicode_DecodeUTF8(data, static_cast<Py_ssize_t>(size), nullptr);
-}
-
 }  // namespace
-
-void SkipArchived(std::string_view* schema) { Skip(schema); }
 
 bool WriteArchived(std::string_view* schema, PyObject* value, std::string* out) {
   const char kind = TakeKind(schema);
@@ -471,59 +261,14 @@ bool WriteArchived(std::string_view* schema, PyObject* value, std::string* out) 
     case 'o':
       out->push_back(value == Py_None ? 0 : 1);
       if (value != Py_None) return WriteArchived(schema, value, out);
-      Skip(schema);
+      SkipDescription(schema);
       return true;
     case 'a': return WriteArray(schema, value, out);
     case '(': return WriteParts(schema, value, out);
     case 'B': return WriteMemory(schema, value, out);
     case 'e': return value == Py_None || Mismatch("None", value);
-    case '!': return RaiseUnknown(schema), false;
-    default: return Damaged(), false;
-  }
-}
-
-PyObject* ReadArchived(std::string_view* schema, ArchiveReader* in) {
-  const char kind = TakeKind(schema);
-  switch (kind) {
-    case '?': {
-      const char* const byte = TakeBytes(in, 1);
-      return byte == nullptr ? nullptr : PyBool_FromLong(*byte);
-    }
-    case 'i': case 'u': case 'f': return ReadNumber(kind, TakeSize(schema), in);
-    case 's': case 'b': return ReadText(kind == 'b', in);
-    case 'v': {
-      const size_t alignment = TakeNumber(schema);
-      TakeIf(schema, ':');
-      return ReadVector(schema, alignment, false, in);
-    }
-    case 'V': return ReadVector(schema, 0, true, in);
-    case 'l': {
-      const bool filled = TakeIf(schema, '~');
-      const std::string_view element = *schema;
-      Skip(schema);
-      size_t count;
-      return ReadCount(in, &count) ? ReadElements(element, filled, count, in) : nullptr;
-    }
-    case 'm': return ReadMap(schema, in);
-    case 'o': {
-      const char* const there = TakeBytes(in, 1);
-      if (there == nullptr) return nullptr;
-      if (*there != 0) return ReadArchived(schema, in);
-      Skip(schema);
-      Py_RETURN_NONE;
-    }
-    case 'a': {
-      const size_t count = TakeNumber(schema);
-      TakeIf(schema, ':');
-      const std::string_view element = *schema;
-      Skip(schema);
-      return ReadElements(element, false, count, in);
-    }
-    case '(': return ReadParts(schema, in);
-    case 'B': return ReadMemory(schema, in);
-    case 'e': Py_RETURN_NONE;
-    case '!': return RaiseUnknown(schema), nullptr;
-    default: return Damaged();
+    case '!': return RaiseUnknown(*schema), false;
+    default: return RaiseDamagedArchive(), false;
   }
 }
 
