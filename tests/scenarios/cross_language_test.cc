@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/python_test.h"
+#include "tests/support/standing_cluster_test.h"
 
 namespace manta_test {
 namespace {
@@ -24,12 +25,12 @@ struct Person {
   std::vector<Size> sizes;
 };
 
-class CrossLanguage : public PythonTest {
+class CrossLanguage : public WithPython<ClusterTest> {
  protected:
   manta::Config Config() const {
     manta::Config config;
     config.num_cpus = 2;
-    config.code_search_path = {modules_};
+    config.code_search_path = {module_->folder()};
     return config;
   }
 };
@@ -148,8 +149,8 @@ TEST_F(CallsPython, FunctionsAreNamedForPython) {
 TEST_F(CallsPython, OptionsApply) {
   EXPECT_EQ(*Function<int>("decorated").SetNumCpus(2).SetName("mine").Remote(1).Get(), 2);
   EXPECT_EQ(*manta::Task(manta::PyFunction<int>{"mine", "Shapes.area"}).Remote(std::make_pair(2, 3)).Get(), 6);
-  EXPECT_EQ(*Function<std::string>("crash_once").Remote(modules_ + "/crashed").Get(), "again");
-  EXPECT_THROW(Function<std::string>("crash_once").SetMaxRetries(0).Remote(modules_ + "/crashed2").Get(), manta::WorkerCrashedError);
+  EXPECT_EQ(*Function<std::string>("crash_once").Remote(module_->folder() + "/crashed").Get(), "again");
+  EXPECT_THROW(Function<std::string>("crash_once").SetMaxRetries(0).Remote(module_->folder() + "/crashed2").Get(), manta::WorkerCrashedError);
 }
 
 TEST_F(CallsPython, AnErrorArrivesWithItsTraceback) {
@@ -216,6 +217,29 @@ TEST_F(CallsPython, CoroutinesOfAnActorOverlap) {
   gate.Task(Method<void>("open")).Remote().Get();
   EXPECT_EQ(*first.Get(), 1);
   EXPECT_SAYS(WhatIsThrown([&] { wrong.Get(); }), "C++ expects an int, and got 'text'");
+}
+
+class DetachedPython : public WithPython<StandingClusterTest> {};
+
+TEST_F(DetachedPython, AnActorStartsAgainThoughItsDriverHasLeft) {
+  config_.ray_namespace = "space";
+  config_.code_search_path = {module_->folder()};
+  RunDriver([] {
+    const auto counter = manta::Actor(Class("Counter")).SetName("counter").SetDetached().SetMaxRestarts(1).SetMaxTaskRetries(-1).Remote(5);
+    EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 6);
+  });
+  manta::Init(config_);
+  const auto counter = *manta::GetActor<manta::PyActorClass>("counter");
+  EXPECT_EQ(*counter.Task(Method<int>("add")).Remote(1).Get(), 7);
+  kill(*counter.Task(Method<int>("pid")).Remote().Get(), SIGKILL);
+  EXPECT_TRUE(Eventually(10s, [&] { return *counter.Task(Method<int>("add")).Remote(0).Get() == 5; }));
+  counter.Kill();
+}
+
+TEST_F(CrossLanguage, LibrariesOfThePathAreLoaded) {
+  std::ofstream(module_->folder() + "/broken.so") << "no library";
+  manta::Init(Config());
+  EXPECT_EQ(*Function<std::vector<std::string>>("broken_libraries").Remote().Get(), std::vector<std::string>{"broken.so"});
 }
 
 TEST_F(CrossLanguage, WithoutPythonSaysWhatToDo) {

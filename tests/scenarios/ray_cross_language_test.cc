@@ -6,11 +6,11 @@
 namespace manta_test {
 namespace {
 
-class RayCrossLanguage : public PythonTest {
+class RayCrossLanguage : public WithPython<ClusterTest> {
  protected:
   void TearDown() override {
     ray::Shutdown();
-    PythonTest::TearDown();
+    WithPython::TearDown();
   }
 };
 
@@ -19,7 +19,7 @@ RAY_REMOTE(AddByRay);
 
 TEST_F(RayCrossLanguage, CallsPython) {
   ray::RayConfig config;
-  config.code_search_path = {modules_};
+  config.code_search_path = {module_->folder()};
   ray::Init(config);
   EXPECT_EQ(*ray::Task(ray::PyFunction<int>{"mine", "decorated"}).SetName("plus").Remote(1).Get(), 2);
   ray::PyFunction<int> other;

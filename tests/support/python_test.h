@@ -1,4 +1,4 @@
-// The fixture of tests that call Python: an interpreter with the package that was built here, and a module `mine`.
+// For tests that call Python: an interpreter with the package that was built here, and a module `mine`, which only code_search_path finds.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "tests/support/cluster_test.h"
@@ -43,6 +44,13 @@ def crash_once(path):
     open(path, "w").close()
     os._exit(1)
 
+def node():
+    return ray.get_runtime_context().get_node_id()
+
+def broken_libraries():
+    from manta import _libraries
+    return [os.path.basename(path) for path in _libraries.failed]
+
 def with_tasks(n):
     return sum(ray.get([decorated.remote(i) for i in range(n)]))
 
@@ -77,34 +85,55 @@ class Gate:
         self.event.set()
 )";
 
-// Skipped where the Python package is not built, as with sanitizers. Only code_search_path finds the module. Not connected.
-class PythonTest : public ClusterTest {
- protected:
-  void SetUp() override {
-    namespace fs = std::filesystem;
-    const char* const executable = std::getenv("MANTA_EXECUTABLE");
-    ASSERT_NE(executable, nullptr) << "MANTA_EXECUTABLE is not set";
-    const fs::path package = fs::path(executable).parent_path().parent_path() / "python";
-    const std::string python = MANTA_INCLUDE_FOLDER "/../build/python/bin/python3";
-    if (!fs::exists(python) || !fs::exists(package / "manta/_manta.so")) GTEST_SKIP() << "the Python package is not built here";
-    ClusterTest::SetUp();
-    setenv("PYTHONPATH", package.c_str(), 1);
-    setenv("MANTA_PYTHON", python.c_str(), 1);
-    modules_ = root() + "/modules";
-    fs::create_directory(modules_);
-    std::ofstream(modules_ + "/mine.py") << kPythonModule;
+// As long as it lives, this process and those that it starts find the interpreter and the package; the module is in a folder below `root`.
+class PythonModule {
+ public:
+  // Not with sanitizers.
+  static bool CanBeCalled() { return std::filesystem::exists(Interpreter()) && std::filesystem::exists(Package() / "manta/_manta.so"); }
+
+  explicit PythonModule(const std::string& root) : folder_(root + "/modules") {
+    setenv("PYTHONPATH", Package().c_str(), 1);
+    setenv("MANTA_PYTHON", Interpreter().c_str(), 1);
+    std::filesystem::create_directory(folder_);
+    std::ofstream(folder_ + "/mine.py") << kPythonModule;
   }
-  void TearDown() override {
-    if (IsSkipped()) return;
-    if (manta::IsInitialized()) manta::Shutdown();
-    std::filesystem::remove_all(modules_);
-    ClusterTest::TearDown();
+  ~PythonModule() {
+    std::filesystem::remove_all(folder_);
     unsetenv("PYTHONPATH");
     unsetenv("MANTA_PYTHON");
   }
+  PythonModule(const PythonModule&) = delete;
+  PythonModule& operator=(const PythonModule&) = delete;
 
-  // The folder of the module.
-  std::string modules_;
+  const std::string& folder() const { return folder_; }
+
+ private:
+  static std::filesystem::path Interpreter() { return MANTA_INCLUDE_FOLDER "/../build/python/bin/python3"; }
+  static std::filesystem::path Package() {
+    const char* const executable = std::getenv("MANTA_EXECUTABLE");
+    return std::filesystem::path(executable != nullptr ? executable : "").parent_path().parent_path() / "python";
+  }
+
+  const std::string folder_;
+};
+
+// `Base` is a fixture. Not connected by this.
+template <class Base>
+class WithPython : public Base {
+ protected:
+  void SetUp() override {
+    if (!PythonModule::CanBeCalled()) GTEST_SKIP() << "the Python package is not built here";
+    module_.emplace(this->root());
+    Base::SetUp();
+  }
+  void TearDown() override {
+    if (!module_) return;
+    if (manta::IsInitialized()) manta::Shutdown();
+    module_.reset();
+    Base::TearDown();
+  }
+
+  std::optional<PythonModule> module_;
 };
 
 }  // namespace manta_test
