@@ -242,3 +242,20 @@ void Case() { manta::Actor<Doubler>().Remote().Task(&Doubler::Double).Remote(1);
 
 //// cxx20_co_await_of_something_else: manta: inside of a manta::Coroutine, co_await takes an ObjectRef
 manta::Coroutine<> Case() { co_await std::suspend_always(); }
+
+//// python_all_is_well:
+void Case(manta::PyActorHandle actor) {
+  actor.Task(manta::PyActorMethod<std::vector<int>>{"f"}).Remote("text", std::make_tuple(1, 2.5), manta::Put(1));
+}
+
+//// python_takes_a_pointer: manta: a pointer means nothing in another process
+void Case(WithPointer value) { manta::Task(manta::PyFunction<int>{"m", "f"}).Remote(value); }
+
+//// python_method_of_an_actor_in_cpp: manta: a PyActorMethod is called on an actor that was made of a PyActorClass
+void Case(manta::ActorHandle<Counter> actor) { actor.Task(manta::PyActorMethod<int>{"add"}).Remote(1); }
+
+//// method_of_cpp_of_an_actor_in_python: manta: this method belongs to another class than the actor's
+void Case(manta::PyActorHandle actor) { actor.Task(&Counter::Add).Remote(1); }
+
+//// named_lambda: MANTA_REMOTE takes functions, factories of actors and &Class::Method
+MANTA_REMOTE([](int x) { return x; });
