@@ -1,5 +1,8 @@
 // The C interface of calls across languages.
 
+#include <algorithm>
+#include <cstring>
+
 #include "api/handles.h"
 #include "manta/manta_c.h"
 #include "worker/function_registry.h"
@@ -13,12 +16,15 @@ void manta_language_invoker_register(manta_language language, manta_invoker invo
 }
 
 void manta_named_function_register(const char* names, uint32_t index, const manta_named_function* function) {
-  NamedFunctions::OfThisProcess().Register(names, index, *function);
+  manta_named_function complete{};
+  std::memcpy(&complete, function, std::min(function->struct_size, sizeof complete));
+  NamedFunctions::OfThisProcess().Register(names, index, complete);
 }
 
 manta_error* manta_named_function_find(const char* name, manta_named_function* out) {
   manta::Result<manta_named_function> found = NamedFunctions::OfThisProcess().Find(name);
   if (!found) return manta::api::Own(found.error());
-  *out = *found;
+  found->struct_size = out->struct_size;
+  std::memcpy(out, &*found, std::min(out->struct_size, sizeof *found));
   return nullptr;
 }

@@ -32,6 +32,7 @@ void Nothing() {}
 std::string Long(size_t size) { return std::string(size, 'x'); }
 int Fail(const std::string& why) { throw std::out_of_range(why); }
 int Twice(int x) { return *manta::Task(Plus1).Remote(x).Get() + *manta::Task(Plus1).Remote(x).Get() - 2; }
+double Root(double x) { return *manta::Task(manta::PyFunction<double>{"math", "sqrt"}).Remote(x).Get(); }
 std::variant<int, std::string> Either() { return 1; }
 
 class Counter {
@@ -49,7 +50,7 @@ class Counter {
 };
 Counter* MakeCounter() { return Counter::Create(0); }
 
-MANTA_REMOTE(Sum, Scale, Mirror, Marks, Maybe, Bytes, Tuple, Nothing, Long, Fail, Twice, Either, Counter::Create);
+MANTA_REMOTE(Sum, Scale, Mirror, Marks, Maybe, Bytes, Tuple, Nothing, Long, Fail, Twice, Root, Either, Counter::Create);
 RAY_REMOTE(Plus1, RAY_FUNC(MakeCounter), &Counter::Add, &Counter::Name);
 """
 
@@ -111,6 +112,10 @@ def test_the_function_may_submit_tasks_of_cpp():
     assert call("Twice", 5) == 10
 
 
+def test_the_function_may_call_python_by_name():
+    assert call("Root", 9) == 3.0
+
+
 def test_options_apply():
     assert ray.get(ray.cross_language.cpp_function("Plus1").options(num_cpus=0.5, name="plus").remote(1)) == 2
 
@@ -142,6 +147,8 @@ def test_an_actor_of_cpp():
     counter = Counter.remote(5)
     assert [ray.get(counter.Add.remote(1)) for _ in range(3)] == [6, 7, 8]
     assert ray.get(counter.Name.remote()) == "counter 8"
+    with pytest.raises(TypeError, match="Counter::Add takes no arguments by name: x"):
+        ray.get(counter.Add.remote(x=1))
     with pytest.raises(ray.exceptions.CrossLanguageError, match="Counter::Subtract"):
         ray.get(counter.Subtract.remote(1))
 

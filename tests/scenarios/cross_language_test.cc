@@ -99,6 +99,7 @@ TEST_F(CallsPython, ValuesOfManyTypesGoThereAndBack) {
   ASSERT_EQ(person.sizes.size(), 2u);
   EXPECT_EQ(person.sizes[1].height, 2.5);
   Function<void>("nothing").Remote().Get();
+  Function<void>("same").Remote(1).Get();
   using Texts = std::vector<std::string>;
   EXPECT_EQ(*Function<Texts>("kinds").Remote(1, 1.5f, "text", false, std::vector<char>(), Size()).Get(),
             (Texts{"int", "float", "str", "bool", "bytes", "list"}));
@@ -151,6 +152,13 @@ TEST_F(CallsPython, OptionsApply) {
   EXPECT_EQ(*manta::Task(manta::PyFunction<int>{"mine", "Shapes.area"}).Remote(std::make_pair(2, 3)).Get(), 6);
   EXPECT_EQ(*Function<std::string>("crash_once").Remote(module_->folder() + "/crashed").Get(), "again");
   EXPECT_THROW(Function<std::string>("crash_once").SetMaxRetries(0).Remote(module_->folder() + "/crashed2").Get(), manta::WorkerCrashedError);
+}
+
+TEST_F(CallsPython, ATaskCanBeCancelled) {
+  const auto sleeping = Function<void>("sleep").Remote(60);
+  EXPECT_THROW(sleeping.Get(500ms), manta::GetTimeoutError);
+  manta::Cancel(sleeping);
+  EXPECT_THROW(sleeping.Get(10s), manta::TaskCancelledError);
 }
 
 TEST_F(CallsPython, AnErrorArrivesWithItsTraceback) {

@@ -35,6 +35,9 @@ class Shapes:
 def nothing():
     pass
 
+def sleep(seconds):
+    time.sleep(seconds)
+
 def fail(why):
     raise LookupError(why)
 

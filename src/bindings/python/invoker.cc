@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -74,19 +75,21 @@ void ForgetSignals() {
 // What a task is in Python's terms, while it runs. `archived`: another language has called.
 class Invocation {
  public:
-  Invocation(manta_call* call, bool archived) : call_(call), is_archived_(archived) {}
+  Invocation(manta_call* call, bool archived) : call_(call) {
+    if (archived) archived_.emplace();
+  }
 
   void Run() {
     call_->ops->set_stoppable(call_, 1);
-    Owned result(WorkerIsPrepared() ? is_archived_ ? CallArchived() : Call() : nullptr);
+    Owned result(WorkerIsPrepared() ? archived_ ? CallArchived() : Call() : nullptr);
     bool failed = !result;
     const bool goes_on = result && Continues(result.get());
     if (result && !goes_on && (header_.flags & (CallHeader::kStreams | CallHeader::kCollects)) != 0) failed = !Iterate(&result);
     call_->ops->set_stoppable(call_, 0);
     if (__builtin_expect(stopped.load(std::memory_order_relaxed), 0)) ForgetSignals();
-    const std::string* const schema = is_archived_ ? &archived_.result : nullptr;
+    const std::string* const schema = archived_ ? &archived_->result : nullptr;
     if (goes_on) return BeginAsync(call_, result.get(), (header_.flags & CallHeader::kStreams) != 0 ? &most_ahead_ : nullptr, schema);
-    if (result && !failed) failed = is_archived_ ? !WriteArchivedResult(call_, *schema, result.get()) : !WriteResult(call_, result.get());
+    if (result && !failed) failed = archived_ ? !WriteArchivedResult(call_, *schema, result.get()) : !WriteResult(call_, result.get());
     if (failed && PyErr_Occurred() != nullptr) FailCall(call_);
   }
 
@@ -126,11 +129,11 @@ class Invocation {
   }
 
   PyObject* CallArchived() {
-    if (!ReadArchivedCall(call_, &archived_)) return nullptr;
+    if (!ReadArchivedCall(call_, &*archived_)) return nullptr;
     std::vector<PyObject*> values;
-    for (const Owned& argument : archived_.arguments) values.push_back(argument.get());
-    PyObject* const made = PyObject_Vectorcall(archived_.callable.get(), values.data(), values.size(), nullptr);
-    return made != nullptr && archived_.kind == CallKind::kConstructor ? HandOver(made) : made;
+    for (const Owned& argument : archived_->arguments) values.push_back(argument.get());
+    PyObject* const made = PyObject_Vectorcall(archived_->callable.get(), values.data(), values.size(), nullptr);
+    return made != nullptr && archived_->kind == CallKind::kConstructor ? HandOver(made) : made;
   }
 
   PyObject* Call() {
@@ -206,8 +209,7 @@ class Invocation {
   }
 
   manta_call* const call_;
-  const bool is_archived_;
-  ArchivedCall archived_;
+  std::optional<ArchivedCall> archived_;
   CallHeader header_{};
   uint32_t most_ahead_ = 0;
 };
