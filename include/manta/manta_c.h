@@ -152,7 +152,8 @@ typedef struct manta_named_function {
   size_t prefix_size;
 } manta_named_function;
 
-/* By static constructors. `names`: of several functions, with commas between them, as they stand in the source; `index`: whose turn it is. */
+/* By static constructors. `names`: of several functions, with commas between them, as they stand in the source; `index`: whose turn it
+ * is. */
 MANTA_API void manta_named_function_register(const char* names, uint32_t index, const manta_named_function* function);
 /* By the name that stands in the source, or without `&`, the picked parameters of an overload, and spaces, where that is not ambiguous.
  * Error INVALID_ARGUMENT says what there is. */

@@ -1,5 +1,5 @@
-"""Functions and classes of other languages (ray.cross_language). C++'s are called by the names that MANTA_REMOTE or RAY_REMOTE gives them, in
-the libraries of the job's code_search_path, which every worker has loaded."""
+"""Functions and classes of other languages (ray.cross_language). C++'s are called by the names that MANTA_REMOTE or RAY_REMOTE gives them,
+in the libraries of the job's code_search_path, which every worker has loaded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-// What a demand says of its worker beyond the job (SetDemand.environment, Welcome.environment): in which of the job's languages it runs, and
-// the front-end's name for what is done to it before its first task.
+// What a demand says of its worker beyond the job (SetDemand.environment, Welcome.environment): in which of the job's languages it runs,
+// and the front-end's name for what is done to it before its first task.
 #pragma once
 
 #include <string>

@@ -183,7 +183,8 @@ Result<FunctionRegistry::Code> FunctionRegistry::Resolve(const manta_function_id
 Result<FunctionRegistry::Code> FunctionRegistry::ResolveLanguage(const manta_function_id& id) {
   const auto known = languages_.find(id.invoker);
   if (known == languages_.end()) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "a call of Python by name came to a worker that runs another language: is the actor one of C++?");
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                     "a call of Python by name came to a worker that runs another language: is the actor one of C++?");
   }
   Code code;
   code.invoker = known->second;

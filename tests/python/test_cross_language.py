@@ -61,8 +61,8 @@ def library(tmp_path_factory):
     (folder / "named.cc").write_text(SOURCE)
     root = pathlib.Path(__file__).resolve().parents[2]
     lib = pathlib.Path(os.environ["MANTA_EXECUTABLE"]).resolve().parents[1] / "lib"
-    subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", "-O0", f"-I{root}/include", str(folder / "named.cc"), "-o", str(folder / "libnamed.so"),
-                    f"-L{lib}", "-lmanta"], check=True)
+    subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", "-O0", f"-I{root}/include", str(folder / "named.cc"),
+                    "-o", str(folder / "libnamed.so"), f"-L{lib}", "-lmanta"], check=True)
     return folder
 
 

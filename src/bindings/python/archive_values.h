@@ -9,8 +9,8 @@
 
 namespace manta::python {
 
-// Appends `value` to `out`, where the archive begins at `out`'s start, and takes the type's description off the front of `schema`. False with
-// an exception that says what does not fit.
+// Appends `value` to `out`, where the archive begins at `out`'s start, and takes the type's description off the front of `schema`. False
+// with an exception that says what does not fit.
 bool WriteArchived(std::string_view* schema, PyObject* value, std::string* out);
 
 struct ArchiveReader {

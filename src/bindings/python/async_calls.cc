@@ -34,8 +34,8 @@ void End(AsyncCall* self, PyObject* result) {
   Py_CLEAR(self->task);
   if (call == nullptr) return PyErr_Clear();
   call->ops->resume(call);
-  const bool written = result != nullptr && (self->schema != nullptr ? WriteArchivedResult(call, *self->schema, result) : WriteResult(call, result));
-  if (!written) FailCall(call);
+  const auto write = [&] { return self->schema != nullptr ? WriteArchivedResult(call, *self->schema, result) : WriteResult(call, result); };
+  if (result == nullptr || !write()) FailCall(call);
   call->ops->suspend(call);
   Py_CLEAR(self->coroutine);
   if (call->inline_size > 0) return call->ops->finish(call);

@@ -80,7 +80,8 @@ void DestroyInstance(PyObject* capsule) {
 }
 
 // The arguments as the invoker reads them. False with an exception that says which one does not fit.
-bool EncodeCppArguments(const char* name, const manta_named_function& function, PyObject* arguments, std::string* out, std::string_view* schema) {
+bool EncodeCppArguments(const char* name, const manta_named_function& function, PyObject* arguments, std::string* out,
+                        std::string_view* schema) {
   out->assign(reinterpret_cast<const char*>(function.prefix), function.prefix_size);
   const Py_ssize_t given = PyTuple_Size(arguments);
   *schema = function.signature();
