@@ -111,9 +111,9 @@ class Runtime {
   // ---- Worker
   // Which actor this worker hosts; nil for none.
   ActorId hosted_actor();
-  // Bit i: this worker has GPU i, or a share of it.
-  // What the front-end calls it; as long as this lives.
+  // What the front-end calls what this worker was started with; as long as this lives.
   const char* environment_name() const;
+  // Bit i: this worker has GPU i, or a share of it.
   uint64_t gpus() const { return executor_ == nullptr ? 0 : executor_->gpus(); }
   // The placement group that this worker runs in, and whether what it submits runs there, too.
   model::BundleRef bundle();
