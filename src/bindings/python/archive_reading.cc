@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "bindings/python/archive_schema.h"
 
 namespace manta::python {
 namespace {
+
+// Elements that take no bytes: nothing else bounds their number.
+constexpr size_t kMostOfNothing = 65536;
 
 PyObject* Damaged() {
   RaiseDamagedArchive();
@@ -56,7 +60,6 @@ PyObject* ReadNumber(char kind, size_t size, ArchiveReader* in) {
 
 // `count` elements of one description, which stays.
 PyObject* ReadElements(std::string_view element, bool filled, size_t count, ArchiveReader* in) {
-  constexpr size_t kMostOfNothing = 65536;
   if (count > std::max(in->all.size() - in->position, kMostOfNothing)) return Damaged();
   Owned list(PyList_New(0));
   for (size_t i = 0; list && i < count; ++i) {
@@ -90,6 +93,7 @@ PyObject* ReadMap(std::string_view* schema, ArchiveReader* in) {
   SkipDescription(schema);
   size_t count;
   if (!ReadCount(in, &count)) return nullptr;
+  if (count > std::max(in->all.size() - in->position, kMostOfNothing)) return Damaged();
   Owned dict(PyDict_New());
   for (size_t i = 0; dict && i < count; ++i) {
     std::string_view each = pair;
@@ -179,5 +183,12 @@ PyObject* ReadArchived(std::string_view* schema, ArchiveReader* in) {
     default: return Damaged();
   }
 }
+
+void RaiseUnknown(std::string_view schema) {
+  const std::string name(schema.substr(0, std::min(schema.find(';'), schema.size())));
+  PyErr_Format(PyExc_TypeError, "C++ has %.200s here, for which Python has no value", name.c_str());
+}
+
+void RaiseDamagedArchive() { PyErr_SetString(PyExc_RuntimeError, "a value arrived damaged: it is not of the type that C++ says"); }
 
 }  // namespace manta::python

@@ -1,9 +1,6 @@
 #include "bindings/python/archive_schema.h"
 
 #include <algorithm>
-#include <string>
-
-#include "bindings/python/py.h"
 
 namespace manta::python {
 
@@ -144,12 +141,5 @@ bool CanBeFollowed(std::string_view schema) {
   }
   return true;
 }
-
-void RaiseUnknown(std::string_view schema) {
-  const std::string name(schema.substr(0, std::min(schema.find(';'), schema.size())));
-  PyErr_Format(PyExc_TypeError, "C++ has %.200s here, for which Python has no value", name.c_str());
-}
-
-void RaiseDamagedArchive() { PyErr_SetString(PyExc_RuntimeError, "a value arrived damaged: it is not of the type that C++ says"); }
 
 }  // namespace manta::python

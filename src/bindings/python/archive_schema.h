@@ -22,9 +22,4 @@ size_t MemorySize(std::string_view schema);
 // Whether descriptions that another process has written can be followed: nothing is very deep, nor outside of its memory.
 bool CanBeFollowed(std::string_view schema);
 
-// A TypeError with the name of the type that stands at the front.
-void RaiseUnknown(std::string_view schema);
-// A RuntimeError.
-void RaiseDamagedArchive();
-
 }  // namespace manta::python

@@ -21,4 +21,9 @@ struct ArchiveReader {
 // nullptr with an exception.
 PyObject* ReadArchived(std::string_view* schema, ArchiveReader* in);
 
+// A TypeError with the name of the type that stands at the front of `schema`.
+void RaiseUnknown(std::string_view schema);
+// A RuntimeError.
+void RaiseDamagedArchive();
+
 }  // namespace manta::python
