@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import os
-import pathlib
 
 from manta import _not_yet
 
@@ -36,7 +36,7 @@ def _session_at(address):
     for directory in _sessions():
         trunk = entries_of(directory).get("trunk", "")
         if trunk == wanted:
-            return str(directory)
+            return directory
         if trunk:
             listening.append(trunk)
     there_are = f" (there are: {', '.join(listening)})" if listening else ""
@@ -47,20 +47,20 @@ def _session_at(address):
 
 def root():
     """Where the sessions of this user are."""
-    return pathlib.Path(os.environ.get("MANTA_TMPDIR") or "/tmp") / f"manta-{os.getuid()}"
+    return os.path.join(os.environ.get("MANTA_TMPDIR") or "/tmp", f"manta-{os.getuid()}")
 
 
 def _sessions():
-    return sorted((path.parent for path in root().glob("session_*/address")), reverse=True)
+    return sorted(map(os.path.dirname, glob.glob(os.path.join(glob.escape(root()), "session_*", "address"))), reverse=True)
 
 
 def entries_of(directory):
     """What a session's file `address` says; empty when there is none."""
     try:
-        lines = (pathlib.Path(directory) / "address").read_text().splitlines()
+        with open(os.path.join(directory, "address")) as file:
+            return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
     except OSError:
         return {}
-    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def of_session(directory):

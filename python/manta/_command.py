@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import shutil
-import subprocess
 
 from manta import _native, exceptions
 
@@ -16,18 +13,24 @@ def executable():
     chosen = os.environ.get("MANTA_EXECUTABLE")
     if chosen:
         return chosen
-    for line in pathlib.Path("/proc/self/maps").read_text().splitlines():
-        if "/libmanta.so" not in line:
-            continue
-        library = pathlib.Path(line.split(maxsplit=5)[5])
-        for folder in library.parents[:2]:
-            if os.access(folder.parent / "bin" / "manta", os.X_OK):
-                return str(folder.parent / "bin" / "manta")
-        break
+    import shutil  # as subprocess below: both load much, and most programs need neither
+
+    folder = os.path.dirname(_library() or "")
+    for _ in range(2):
+        beside = os.path.join(os.path.dirname(folder), "bin", "manta")
+        if folder and os.access(beside, os.X_OK):
+            return beside
+        folder = os.path.dirname(folder)
     found = shutil.which("manta")
     if found is None:
         raise FileNotFoundError("the 'manta' command was found neither beside libmanta (../bin/manta) nor in PATH: set MANTA_EXECUTABLE")
     return found
+
+
+def _library():
+    """The path of libmanta in this process, or None."""
+    with open("/proc/self/maps") as maps:
+        return next((line.rstrip("\n").split(maxsplit=5)[5] for line in maps if "/libmanta.so" in line), None)
 
 
 def session():
@@ -39,6 +42,8 @@ def session():
 
 def run(*arguments, timeout=30, session_directory=None):
     """What the command prints."""
+    import subprocess
+
     command = [executable(), *arguments, "--session", session_directory or session()]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env={**os.environ, "LC_ALL": "C"})

@@ -5,13 +5,13 @@ the hash of its description. It is applied in the forked worker, before its firs
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import sys
 
 from manta import _job, _native, _packages
+from manta._content_hash import content_hash
 
 _TABLE = "environments"
 
@@ -68,7 +68,7 @@ def name_of(fields):
     if "env_vars" in parent and "env_vars" in merged:
         merged["env_vars"] = {**parent["env_vars"], **(fields.get("env_vars") or {})}
     text = json.dumps(merged, sort_keys=True).encode()
-    name = hashlib.blake2b(text, digest_size=16).hexdigest()
+    name = content_hash(text).hexdigest()
     context = _native.context()
     known = _known.setdefault((context["session_directory"], context["job_id"]), set())
     if name not in known:

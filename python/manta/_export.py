@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 
 from manta import _manta
+from manta._content_hash import content_hash
 
 _TABLE = "functions"
 # As Ray: a closure of this size is a mistake.
@@ -77,7 +77,7 @@ class Exported:
 
 
 def _put(data):
-    digest = hashlib.blake2b(data, digest_size=16).digest()
+    digest = content_hash(data).digest()
     _manta.kv_put(_TABLE, digest, data, False, True)
     return digest
 

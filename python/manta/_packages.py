@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import io
 import os
 import stat
 import threading
 
 from manta import _ignore, _native
+from manta._content_hash import content_hash
 
 _TABLE = "packages"
 _SCHEME = "gcs://_manta_package_"
@@ -78,7 +78,7 @@ def _put(data, path):
     if len(data) > _MOST_BYTES:
         raise ValueError(f"{path} comes to {len(data) >> 20} MiB when packed, and {_MOST_BYTES >> 20} MiB is the most: leave files out with "
                          "`excludes` or a .gitignore, and put large data into the object store or into a file system that all nodes see")
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = content_hash(data).hexdigest()
     parts = max(1, -(-len(data) // _PART_BYTES))
     # Each part is kept for this job, too, though another has put it.
     for part in range(parts):

@@ -13,6 +13,7 @@ _IN_PLACE = "MANTA_PYTHON_CHILDREN_IN_PLACE"
 def main(settings):
     """`settings`: of the job, as its driver gives them (_job)."""
     # What nearly every task needs, once for all workers.
+    import hashlib  # noqa: F401
     import pickle  # noqa: F401
 
     import cloudpickle  # noqa: F401

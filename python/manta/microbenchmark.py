@@ -136,6 +136,15 @@ def rows(ray, cores):
     async_client = Client.remote(async_servers)
     yield "1:n async-actor calls async", lambda: ray.get(async_client.batch.remote(5000)), 5000 * half
     yield "n:n async-actor calls async", lambda: ray.get([call_all.remote(async_servers, 5000) for _ in range(4)]), 4 * 5000
+    yield "placement group create/removal", lambda: make_and_remove_groups(ray, 100), 100
+
+
+def make_and_remove_groups(ray, count):
+    groups = [ray.util.placement_group([{"custom": 0.001}]) for _ in range(count)]
+    for group in groups:
+        group.wait(timeout_seconds=30)
+    for group in groups:
+        ray.util.remove_placement_group(group)
 
 
 def main(arguments=None):
@@ -148,7 +157,8 @@ def main(arguments=None):
     if options.seconds <= 0:
         parser.error("--seconds has to be more than 0")
     ray = importlib.import_module(options.module)
-    ray.init(address="local")
+    importlib.import_module(options.module + ".util")
+    ray.init(address="local", resources={"custom": 100})
     cores = os.cpu_count() or 1
     figures = {}
     for name, function, multiplier in rows(ray, cores):

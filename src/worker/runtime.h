@@ -144,6 +144,7 @@ class Runtime {
   Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program);
 
   void OnFrame(const wire::Frame& frame);
+  void SayWhatWaits(const wire::DemandUnmet& unmet);  // if it is news
   void ShowOutput(const wire::WorkerOutput& output);
   void OnClosed();
   // Whoever waits for something of the cluster gets `error`.
@@ -206,6 +207,8 @@ class Runtime {
   std::atomic<uint32_t> waits_{0};  // whether user threads poll, so that the service thread need not
   uint32_t waits_seen_ = 0;         // service thread
   int64_t refused_at_ = 0;          // service thread: when it last said that a demand cannot be met
+  std::string said_;                // service thread: what it last said of a demand that waits, and when
+  int64_t said_at_ = 0;
   int64_t results_at_ = 0;          // service thread: when it found the last, or nothing outstanding
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> outlives_actor_{false};  // ends when no other process holds its objects any more

@@ -22,8 +22,8 @@ using contracts::Text;
 
 constexpr size_t kMostListed = 10'000;
 constexpr int kMostLooksForItsEnd = 100;  // 10 ms apart
-// A demand that was refused may be again every few milliseconds.
-constexpr int64_t kRefusedAgainNs = 5'000'000'000;
+// A demand that was refused may be again every few milliseconds, and a thousand actors of a class wait for the same.
+constexpr int64_t kSaidAgainNs = 5'000'000'000;
 
 // One paragraph: how the process ended, then its last words.
 std::string Describe(const wire::Cause* cause) {
@@ -77,6 +77,28 @@ void Runtime::OnRelayed(const wire::Relayed& message) {
   references_->Flush();
 }
 
+void Runtime::SayWhatWaits(const wire::DemandUnmet& unmet) {
+  std::string said;
+  bool is_news;
+  {
+    std::lock_guard guard(owner_->lock());
+    is_news = dispatcher_->IsStuck(unmet.key(), NowNs());
+    said = dispatcher_->WaitersOf(unmet.key());
+  }
+  if (!is_news) return;
+  const int64_t now = NowNs();
+  // One that has not waited at all was refused.
+  if (unmet.waited_ms() == 0) {
+    if (now - refused_at_ < kSaidAgainNs) return;
+    refused_at_ = now;
+  }
+  said += " waited for " + std::to_string(unmet.waited_ms() / 1000) + " s: " + Text(unmet.reason());
+  if (said == said_ && now - said_at_ < kSaidAgainNs) return;
+  fprintf(stderr, "manta: %s\n", said.c_str());
+  said_ = std::move(said);
+  said_at_ = now;
+}
+
 void Runtime::OnFrame(const wire::Frame& frame) {
   if (const auto* granted = frame.message_as_LeaseGranted()) {
     OnLeaseGranted(*granted);
@@ -100,20 +122,7 @@ void Runtime::OnFrame(const wire::Frame& frame) {
       std::lock_guard guard(owner_->lock());
       dispatcher_->DemandInfeasible(unmet->key(), Text(unmet->reason()), unmet->group_removed());
     } else {
-      std::string waiters;
-      bool is_news;
-      {
-        std::lock_guard guard(owner_->lock());
-        is_news = dispatcher_->IsStuck(unmet->key(), NowNs());
-        waiters = dispatcher_->WaitersOf(unmet->key());
-      }
-      // One that has not waited at all was refused.
-      if (unmet->waited_ms() == 0) {
-        is_news = is_news && NowNs() - refused_at_ >= kRefusedAgainNs;
-        if (is_news) refused_at_ = NowNs();
-      }
-      if (is_news) fprintf(stderr, "manta: %s waited for %u s: %s\n", waiters.c_str(), unmet->waited_ms() / 1000,
-              Text(unmet->reason()).c_str());
+      SayWhatWaits(*unmet);
     }
   } else if (const auto* allocated = frame.message_as_ObjectAllocated()) {
     shared_->OnAllocated(*allocated);

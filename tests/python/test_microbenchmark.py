@@ -1,8 +1,11 @@
 """python -m manta.microbenchmark."""
 
 import json
+import pathlib
 import subprocess
 import sys
+
+BENCH = pathlib.Path(__file__).parents[2] / "bench" / "python_bench.py"
 
 
 def test_it_measures_the_rows_that_are_asked_for(tmp_path):
@@ -20,3 +23,22 @@ def test_it_measures_the_rows_that_are_asked_for(tmp_path):
 def test_wrong_arguments_are_told():
     result = subprocess.run([sys.executable, "-m", "manta.microbenchmark", "--seconds", "0"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 2 and "--seconds" in result.stderr
+
+
+def test_the_benchmark_compares_medians_with_targets(tmp_path):
+    figures = tmp_path / "figures.json"
+    result = subprocess.run([sys.executable, str(BENCH), "--quick", "--rows", "start|idle", "--json", str(figures)], capture_output=True, text=True,
+                            timeout=120)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(figures.read_text())
+    assert {name.split("/")[0] for name in rows} == {"start", "idle"}
+    assert all(row["met"] == (row["median"] <= row["at_most"]) for row in rows.values())
+    # A daemon, a zygote and two workers are there to be measured.
+    assert rows["idle/memory of all (PSS), no driver"]["beside"].split(", ")[0] == "manta-node"
+    assert len(rows["idle/memory of all (PSS), no driver"]["beside"].split(", ")) >= 4
+    assert len(rows["idle/a worker's private memory"]["rounds"]) == 2
+
+
+def test_the_benchmark_names_its_rows():
+    result = subprocess.run([sys.executable, str(BENCH), "--rows", "nothing"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and "batches-of-tasks" in result.stderr

@@ -7,6 +7,7 @@
 #include <regex>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/cluster_test.h"
@@ -184,6 +185,18 @@ TEST_F(Output, OfTheDriverSaysAfterFiveSecondsThatAnActorWaitsForItself) {
     manta::Get(actor.Task(&Narcissus::AskMyself).Remote(actor));
   });
   EXPECT_NE(err_.find("::Answer' has waited for 5 s: the actor runs another call, which waits itself"), std::string::npos) << err_;
+}
+
+TEST_F(Output, OfTheDriverSaysOnceWhatManyActorsOfAClassWaitFor) {
+  Run([](const DriverProcess::Say&) {
+    std::vector<manta::ActorHandle<Narcissus>> actors;
+    for (int i = 0; i < 4; ++i) actors.push_back(manta::Actor<Narcissus>().SetResource("CPU", 1).Remote());
+    std::this_thread::sleep_for(5'500ms);
+  });
+  const std::string said = "::Narcissus' has waited for 5 s: needs {CPU: 1}";
+  const size_t first = err_.find(said);
+  ASSERT_NE(first, std::string::npos) << err_;
+  EXPECT_EQ(err_.find(said, first + 1), std::string::npos) << err_;
 }
 
 }  // namespace
