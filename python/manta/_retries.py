@@ -32,7 +32,15 @@ def marking(function, kinds):
                 return _each(result, kinds) if isinstance(result, types.GeneratorType) else result
             except kinds as error:
                 raise _marked(error)
+    call.__manta_unmarked__ = function
     return call
+
+
+def call_marking(actor, name, kinds, *args, **kwargs):
+    """A call of a method with kinds of its own instead of those that its class gives it."""
+    method = getattr(actor, name)
+    unmarked = getattr(method, "__manta_unmarked__", None)
+    return marking(method if unmarked is None else unmarked.__get__(actor), kinds)(*args, **kwargs)
 
 
 def _each(generator, kinds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 
@@ -13,6 +14,7 @@ _CONSTRUCTOR, _METHOD = 1, 2
 # Calls under way at once in an actor with coroutines, unless max_concurrency says otherwise.
 _MOST_COROUTINES = 1000
 _OF_METHODS = "__manta_method_options__"
+_RETRYING = "__manta_retrying__"  # calls another method, and marks exceptions that the call lists
 
 
 class ActorClassInheritanceException(TypeError):
@@ -173,6 +175,7 @@ def _runnable(cls, groups):
         "__ray_ready__": lambda self: True,
         "__ray_terminate__": lambda self: exit_actor(),
         "__ray_call__": lambda self, function, *args, **kwargs: function(self, *args, **kwargs),
+        _RETRYING: _retries.call_marking,
     }
     for name, member in inspect.getmembers(cls, inspect.isfunction):
         retried = getattr(member, _OF_METHODS, {}).get("retry_exceptions")
@@ -246,14 +249,21 @@ class ActorMethod(_options.WithOptions):
         returns, most_ahead = _generators.returns_of(None, options, name)
         self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check_of(shape), most_ahead)
 
+    def _retry_after(self, kinds):
+        """The class as the actor's process has it does not know these exceptions: they travel with each call."""
+        least, most, check = check_of(self._shape)
+        returns, most_ahead = _generators.returns_of(None, self._given, self._name)
+        shape = least + 2, most + 2, check and (lambda args, kwargs: check(args[2:], kwargs))
+        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(self._given), self._native, shape, most_ahead)
+        self.remote = functools.partial(call, self._name, kinds)
+
     def options(self, **options):
         _options.check("method", options)
+        made = ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
         listed = options.get("retry_exceptions")
-        if isinstance(listed, (list, tuple)) and listed != self._given.get("retry_exceptions"):
-            # The actor's process, which has to know them, has the class as it was.
-            raise NotImplementedError("A list of retry_exceptions in .options() of a method is not there yet in Manta: give it to @ray.method, "
-                                      "or use True.")
-        return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
+        if isinstance(listed, (list, tuple)):
+            made._retry_after(tuple(listed))
+        return made
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._name} is an actor's method and cannot be called here: {self._name}.remote(...) calls it there.")

@@ -289,8 +289,52 @@ def test_methods_are_tried_again_after_listed_exceptions(cluster, kind):
     with pytest.raises(Passing, match="never"):
         ray.get(actor.of_others.remote())
     assert ray.get(actor.number.remote()) == 4, "it was tried once"
-    with pytest.raises(NotImplementedError, match="retry_exceptions"):
-        actor.plain.options(retry_exceptions=[KeyError])
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_call_may_list_exceptions_of_its_own(cluster, kind):
+    class Passing(Exception):
+        pass
+
+    class Base:
+        def __init__(self):
+            self.tries = 0
+
+        def count(self, least):
+            self.tries += 1
+            if self.tries < least:
+                raise Passing(f"try {self.tries}")
+            return self.tries
+
+        def number(self):
+            return self.tries
+
+    class Plain(Base):
+        @ray.method(retry_exceptions=[KeyError])
+        def run(self, least, *, more=0):
+            return self.count(least) + more
+
+        def stream(self, least):
+            yield self.count(least)
+
+    class Async(Base):
+        @ray.method(retry_exceptions=[KeyError])
+        async def run(self, least, *, more=0):
+            return self.count(least) + more
+
+        async def stream(self, least):
+            yield self.count(least)
+
+    actor = ray.remote(Plain if kind == "plain" else Async).remote()
+    again = {"max_task_retries": 5, "retry_exceptions": [Passing]}
+    assert ray.get(actor.run.options(**again).remote(3, more=10)) == 13
+    assert [ray.get(ref) for ref in actor.stream.options(**again).remote(6)] == [6]
+    # Those of the class count no more.
+    with pytest.raises(Passing, match="try 7"):
+        ray.get(actor.run.options(max_task_retries=5, retry_exceptions=[KeyError, ValueError]).remote(100))
+    with pytest.raises(TypeError):
+        actor.run.options(**again).remote()
+    assert ray.get(actor.number.remote()) == 7
 
 
 def test_calls_may_keep_their_order_where_they_need_not(cluster):
