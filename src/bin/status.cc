@@ -64,7 +64,7 @@ void Print(const Json& json) {
     if (!demand.contains("waits_for")) continue;
     if (!any) std::printf("Waiting:\n");
     any = true;
-    std::printf("  %s wants %s more: %s (%.1f s)\n", demand.value("owner", "").c_str(),
+    std::printf("  %s wants %s more: %s (%.1f s)\n", demand.value("/owner/description"_json_pointer, "").c_str(),
                 demand["missing"].dump().c_str(), demand.value("waits_for", "").c_str(),
                 demand.value("waits_seconds", 0.0));
   }

@@ -12,6 +12,7 @@ using Json = nlohmann::ordered_json;
 std::string Cell(const Json& value) {
   if (value.is_null()) return "-";
   if (value.is_string()) return value.get<std::string>().empty() ? "-" : value.get<std::string>();
+  if (value.is_object() && value.contains("description")) return Cell(value["description"]);  // a process
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   return value.dump();
 }

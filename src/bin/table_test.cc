@@ -12,6 +12,12 @@ TEST(TableTest, AlignsColumnsInOrderOfAppearance) {
             "12      -      yes\n");
 }
 
+TEST(TableTest, ShowsAProcessInWords) {
+  EXPECT_EQ(TableOf(R"([{"owner": {"description": "driver 2, pid 7", "process": 2, "pid": 7}}])"),
+            "owner\n"
+            "driver 2, pid 7\n");
+}
+
 TEST(TableTest, NothingIsSaidToBeNothing) { EXPECT_EQ(TableOf("[]"), "(none)\n"); }
 
 TEST(TableTest, OtherTextStaysAsItIs) {

@@ -443,6 +443,7 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
                          Text(frame.message_as_RecorderMissing()->reason()));
       break;
     case wire::Message::TaskList: lists_->Answer(sender.id, *frame.message_as_TaskList()); break;
+    case wire::Message::ObjectList: lists_->Answer(sender.id, *frame.message_as_ObjectList()); break;
     case wire::Message::StopCluster:
       Stop("asked to by " + processes_.Describe(sender.id));
       break;

@@ -22,16 +22,17 @@ void ListService::Send(ProcessId to, uint64_t request, Listing::Answer answer) {
 
 void ListService::Request(ProcessId from, uint64_t request, const std::string& what) {
   if (what == "actors") {
-    return actors_.List([&](const auto& actors) { Send(from, request, Listing::Actors(actors)); });
+    return actors_.List([&](const auto& actors) { Send(from, request, listing_->Actors(actors)); });
   }
   if (what == "placement-groups") {
     return Send(from, request, Listing::PlacementGroups(placement_groups_ ? placement_groups_() : std::vector<wire::PlacementGroupT>()));
   }
-  if (what != "tasks") return Send(from, request, listing_->Of(what));
+  if (what != "tasks" && what != "objects") return Send(from, request, listing_->Of(what));
   const uint64_t id = ++last_;
   Gathering& gathering = gatherings_[id];
   gathering.requester = from;
   gathering.request = request;
+  gathering.of_objects = what == "objects";
   for (const auto& [owner, process] : processes_.all()) {
     const bool owns = process.role == wire::Role::Driver || process.role == wire::Role::Worker;
     if (!owns || process.connection == nullptr) continue;
@@ -65,13 +66,33 @@ void ListService::RequestResources(ProcessId from, uint64_t request, bool of_lea
   processes_.Send(from, std::move(answer));
 }
 
+ListService::Gathering* ListService::Awaits(ProcessId from, uint64_t id) {
+  const auto found = gatherings_.find(id);
+  return found != gatherings_.end() && found->second.awaited.erase(from) > 0 ? &found->second : nullptr;
+}
+
+void ListService::FinishIfComplete(uint64_t id) {
+  if (gatherings_.at(id).awaited.empty()) Finish(id);
+}
+
 void ListService::Answer(ProcessId from, const wire::TaskList& tasks) {
-  const auto found = gatherings_.find(tasks.request());
-  if (found == gatherings_.end() || found->second.awaited.erase(from) == 0) return;
-  Listing::OwnersTasks& answer = found->second.answers.emplace_back();
+  Gathering* const gathering = Awaits(from, tasks.request());
+  if (gathering == nullptr) return;
+  Listing::OwnersTasks& answer = gathering->tasks.emplace_back();
   answer.owner = from;
   tasks.UnPackTo(&answer.tasks);
-  if (found->second.awaited.empty()) Finish(tasks.request());
+  FinishIfComplete(tasks.request());
+}
+
+void ListService::Answer(ProcessId from, const wire::ObjectList& objects) {
+  Gathering* const gathering = Awaits(from, objects.request());
+  if (gathering == nullptr) return;
+  if (objects.objects() != nullptr) {
+    for (const wire::ObjectEntry* object : *objects.objects()) {
+      gathering->objects[{object->slot(), object->slot_generation()}] = {from, object->index(), object->generation()};
+    }
+  }
+  FinishIfComplete(objects.request());
 }
 
 void ListService::ProcessGone(ProcessId process) {
@@ -87,7 +108,8 @@ void ListService::Finish(uint64_t id) {
   if (found == gatherings_.end()) return;
   const Gathering gathering = std::move(found->second);
   gatherings_.erase(found);
-  Send(gathering.requester, gathering.request, listing_->Tasks(gathering.answers));
+  Send(gathering.requester, gathering.request,
+       gathering.of_objects ? listing_->Objects(gathering.objects) : listing_->Tasks(gathering.tasks));
 }
 
 }  // namespace manta::node

@@ -1,4 +1,4 @@
-// Answers ListRequests and ResourcesRequests. What owners alone know (tasks) is asked of them; who does not answer in time is left out.
+// Answers ListRequests and ResourcesRequests. What owners alone know (tasks, names of objects) is asked of them; who does not answer in time is left out.
 #pragma once
 
 #include <cstdint>
@@ -29,16 +29,23 @@ class ListService {
   void RequestResources(ProcessId from, uint64_t request, bool of_lease);
   // From an owner that was asked.
   void Answer(ProcessId from, const wire::TaskList& tasks);
+  void Answer(ProcessId from, const wire::ObjectList& objects);
   void ProcessGone(ProcessId process);
 
  private:
   struct Gathering {
     ProcessId requester;
     uint64_t request = 0;
+    bool of_objects = false;
     std::set<ProcessId> awaited;
-    std::vector<Listing::OwnersTasks> answers;
+    std::vector<Listing::OwnersTasks> tasks;
+    Listing::ObjectNames objects;
     std::unique_ptr<Timer> limit;
   };
+
+  // The one that still waits for this answer, which counts from now on; nullptr: none.
+  Gathering* Awaits(ProcessId from, uint64_t gathering);
+  void FinishIfComplete(uint64_t gathering);
 
   void Send(ProcessId to, uint64_t request, Listing::Answer answer);
   void Finish(uint64_t gathering);

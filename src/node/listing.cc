@@ -74,6 +74,16 @@ const char* NameOf(wire::TaskStage stage) {
   return "unknown";
 }
 
+// A process in words for people (a table shows them alone), and what of it is known for programs.
+Json Described(ProcessId id, const ProcessTable& processes) {
+  Json json = {{"description", processes.Describe(id)}, {"process", SerialOf(id)}, {"node", NodeIndexOf(id)}};
+  if (const Process* const process = processes.Find(id)) {
+    json["pid"] = process->pid;
+    json["job"] = process->job.value;
+  }
+  return json;
+}
+
 std::vector<const Process*> Sorted(const ProcessTable& processes) {
   std::vector<const Process*> list;
   for (const auto& [id, process] : processes.all()) list.push_back(&process);
@@ -100,7 +110,7 @@ Json Workers(const WorkerPool& workers, const ProcessTable& processes, const Lea
     entry["name"] = process == nullptr ? "" : process->name;
     if (lease != nullptr) {
       entry["lease"] = lease->id.value;
-      entry["owner"] = processes.Describe(lease->owner);
+      entry["owner"] = Described(lease->owner, processes);
       entry["actor"] = lease->dedicated;
     }
     entry["log"] = info.log.name();
@@ -147,27 +157,12 @@ Json Processes(const ProcessTable& processes, Nanoseconds now) {
   return list;
 }
 
-Json Objects(const ObjectSpace& objects, const ProcessTable& processes) {
-  Json list = Json::array();
-  for (const ObjectTable::Info& info : objects.table().List(kMaxListed)) {
-    Json entry;
-    entry["slot"] = info.slot;
-    entry["generation"] = info.generation;
-    entry["bytes"] = info.size;
-    entry["state"] = info.state;
-    entry["owner"] = processes.Describe(info.owner);
-    entry["made_by"] = info.lessee ? processes.Describe(info.lessee) : "a process that is gone";
-    list.push_back(std::move(entry));
-  }
-  return list;
-}
-
 Json Leases(const LeaseService& leases, const ProcessTable& processes, Nanoseconds now) {
   Json list = Json::array();
   for (const auto& [id, lease] : leases.leases()) {
     Json entry;
     entry["lease"] = id;
-    entry["owner"] = processes.Describe(lease.owner);
+    entry["owner"] = Described(lease.owner, processes);
     entry["worker"] = SerialOf(lease.worker);
     entry["key"] = lease.key;
     entry["actor"] = lease.dedicated;
@@ -184,7 +179,7 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
   Json list = Json::array();
   for (const auto& [key, info] : leases.demands()) {
     Json entry;
-    entry["owner"] = processes.Describe(info.demand.owner);
+    entry["owner"] = Described(info.demand.owner, processes);
     entry["key"] = info.demand.key;
     if (!info.actor_name.empty()) entry["name"] = info.actor_name;
     entry["actor"] = info.demand.dedicated;
@@ -259,10 +254,6 @@ Listing::Answer Listing::Of(const std::string& what) const {
   const Nanoseconds now = EventLoop::Now();
   if (what == "workers") return Rows(Workers(workers_, processes_, leases_));
   if (what == "processes") return Rows(Processes(processes_, now));
-  if (what == "objects") {
-    const Json list = Objects(objects_, processes_);
-    return Rows(list, objects_.table().objects() - list.size());
-  }
   if (what == "leases") return Rows(Leases(leases_, processes_, now));
   if (what == "nodes") return Rows(NodesOf(nodes_));
   if (what == "demands") return Rows(Demands(leases_, processes_, now));
@@ -328,7 +319,7 @@ Listing::Answer Listing::PlacementGroups(const std::vector<wire::PlacementGroupT
   return Rows(list);
 }
 
-Listing::Answer Listing::Actors(const std::vector<contracts::ActorEntry>& actors) {
+Listing::Answer Listing::Actors(const std::vector<contracts::ActorEntry>& actors) const {
   Json list = Json::array();
   for (const contracts::ActorEntry& actor : actors) {
     Json entry;
@@ -340,7 +331,7 @@ Listing::Answer Listing::Actors(const std::vector<contracts::ActorEntry>& actors
     entry["detached"] = actor.detached;
     entry["restarts"] = actor.restarts;
     if (!actor.death.empty()) entry["death"] = actor.death;
-    if (actor.process) entry["worker"] = SerialOf(actor.process);
+    if (actor.process) entry["worker"] = Described(actor.process, processes_);
     list.push_back(std::move(entry));
   }
   return Rows(list);
@@ -360,8 +351,8 @@ Listing::Answer Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
       entry["state"] = NameOf(task->stage);
       entry["attempt"] = task->attempt;
       if (task->cancelled) entry["cancelled"] = true;
-      entry["owner"] = processes_.Describe(owner);
-      if (task->worker != 0) entry["worker"] = processes_.Describe(ProcessId{task->worker});
+      entry["owner"] = Described(owner, processes_);
+      if (task->worker != 0) entry["worker"] = Described(ProcessId{task->worker}, processes_);
       const ActorId actor{{task->actor_creator}, task->actor_serial};
       if (actor) entry["actor"] = Hex(actor);
       const ObjectId parent{{task->parent_owner}, task->parent_index, task->parent_generation};
@@ -370,6 +361,23 @@ Listing::Answer Listing::Tasks(const std::vector<OwnersTasks>& owners) const {
     }
   }
   return Rows(list, outstanding - list.size());
+}
+
+Listing::Answer Listing::Objects(const ObjectNames& names) const {
+  Json list = Json::array();
+  for (const ObjectTable::Info& info : objects_.table().List(kMaxListed)) {
+    Json entry;
+    // None: what a task's arguments take, or what is being allocated.
+    if (const auto name = names.find({info.slot, info.generation}); name != names.end()) entry["object"] = Hex(name->second);
+    entry["slot"] = info.slot;
+    entry["generation"] = info.generation;
+    entry["bytes"] = info.size;
+    entry["state"] = info.state;
+    entry["owner"] = Described(info.owner, processes_);
+    if (info.lessee) entry["made_by"] = Described(info.lessee, processes_);  // none: it is gone
+    list.push_back(std::move(entry));
+  }
+  return Rows(list, objects_.table().objects() - list.size());
 }
 
 }  // namespace manta::node

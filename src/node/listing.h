@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "contracts/actor_names.h"
@@ -60,12 +62,15 @@ class Listing {
   // What the lease of this worker is charged when it does not wait; empty when nobody leases it.
   model::ResourceSet LeasedBy(ProcessId worker) const;
   static Answer PlacementGroups(const std::vector<wire::PlacementGroupT>& groups);
-  static Answer Actors(const std::vector<contracts::ActorEntry>& actors);
+  Answer Actors(const std::vector<contracts::ActorEntry>& actors) const;
   struct OwnersTasks {
     ProcessId owner;
     wire::TaskListT tasks;
   };
   Answer Tasks(const std::vector<OwnersTasks>& owners) const;
+  // What owners call the objects in slots of shared memory, by slot and generation.
+  using ObjectNames = std::map<std::pair<uint32_t, uint32_t>, ObjectId>;
+  Answer Objects(const ObjectNames& names) const;
 
  private:
   Nodes nodes_;

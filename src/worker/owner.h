@@ -202,6 +202,14 @@ class Owner {
     });
   }
 
+  // [lock] Calls use(index, record) for every object in use.
+  template <class Use>
+  void ForEachObject(Use use) const {
+    objects_.ForEach([&](uint32_t index, const ObjectRecord& object) {
+      if (object.in_use) use(index, object);
+    });
+  }
+
   uint32_t objects_in_use() const { return objects_.used(); }
 
  private:

@@ -150,13 +150,14 @@ void Runtime::OnFrame(const wire::Frame& frame) {
             name.empty() ? Hex(PlacementGroupId{{waits->creator()}, waits->serial()}).c_str() : ("'" + name + "'").c_str(),
             waits->waited_ms() / 1000, Text(waits->reason()).c_str());
   } else if (const auto* asked = frame.message_as_ListRequest()) {
-    wire::TaskListT tasks;
-    {
-      std::lock_guard guard(owner_->lock());
-      tasks = ListTasks(*owner_, kMostListed);
-    }
-    tasks.request = asked->request();
-    control_->Queue(std::move(tasks));
+    const auto answer = [&](auto list_of) {
+      std::unique_lock guard(owner_->lock());
+      auto list = list_of(*owner_, kMostListed);
+      guard.unlock();
+      list.request = asked->request();
+      control_->Queue(std::move(list));
+    };
+    Text(asked->what()) == "objects" ? answer(ListObjects) : answer(ListTasks);
   } else if (const auto* output = frame.message_as_WorkerOutput()) {
     ShowOutput(*output);
   } else if (const auto* stop = frame.message_as_Stop(); stop != nullptr && executor_ != nullptr) {

@@ -58,4 +58,14 @@ wire::TaskListT ListTasks(const Owner& owner, size_t limit) {
   return list;
 }
 
+wire::ObjectListT ListObjects(const Owner& owner, size_t limit) {
+  wire::ObjectListT list;
+  owner.ForEachObject([&](uint32_t index, const ObjectRecord& object) {
+    const bool is_shared = object.state.load(std::memory_order_relaxed) == ValueState::kShared;
+    if (!object.arena_owned || (!is_shared && !object.sealing) || list.objects.size() == limit) return;
+    list.objects.emplace_back(index, object.generation, object.shared.slot, object.shared.generation);
+  });
+  return list;
+}
+
 }  // namespace manta::worker

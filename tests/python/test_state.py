@@ -92,7 +92,7 @@ def test_objects_workers_and_jobs():
     ref = ray.put(bytes(300_000))
     [row] = state.list_objects(filters=[("object_size", "!=", 0), ("type", "=", "DRIVER")])
     assert row.object_size >= 300_000 and row.pid == os.getpid()
-    assert state.get_objects(row.object_id) == [row]
+    assert row.object_id == ref.hex() and state.get_objects(ref.hex()) == [row]
     assert state.summarize_objects()["cluster"]["total_objects"] == 1
     del ref
     assert eventually(lambda: not state.list_objects())

@@ -50,7 +50,7 @@ TEST_F(Command, ListsTheTasksThatAreNotFinished) {
   EXPECT_EQ(InState("PENDING_ARGS_AVAIL"), 1u) << list;
   for (const Json& task : list) {
     EXPECT_EQ(task.value("type", ""), "NORMAL_TASK");
-    EXPECT_NE(task.value("owner", "").find("pid " + std::to_string(getpid())), std::string::npos) << task;
+    EXPECT_EQ(task["owner"].value("pid", 0), getpid()) << task;
     const std::string state = task.value("state", "");
     EXPECT_EQ(task.contains("worker"), state == "RUNNING" || state == "SUBMITTED_TO_WORKER") << task;
     const std::string name = task.value("name", "");
@@ -61,6 +61,16 @@ TEST_F(Command, ListsTheTasksThatAreNotFinished) {
   close(creat(path.c_str(), 0600));
   EXPECT_EQ(*manta::Get(behind), 1);
   EXPECT_TRUE(Eventually(5s, [] { return Tasks().empty(); })) << Tasks();
+}
+
+TEST_F(Command, ListsSharedObjectsByTheNamesThatProgramsHave) {
+  const auto object = manta::Put(std::string(200'000, 'x'));
+  const ProgramResult list = Manta({"list", "objects", "--json"});
+  const Json objects = Json::parse(list.out, nullptr, false);
+  ASSERT_EQ(objects.size(), 1u) << list.out << list.err;
+  EXPECT_EQ(objects[0].value("object", ""), object.ID());
+  EXPECT_EQ(objects[0]["owner"].value("pid", 0), getpid());
+  EXPECT_NE(Manta({"list", "objects"}).out.find("pid " + std::to_string(getpid()) + ")"), std::string::npos);
 }
 
 TEST_F(Command, SaysHowMuchOfALongListItLeavesOut) {

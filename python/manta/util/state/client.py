@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from manta import _address, _command, _native
 from manta._ids import ActorID, PlacementGroupID, TaskID
 from manta.util.state import common
 from manta.util.state.exception import RayStateApiException, ServerUnavailable
-
-_PROCESS = re.compile(r"(driver|worker) (\d+) \((?:.*, )?pid (\d+)\)")
 
 
 class StateApiClient:
@@ -25,7 +22,7 @@ class StateApiClient:
         """All rows of a list."""
         try:
             found = self._ask(_LISTS[what], timeout)
-            cluster = _Cluster(self._ask("nodes", timeout), self._ask("processes", timeout) if what in ("actors", "tasks") else [])
+            cluster = _Cluster(self._ask("nodes", timeout))
         except TimeoutError as error:
             raise ServerUnavailable(str(error)) from None
         except Exception as error:
@@ -37,27 +34,22 @@ class StateApiClient:
 
 
 class _Cluster:
-    """Its nodes, and the processes of the node that was asked."""
+    """Its nodes, by their numbers."""
 
-    def __init__(self, nodes, processes):
+    def __init__(self, nodes):
         self.head = next((row for row in nodes if row["head"]), {"node": 1, "node_id": None, "address": "127.0.0.1"})
         self._nodes = {row["node"]: row for row in nodes}
-        self._processes = {row["process"]: row for row in processes}
 
     def node(self, number):
         return self._nodes.get(number, self.head)
 
-    def process(self, number):
-        """The one with this number, or what is known of none. With several nodes a number alone says nothing."""
-        return self._processes.get(number, _NO_PROCESS) if len(self._nodes) == 1 else _NO_PROCESS
 
-    def described(self, text):
-        """The one that the command describes in words."""
-        found = _PROCESS.match(text or "")
-        return self.process(int(found[2])) if found else _NO_PROCESS
+_NO_PROCESS = {"process": None, "node": None, "pid": None, "job": None}
 
 
-_NO_PROCESS = {"process": None, "node": None, "pid": None, "job": 0}
+def _process(row, role):
+    """What the row says of a process that has to do with it; all None: nothing."""
+    return {**_NO_PROCESS, **row.get(role, {})}
 
 
 _LISTS = {"actors": "actors", "tasks": "tasks", "workers": "processes", "objects": "objects", "nodes": "nodes", "jobs": "processes",
@@ -65,7 +57,7 @@ _LISTS = {"actors": "actors", "tasks": "tasks", "workers": "processes", "objects
 
 
 def _actor(row, cluster):
-    process = cluster.process(row.get("worker"))
+    process = _process(row, "worker")
     return common.ActorState(
         actor_id=_actor_id(row["actor"]), class_name=row["class"], state=row["state"], job_id=_job_id(process["job"]), name=row["name"],
         node_id=_node_id(process, cluster), pid=process["pid"], ray_namespace=row["namespace"], num_restarts=row["restarts"],
@@ -73,10 +65,10 @@ def _actor(row, cluster):
 
 
 def _task(row, cluster):
-    worker = cluster.described(row.get("worker"))
+    worker = _process(row, "worker")
     return common.TaskState(
         task_id=_task_id(row["task"]), attempt_number=row["attempt"], name=row["name"], state=row["state"],
-        job_id=_job_id(cluster.described(row["owner"])["job"]), actor_id=_actor_id(row["actor"]) if "actor" in row else None,
+        job_id=_job_id(_process(row, "owner")["job"]), actor_id=_actor_id(row["actor"]) if "actor" in row else None,
         type=row["type"], func_or_class_name=row["name"], parent_task_id=_task_id(row["parent"]) if "parent" in row else None,
         node_id=_node_id(worker, cluster), worker_id=_worker_id(worker), worker_pid=worker["pid"],
         error_type="TASK_CANCELLED" if row.get("cancelled") else None)
@@ -92,11 +84,12 @@ def _worker(row, cluster):
 
 
 def _object(row, cluster):
-    owner = _PROCESS.match(row["owner"])
+    owner = _process(row, "owner")
+    kind = row["owner"]["description"].split()[0].upper()
     return common.ObjectState(
-        object_id=f"{row['slot']:08x}{row['generation']:08x}", object_size=row["bytes"], task_status=row["state"].upper(),
-        reference_type="PINNED_IN_MEMORY", type=owner[1].upper() if owner else "UNKNOWN", pid=int(owner[3]) if owner else None,
-        ip=cluster.head["address"], owner=row["owner"])
+        object_id=_task_id(row["object"]) if "object" in row else None, object_size=row["bytes"], task_status=row["state"].upper(),
+        reference_type="PINNED_IN_MEMORY", type=kind if kind in ("DRIVER", "WORKER") else "UNKNOWN", pid=owner["pid"],
+        ip=cluster.node(owner["node"])["address"], owner=row["owner"]["description"])
 
 
 def _node(row, cluster):

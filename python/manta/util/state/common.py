@@ -94,7 +94,7 @@ class WorkerState(StateSchema):
 
 @dataclasses.dataclass
 class ObjectState(StateSchema):
-    object_id: str
+    object_id: str | None  # none: it has no name any more, or not yet
     object_size: int
     task_status: str
     reference_type: str
