@@ -454,12 +454,12 @@ void LeaseService::RetryGrants() {
 
 // ---- Holders that do not run ---------------------------------------------------------------------------
 
-// Parked, which it is only while it sees nothing in any ring; a push would have woken it. A task that waits says that it is blocked.
+// It runs no task, and is parked, which it is only while it sees nothing in any ring: a push would have woken it.
 bool LeaseService::IsIdle(ProcessId worker) const {
   const Process* process = processes_.Find(worker);
   if (process == nullptr || !process->page) return false;
   const shm::ProcessPage& page = arena_.page(*process->page);
-  return page.doorbell.parked.load(std::memory_order_acquire) != 0 && (page.activity.load(std::memory_order_relaxed) & shm::kBlocked) == 0;
+  return page.doorbell.parked.load(std::memory_order_acquire) != 0 && (page.activity.load(std::memory_order_relaxed) & shm::kIdle) != 0;
 }
 
 void LeaseService::LookForSilence() {

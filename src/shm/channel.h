@@ -37,7 +37,7 @@ struct ControlHeader {
 static_assert(sizeof(ControlHeader) == 56);
 
 // Bits of ProcessPage::activity.
-inline constexpr uint32_t kSpinning = 1;  // a thread polls: it need not be woken, and it uses up a core
+inline constexpr uint32_t kIdle = 1;      // the thread that runs tasks sleeps until there is one
 inline constexpr uint32_t kBlocked = 2;   // a task waits for objects: what it has not claimed goes elsewhere
 
 inline constexpr uint32_t kMaxChannelsPerProcess = 1024;

@@ -15,7 +15,4 @@ inline int64_t ReadClock(clockid_t clock) {
 
 inline int64_t NowNs() { return ReadClock(CLOCK_MONOTONIC); }
 
-// That the calling thread has spent on a CPU; a system call.
-inline int64_t ThreadCpuNs() { return ReadClock(CLOCK_THREAD_CPUTIME_ID); }
-
 }  // namespace manta::worker

@@ -19,6 +19,7 @@
 #include "worker/lost_values.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
+#include "worker/spin_lock.h"
 #include "worker/task_facts.h"
 #include "worker/ticks.h"
 
@@ -147,9 +148,13 @@ bool Executor::HasWork() const {
   if (ends()) return !has_run_its_last() || ChannelsHaveChanged();
   if (threads_ == nullptr) return AnyChannelHasWork();
   if (late_is_news_.load(std::memory_order_relaxed)) return true;
-  // Not to be had: the main thread is at work and looks again before it waits.
-  std::unique_lock guard(threads_->channels, std::try_to_lock);
-  return guard.owns_lock() && AnyChannelHasWork();
+  // Not to be had: the main thread takes tasks; or another one has a look too, which may miss what this one is to see.
+  std::unique_lock guard(threads_->channels, std::defer_lock);
+  while (!guard.try_lock()) {
+    if (threads_->takes_tasks.load(std::memory_order_relaxed)) return false;
+    CpuRelax();
+  }
+  return AnyChannelHasWork();
 }
 
 uint32_t Executor::TakeTasks() {
@@ -174,8 +179,10 @@ void Executor::TakeTasksWhile(Phase phase) {
       ran = TakeTasks();
     } else {
       std::lock_guard guard(threads_->channels);
+      threads_->takes_tasks.store(true, std::memory_order_relaxed);
       ran = TakeTasks();
       CompleteLate();
+      threads_->takes_tasks.store(false, std::memory_order_relaxed);
     }
     if (ran > 0) continue;
     auto has_work = [this] { return HasWork(); };

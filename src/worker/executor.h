@@ -128,6 +128,7 @@ class Executor final : private MainThread, private ItemSink {
     void Stop();
 
     std::deque<Group> groups;  // the default group first
+    std::atomic<bool> takes_tasks{false};  // the main thread, which holds the lock below, and looks again before it waits
     std::mutex channels;  // over the executor's channels: the main thread, unless it waits, and who leads the waiting threads
   };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/kill_point.h"
+#include "base/schedstat.h"
 #include "contracts/fields.h"
 #include "contracts/worker_environment.h"
 #include "model/gpu_units.h"
@@ -209,6 +210,10 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   hooks.lend = [this] { Lend(); };
   hooks.waited = [this](bool gave_up) { Waited(gave_up); };
   hooks.take_back = [this] { TakeBack(); };
+  hooks.task_wanted = [file = std::make_shared<const SchedStat>(SchedStat::OfMainThread(getpid()))] {
+    const SchedStat::Times times = file->Read();
+    return times.ran + times.queued;
+  };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   ready_watch_ = std::make_unique<ReadyWatch>(waiting_.get());
   if (!is_driver_) {
@@ -555,6 +560,14 @@ void Runtime::Waited(bool gave_up) {
   control_->Flush();
 }
 
+void Runtime::NameWhoLends(Waiting::Request* request) const {
+  if (ExecutionContext* const context = Executor::current(); context != nullptr) {
+    request->history = &context->waits;
+  } else {
+    request->beside_task = executor_ != nullptr;
+  }
+}
+
 void Runtime::TakeBack() {
   {
     std::lock_guard guard(blocked_mutex_);
@@ -647,7 +660,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
     request.done = done;
     request.watched = {objects, count};
     request.deadline = deadline;
-    if (ExecutionContext* const context = Executor::current(); context != nullptr) request.history = &context->waits;
+    NameWhoLends(&request);
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);
@@ -712,7 +725,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
     request.done = done;
     request.watched = {objects, count};
     request.deadline = timeout_ns < 0 ? -1 : NowNs() + timeout_ns;
-    if (ExecutionContext* const context = Executor::current(); context != nullptr) request.history = &context->waits;
+    NameWhoLends(&request);
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);

@@ -167,6 +167,7 @@ class Runtime {
   void Lend();
   void Waited(bool gave_up);
   void TakeBack();
+  void NameWhoLends(Waiting::Request* request) const;
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
   void FillTask(const manta_task_spec& spec, TaskRecord* task);

@@ -4,70 +4,101 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "worker/clock.h"
-
 namespace manta::worker {
 
-// Of one task; on its thread. A clock for the time on the CPU is read once in half a millisecond at most.
+// What a thread did with its time; what it neither ran nor queued for a core, it slept.
+struct ThreadTimes {
+  int64_t ran = 0;     // ns
+  int64_t queued = 0;  // ns, see base/schedstat.h
+};
+
+// Of the calling thread. Cost: two system calls.
+ThreadTimes ReadThreadTimes();
+
+// Of one task; on its thread. The thread's times are read once in half a millisecond at most.
 class WaitHistory {
  public:
   // A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
   static constexpr int64_t kLendAfterNs = 5'000'000;
   // Who asks again so soon after it gave up has done nothing else meanwhile.
-  static constexpr int64_t kAtOnceNs = 50'000;
+  static constexpr int64_t kAtOnceNs = 10'000;
+  // What is lent is told again, since the daemon may have found that the task runs; less and less often.
+  static constexpr int64_t kLongestAgainNs = 80'000'000;
 
-  // A wait with a limit begins at `now` (CLOCK_MONOTONIC). `cpu` gives the time that this thread has spent on a CPU.
-  template <typename Cpu>
-  void Begin(int64_t now, const Cpu& cpu) {
+  // A wait with a limit begins at `now` (CLOCK_MONOTONIC). `times` gives ThreadTimes.
+  template <typename Times>
+  void Begin(int64_t now, const Times& times) {
     began_ = now;
     if (gave_up_at_ == 0) return;
-    const int64_t gap = now - gave_up_at_;
-    if (gap <= kAtOnceNs) {
-      Add(gap);
-    } else if (gap < kReadAgainNs) {
-      Add(-gap);
-    } else {
-      Add(gap - 2 * (cpu() - cpu_));
-    }
+    if (now - gave_up_at_ <= kAtOnceNs) looked_ += now - gave_up_at_;
+    if (now - read_at_ >= kReadAgainNs) Settle(now, times());
   }
-  void Begin(int64_t now) { Begin(now, ThreadCpuNs); }
+  void Begin(int64_t now) { Begin(now, ReadThreadTimes); }
 
   // It has ended without what it was for.
-  template <typename Cpu>
-  void GaveUp(int64_t now, const Cpu& cpu) {
-    Add(now - began_);
+  template <typename Times>
+  void GaveUp(int64_t now, const Times& times) {
+    looked_ += std::min(now - began_, kLongestLookNs);
     gave_up_at_ = now;
-    if (now - read_at_ < kReadAgainNs) return;
-    read_at_ = now;
-    cpu_ = cpu();
+    in_vain_ = true;
+    if (now - read_at_ >= kReadAgainNs) Settle(now, times());
   }
-  void GaveUp(int64_t now) { GaveUp(now, ThreadCpuNs); }
+  void GaveUp(int64_t now) { GaveUp(now, ReadThreadTimes); }
+
+  void Reached() { in_vain_ = false; }
+  // Whether the last wait gave up: then the next one hardly finds at once what that one has not found.
+  bool in_vain() const { return in_vain_; }
 
   // When a wait that has slept since `parked_at` makes the task lend its CPU.
   int64_t LendsAt(int64_t parked_at) const {
-    // The daemon may have found out that the task runs, and needs to be told again, but not all the time.
-    const int64_t again = lent_at_ == 0 ? 0 : lent_at_ + kLendAfterNs;
+    const int64_t again = lent_at_ == 0 ? 0 : lent_at_ + again_;
     return std::max(again, parked_at + std::max<int64_t>(kLendAfterNs - idle_, 0));
   }
 
-  // The daemon has been told at `now`, in a wait that gave up: it finds out by itself when the task runs on.
-  void Lent(int64_t now) { lent_at_ = now; }
+  // The daemon has been told at `now`, in a wait that gave up: it finds out by itself when the task runs on without another wait.
+  void Lent(int64_t now) {
+    again_ = lent_at_ == 0 ? kLendAfterNs : std::min(2 * again_, kLongestAgainNs);
+    lent_at_ = now;
+  }
   void TookBack() { lent_at_ = 0; }
   bool lent() const { return lent_at_ != 0; }
+  // Whether it has lent its CPU, and needs it: it has computed since then for longer than it was idle.
+  bool wants_it_back() const { return lent_at_ != 0 && idle_ == 0; }
 
  private:
   static constexpr int64_t kReadAgainNs = 500'000;
+  // What a wait runs for at most; if it took longer it slept, or queued.
+  static constexpr int64_t kLongestLookNs = 60'000;
   // What a task did longer ago than it takes to fill this does not count.
   static constexpr int64_t kMostNs = 2 * kLendAfterNs;
 
-  void Add(int64_t idle) { idle_ = std::clamp<int64_t>(idle_ + idle, 0, kMostNs); }
+  // Time that the thread sleeps or looks for what it waits for speaks for lending, time that it computes against it, and time that it queues
+  // for a core for neither: on a busy machine every task does.
+  void Settle(int64_t now, ThreadTimes times) {
+    if (read_at_ != 0) {
+      const int64_t ran = times.ran - times_.ran;
+      // Who loses its core after `now` was read has queued for longer than has passed by then; that belongs to the next time.
+      const int64_t rest = now - read_at_ - ran - (times.queued - times_.queued) - ahead_;
+      const int64_t slept = std::max<int64_t>(rest, 0);
+      ahead_ = slept - rest;
+      const int64_t looked = std::min(looked_, ran);
+      idle_ = std::clamp<int64_t>(idle_ + slept + looked - (ran - looked), 0, kMostNs);
+    }
+    read_at_ = now;
+    times_ = times;
+    looked_ = 0;
+  }
 
-  int64_t idle_ = 0;  // in waits that gave up and between them, less what it ran
+  int64_t idle_ = 0;  // less what it computed
+  int64_t looked_ = 0;  // since read_at_: in waits, and between two that follow each other at once
   int64_t began_ = 0;
   int64_t gave_up_at_ = 0;  // 0: never
   int64_t read_at_ = 0;
-  int64_t cpu_ = 0;  // as of read_at_
+  ThreadTimes times_;  // as of read_at_, or a little later
+  int64_t ahead_ = 0;  // by how much, in sum
   int64_t lent_at_ = 0;
+  int64_t again_ = 0;
+  bool in_vain_ = false;
 };
 
 }  // namespace manta::worker

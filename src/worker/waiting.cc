@@ -19,9 +19,10 @@ constexpr int64_t kSpinNs = 50'000;
 // rarely: that costs a system call each time.
 constexpr int64_t kUnyieldingNs = 3'000;
 constexpr int64_t kRarestYieldNs = 2'000'000;
-// A call of sched_yield that takes longer let somebody else run, and that was no time of spinning. It is no excuse to spin for ever, though.
+// A call of sched_yield that takes longer let somebody else run, and that was no time of spinning. It is no excuse to spin for ever
+// either: some threads that spin on one core give it to each other without end.
 constexpr int64_t kSwitchNs = 1'500;
-constexpr int64_t kLongestSpinNs = 2'000'000;
+constexpr int64_t kLongestSpinNs = 4 * kSpinNs;
 // So long somebody who had work to do took the core, not one that only looked whether there is any.
 constexpr int64_t kTakenNs = 25'000;
 // A bound for every sleep, so that a lost wake-up would be a delay and not a hang.
@@ -66,6 +67,7 @@ bool Waiting::PollOnce() {
 bool Waiting::Wait(const Request& request) {
   if (request.done()) return true;
   if (request.history != nullptr) return WaitAndLend(request);
+  if (request.beside_task) return WaitBesideTask(request);
   if (request.serves) servers_.fetch_add(1);
   bool lends = false;
   const bool reached = Await(request, &lends);
@@ -78,10 +80,14 @@ bool Waiting::Wait(const Request& request) {
 // once there are some who ask again and again.
 bool Waiting::WaitAndLend(const Request& request) {
   WaitHistory& history = *request.history;
-  if (request.deadline >= 0) history.Begin(NowNs());
+  if (request.deadline >= 0) {
+    history.Begin(NowNs());
+    if (__builtin_expect(history.wants_it_back(), 0)) TakeBack(&history);
+  }
   bool lends = false;
   const bool reached = Await(request, &lends);
   if (reached) {
+    history.Reached();
     if (lends) {
       hooks_.waited(false);
       history.TookBack();
@@ -103,6 +109,34 @@ bool Waiting::WaitAndLend(const Request& request) {
   return false;
 }
 
+// Whether the task goes on without this wait's end nobody can know. While its thread sleeps the CPU is lent, as after a wait that gave up: the
+// daemon takes it back when the process runs.
+bool Waiting::WaitBesideTask(const Request& request) {
+  constexpr int64_t kLongestLookNs = 80'000'000;
+  constexpr int64_t kHardly = 10;  // it sleeps, if it wants the CPU for less than one part of these
+  bool has_lent = false, unused = false;
+  int64_t since = NowNs(), wanted = hooks_.task_wanted();
+  for (int64_t pause = WaitHistory::kLendAfterNs;; pause = std::min(2 * pause, kLongestLookNs)) {
+    Request part = request;
+    part.deadline = request.deadline < 0 ? since + pause : std::min(request.deadline, since + pause);
+    const bool reached = Await(part, &unused);
+    const int64_t now = NowNs();
+    if (reached || (request.deadline >= 0 && now >= request.deadline)) {
+      if (has_lent) hooks_.take_back();
+      return reached;
+    }
+    const int64_t wants = hooks_.task_wanted();
+    // One that runs no task has no CPU to lend.
+    if (servers_.load() == 0 && kHardly * (wants - wanted) < now - since) {
+      hooks_.lend();
+      hooks_.waited(true);
+      has_lent = true;
+    }
+    since = now;
+    wanted = wants;
+  }
+}
+
 void Waiting::TakeBack(WaitHistory* history) {
   history->TookBack();
   hooks_.take_back();
@@ -113,11 +147,15 @@ bool Waiting::Await(const Request& request, bool* lends) {
   int64_t parked_at = 0;
   Waiter waiter;
   bool reached = false;
+  bool is_idle = false;
+  // Who asks again and again spins no more than it takes to look.
+  int64_t spin_ns = request.history != nullptr && request.history->in_vain() ? 0 : spin_ns_;
   for (;;) {
-    if (Spin(request)) {
+    if (Spin(request, spin_ns)) {
       reached = true;
       break;
     }
+    spin_ns = spin_ns_;
     if (request.deadline >= 0 && NowNs() >= request.deadline) break;
     const int64_t now = NowNs();
     if (parked_at == 0) parked_at = now;
@@ -133,6 +171,10 @@ bool Waiting::Await(const Request& request, bool* lends) {
     }
     hooks_.flush();
     owner_->turns().Leave();
+    if (request.serves && !is_idle) {
+      is_idle = true;
+      owner_->memory().my_page().activity.fetch_or(shm::kIdle);
+    }
     std::unique_lock guard(mutex_);
     if (!has_leader_) {
       has_leader_ = true;
@@ -152,13 +194,14 @@ bool Waiting::Await(const Request& request, bool* lends) {
       break;
     }
   }
+  if (is_idle) owner_->memory().my_page().activity.fetch_and(~shm::kIdle);
   // This thread may have been told to lead, and goes: somebody else has to.
   if (parked_at != 0) PassOn();
   return reached;
 }
 
-// Polls until `done` (true), or until nothing has come while this thread has looked for spin_ns_.
-bool Waiting::Spin(const Request& request) {
+// Polls until `done` (true), or until nothing has come while this thread has looked for `spin_ns`.
+bool Waiting::Spin(const Request& request, int64_t spin_ns) {
   int64_t quiet_since = 0;
   int64_t given_away = 0;  // of the quiet time
   bool woke_peer = owner_->TakeWokePeer();
@@ -187,7 +230,7 @@ bool Waiting::Spin(const Request& request) {
     const int64_t now = NowNs();
     if (quiet_since == 0) quiet_since = now;
     const int64_t quiet = now - quiet_since;
-    if (quiet - given_away >= spin_ns_ || quiet >= kLongestSpinNs) return false;
+    if (quiet - given_away >= spin_ns || quiet >= kLongestSpinNs) return false;
     if (woke_peer || (quiet - given_away >= kUnyieldingNs && now >= next_yield_.load(std::memory_order_relaxed))) {
       const int64_t gone = Yield(now);
       if (gone >= kSwitchNs) given_away += gone;

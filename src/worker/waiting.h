@@ -31,6 +31,7 @@ class Waiting {
     std::function<void()> lend = {};
     std::function<void(bool gave_up)> waited = {};
     std::function<void()> take_back = {};  // one that lends the CPU since a wait that gave up needs it, or is over
+    std::function<int64_t()> task_wanted = {};  // ns that the thread that runs tasks has run or queued for a core
   };
 
   Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
@@ -42,6 +43,7 @@ class Waiting {
     std::span<ObjectRecord* const> watched;
     int64_t deadline = -1;
     WaitHistory* history = nullptr;  // of the task that waits, which lends its CPU; nullptr: none does
+    bool beside_task = false;  // another thread of a worker waits: a task that sleeps meanwhile, as one that joins it, lends its CPU
     bool serves = false;  // `done` holds when tasks_wait does: nobody sleeps then
   };
   bool Wait(const Request& request);
@@ -67,9 +69,10 @@ class Waiting {
 
  private:
   bool WaitAndLend(const Request& request);
+  bool WaitBesideTask(const Request& request);
   bool Await(const Request& request, bool* lends);
   void TakeBack(WaitHistory* history);
-  bool Spin(const Request& request);
+  bool Spin(const Request& request, int64_t spin_ns);
   static int64_t Yield(int64_t now);
   void PauseYields(int64_t now, int64_t taken);
   void ParkAsLeader(const Request& request);

@@ -1,8 +1,11 @@
 // Tasks that submit tasks and wait for them.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 #include <fstream>
@@ -192,6 +195,74 @@ TEST_F(Nested, ParentsThatPollLendTheirCpus) {
   }
 }
 
+int ParentOfThreads(int count) {
+  std::atomic<int> sum{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back([&sum, i] { sum += *manta::Get(manta::Task(Identity).Remote(i)); });
+  for (std::thread& thread : threads) thread.join();
+  return sum;
+}
+
+// The threads wait, and the task, which joins them, sleeps.
+TEST_F(Nested, ParentsWhoseThreadsWaitLendTheirCpus) {
+  std::vector<manta::ObjectRef<int>> parents;
+  for (int i = 0; i < 8; ++i) parents.push_back(manta::Task(ParentOfThreads).Remote(3));
+  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 3);
+}
+
+// How many are in a piece of code at the same time, over all processes.
+class Together {
+ public:
+  explicit Together(const std::string& path) {
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT, 0600);
+    if (ftruncate(fd, sizeof(Counts)) != 0) abort();
+    counts_ = static_cast<Counts*>(mmap(nullptr, sizeof(Counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    close(fd);
+  }
+  void Enter() {
+    const int now = ++counts_->now;
+    for (int most = counts_->most; most < now && !counts_->most.compare_exchange_weak(most, now);) {
+    }
+  }
+  void Leave() { --counts_->now; }
+  int most() const { return counts_->most; }
+
+ private:
+  struct Counts {
+    std::atomic<int> now, most;
+  };
+  Counts* counts_;
+};
+
+int ComputeAndLook(const std::string& counts, std::vector<manta::ObjectRef<int>> stop) {
+  Together together(counts);
+  together.Enter();
+  for (const auto until = std::chrono::steady_clock::now() + 200ms; std::chrono::steady_clock::now() < until;) {
+    for (const auto step = std::chrono::steady_clock::now() + 200us; std::chrono::steady_clock::now() < step;) {
+    }
+    (void)manta::Wait(stop, 1, 0ms);
+  }
+  together.Leave();
+  return 0;
+}
+
+// Others take the cores from them now and then, which is no time that they do not need them.
+TEST_F(Nested, TasksThatComputeAndLookKeepTheirCpus) {
+  const manta::ObjectRef<int> never = manta::Task([] { return pause(); }).SetNumCpus(0).Remote();
+  std::atomic<bool> done{false};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 4; ++i) others.emplace_back([&done] { while (!done) {} });
+  std::vector<manta::ObjectRef<int>> tasks;
+  for (int i = 0; i < 8; ++i) tasks.push_back(manta::Task(ComputeAndLook).Remote(root() + "/counts", std::vector{never}));
+  for (const auto& task : tasks) EXPECT_EQ(*manta::Get(task, 60s), 0);
+  done = true;
+  for (std::thread& one : others) one.join();
+  EXPECT_LE(Together(root() + "/counts").most(), 3) << "with 2 CPUs";
+  manta::CancelOptions by_force;
+  by_force.force = true;
+  manta::Cancel(never, by_force);
+}
+
 int64_t FibonacciThatPolls(int n) {
   if (n < 2) return n;
   const std::vector<manta::ObjectRef<int64_t>> children{manta::Task(FibonacciThatPolls).Remote(n - 1), manta::Task(FibonacciThatPolls).Remote(n - 2)};
@@ -291,7 +362,7 @@ int64_t Threads(int count) {
   for (int i = 0; i < count; ++i) {
     threads.emplace_back([&sum, i] {
       for (int j = 0; j < 100; ++j) {
-        sum += *manta::Get(manta::Task([](int x) { return x; }).Remote(i));
+        sum += *manta::Get(manta::Task(Identity).Remote(i));
       }
     });
   }
