@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,12 @@ struct ExecutionContext {
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.
   bool tried_before = false;
-  WaitHistory waits = {};
+  std::optional<WaitHistory> waits = {};  // since its first: most tasks never wait
+
+  WaitHistory* history() {
+    if (!waits) waits.emplace();
+    return &*waits;
+  }
 };
 
 // Where a call goes on after its invoker has returned (served_calls.h).

@@ -377,7 +377,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   creating_ = (task.flags & shm::kActorCreation) != 0;
   const Outcome outcome = execution.Run(input);
   creating_ = false;
-  waiting_->TaskEnds(&context.waits);
+  if (__builtin_expect(context.waits.has_value(), 0)) waiting_->TaskEnds(&*context.waits);
   interrupts_.Remove(context.task);
   facts.outcome = EventOutcomeOf(outcome, execution);
   const uint64_t ended = NowTicks();
@@ -502,7 +502,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
                      .sender = owner_->process(),
                      .num_results = task.body.results,
                      .inline_result = inline_result});
-  waiting_->TaskEnds(&context.waits);
+  if (__builtin_expect(context.waits.has_value(), 0)) waiting_->TaskEnds(&*context.waits);
   interrupts_.Remove(context.task);
   shm::TaskFacts facts = FactsOf(owner_->process(), task.body, code->key);
   facts.outcome = EventOutcomeOf(outcome, execution);

@@ -112,7 +112,7 @@ bool Executor::MayBegin(Incoming& channel, const shm::TaskBody& task) {
 
 void Executor::EndOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            ExecutionContext& context, Execution& execution, const Outcome& outcome, uint64_t began) {
-  waiting_->TaskEnds(&context.waits);
+  if (__builtin_expect(context.waits.has_value(), 0)) waiting_->TaskEnds(&*context.waits);
   interrupts_.Remove(context.task);
   shm::TaskFacts facts = FactsOf(context.task.owner, task, code.key);
   facts.outcome = EventOutcomeOf(outcome, execution);

@@ -562,7 +562,7 @@ void Runtime::Waited(bool gave_up) {
 
 void Runtime::NameWhoLends(Waiting::Request* request) const {
   if (ExecutionContext* const context = Executor::current(); context != nullptr) {
-    request->history = &context->waits;
+    request->history = context->history();
   } else {
     request->beside_task = executor_ != nullptr;
   }

@@ -49,7 +49,7 @@ class Waiting {
   bool Wait(const Request& request);
   // Before the end of a task is told.
   void TaskEnds(WaitHistory* history) {
-    if (__builtin_expect(history->lent(), 0)) TakeBack(history);
+    if (history->lent()) TakeBack(history);
   }
 
   // Makes every waiting thread look again: something changed that no ring tells.
