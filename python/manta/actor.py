@@ -72,6 +72,10 @@ class ActorClass(_options.WithOptions):
     def __init__(self, cls, options, exported=None):
         self._class = cls
         self._given = options
+        self._complete(exported)
+
+    def _complete(self, exported=None):
+        cls = self._class
         self._is_async = _is_async(cls)
         self._exported_class = exported or Exported(_runnable(cls, self.concurrency_groups))
         self._description = _Description.of(cls)
@@ -81,6 +85,12 @@ class ActorClass(_options.WithOptions):
         self.__module__ = cls.__module__
         check = check_of(shape_of(cls.__init__, skip_first=True)) if cls.__init__ is not object.__init__ else _takes_nothing(cls)
         self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check)
+
+    def __getattr__(self, name):
+        if name not in ("_is_async", "_exported_class", "_description", "_create", "__name__"):
+            raise AttributeError(f"an actor's class has no attribute '{name}'")
+        self._complete()
+        return self.__dict__[name]
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._class.__name__} is an actor's class and cannot be called: {self._class.__name__}.remote(...) makes an actor.")
@@ -146,7 +156,15 @@ class ActorClass(_options.WithOptions):
         return self._given.get("concurrency_groups") or {}
 
     def __reduce__(self):
-        return ActorClass, (self._class, self._given)
+        return _rebuild_class, (self._class, self._given)
+
+
+def _rebuild_class(cls, given):
+    """Completed when it is used: `cls` may be unpickled itself just now, if it makes actors of its own class."""
+    made = ActorClass.__new__(ActorClass)
+    made._class = cls
+    made._given = given
+    return made
 
     def __repr__(self):
         return f"ActorClass({self._class.__name__})"

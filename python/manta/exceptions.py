@@ -88,12 +88,22 @@ class RayTaskError(RayError):
         cause = self.cause
         if cause is None or isinstance(cause, RayTaskError):
             return self
+        if isinstance(cause, _LEAVING):  # it would leave the caller, too
+            return self
         double = _double_type(type(cause))
+        try:
+            if double is not None:
+                return double(self)
+        except Exception:  # it is not made without what its constructor wants
+            double = None
         if double is None:
             warnings.warn(f"{type(cause).__name__} cannot be derived from, so that the error of {self.function_name} is a "
                           "RayTaskError only: its `cause` is what was raised.", stacklevel=2)
-            return self
-        return double(self)
+        return self
+
+
+# What ends a thread or a program that does not catch it.
+_LEAVING = SystemExit, KeyboardInterrupt, GeneratorExit
 
 
 _double_types: dict[type, type | None] = {}
@@ -110,8 +120,13 @@ def _double_type(cause_type):
         self.args = error.cause.args
 
     def new(cls, error):
-        # Neither constructor of the bases is known to take what there is.
-        return cause_type.__new__(cls)
+        # Neither constructor of the bases is known to take what there is; but the arguments have made one such exception.
+        for make, args in ((cause_type.__new__, error.cause.args), (cause_type.__new__, ()), (BaseException.__new__, error.cause.args)):
+            try:
+                return make(cls, *args)
+            except TypeError as why:
+                refused = why
+        raise refused
 
     def getattribute(self, name):
         error = self.__dict__.get("_error")
@@ -388,7 +403,7 @@ class ObjectRefStreamEndOfStreamError(RayError):
 # ---- Between the runtime and these classes
 
 # manta_error_kind in manta_c.h.
-_TASK, _CANCELLED, _ACTOR_DIED = 5, 9, 7
+_TASK, _CRASHED, _ACTOR_DIED, _CANCELLED = 5, 6, 7, 9
 # By this name the runtime knows an exception that the task is tried again for; whoever unpickles the payload sees its own.
 _RETRIABLE = "manta.retriable"
 _OF_KIND = {
@@ -457,6 +472,8 @@ def _describe(exception):
     name = _native.context()["task_name"]
     if isinstance(exception, _ActorExit):
         return _ACTOR_DIED, "", "the actor exited: exit_actor() was called in " + name, "", b""
+    if isinstance(exception, SystemExit):
+        return _left(name, exception)
     if isinstance(exception, (KeyboardInterrupt, _coroutine_cancelled())):
         return _CANCELLED, "", f"the task {name} was cancelled while it ran", "", b""
     kind = type(exception)
@@ -474,6 +491,18 @@ def _describe(exception):
         reason = f"{type_name}: {exception}\n{text}\n(The exception itself cannot be pickled: {why!r})"
         payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason)))
     return _TASK, _RETRIABLE if retriable else type_name, str(exception), text, payload
+
+
+def _left(name, exception):
+    """As _describe, of sys.exit: it ends an actor, and would end the worker of a task."""
+    from manta import _native
+
+    text = "".join(traceback.format_exception(exception))
+    said = f"sys.exit({', '.join(map(repr, exception.args))}) was called in {name}"
+    if _native.context()["actor_id"] == (0, 0):
+        return _CRASHED, "", f"{said}\n{text}", "", b""
+    _native.exit_actor()
+    return _ACTOR_DIED, "", f"the actor exited: {said}\n{text}", "", b""
 
 
 def _coroutine_cancelled():

@@ -345,3 +345,21 @@ def test_calls_may_keep_their_order_where_they_need_not(cluster):
 
     actor = Actor.remote()
     assert ray.get([actor.echo.remote(i) for i in range(10)]) == list(range(10))
+
+
+def test_an_actor_makes_actors_of_its_own_class(cluster):
+    class Node:
+        def __init__(self, depth):
+            self.children = [Node.remote(depth - 1) for _ in range(2)] if depth else []
+
+        def count(self):
+            return 1 + sum(ray.get([child.count.remote() for child in self.children]))
+
+        @ray.method(num_returns=2)
+        def two(self):
+            return 1, 2
+
+    Node = ray.remote(num_cpus=0)(Node)
+    assert ray.get(Node.remote(2).count.remote()) == 7
+    with pytest.raises(TypeError):
+        Node.remote()

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 
 import pytest
 
@@ -152,3 +153,33 @@ def test_the_death_of_an_actor_names_its_class(cluster):
 
     with pytest.raises(ray.exceptions.ActorDiedError, match=r"Mortal, pid \d+"):
         ray.get(Mortal.remote().end.remote())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with 3.11")
+def test_exceptions_that_are_made_from_arguments_alone(cluster):
+    @ray.remote
+    def group():
+        raise ExceptionGroup("two", [ValueError(1), KeyError(2)])
+
+    @ray.remote
+    def memory():
+        raise MemoryError("too much")
+
+    class Strict(Exception):
+        def __new__(cls, first, second):
+            return super().__new__(cls, first, second)
+
+    @ray.remote
+    def strict():
+        raise Strict(1, 2)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        ray.get(group.remote())
+    assert isinstance(caught.value, ray.exceptions.RayTaskError)
+    assert [type(one) for one in caught.value.exceptions] == [ValueError, KeyError]
+    assert type(caught.value.split(ValueError)[0].exceptions[0]) is ValueError
+    with pytest.raises(MemoryError, match="too much"):
+        ray.get(memory.remote())
+    with pytest.raises(Strict) as caught:
+        ray.get(strict.remote())
+    assert caught.value.args == (1, 2)

@@ -242,7 +242,7 @@ void Encoder::WriteTo(void* to) const {
     std::memcpy(at + table_.size(), body_, body_size_);
     for (size_t i = 0; i < buffers_.size(); ++i) std::memcpy(at + offsets_[i], buffers_[i].buf, static_cast<size_t>(buffers_[i].len));
   }
-  if (without != nullptr) PyEval_RestoreThread(without);
+  if (without != nullptr) TakeInterpreter(without);
 }
 
 PyObject* Decode(manta_bytes bytes, const Keeper& keeper) { return DecodeText({static_cast<const char*>(bytes.data), bytes.size}, keeper); }

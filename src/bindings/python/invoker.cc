@@ -30,7 +30,7 @@ class WithInterpreter {
       PyGILState_Ensure();
       state_ = PyThreadState_Get();
     } else {
-      PyEval_RestoreThread(state_);
+      TakeInterpreter(state_);
     }
   }
   ~WithInterpreter() { PyEval_SaveThread(); }

@@ -3,6 +3,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <utility>
@@ -48,11 +49,22 @@ inline void FreeInstance(PyObject* self) {
   Py_DECREF(type);
 }
 
+// Takes the interpreter lock for a thread that has had it. A thread that asks for it while the interpreter ends never gets it: CPython before
+// 3.14 ends such a thread by pthread_exit, which would unwind our frames, and stop the process at the first that is noexcept. It sleeps
+// instead, as with 3.14, until the process ends.
+inline void TakeInterpreter(PyThreadState* state) noexcept {
+  try {
+    PyEval_RestoreThread(state);
+  } catch (...) {  // only that
+    for (;;) pause();
+  }
+}
+
 // Other Python threads run while this lives.
 class WithoutInterpreter {
  public:
   WithoutInterpreter() : state_(PyEval_SaveThread()) {}
-  ~WithoutInterpreter() { PyEval_RestoreThread(state_); }
+  ~WithoutInterpreter() { TakeInterpreter(state_); }
   WithoutInterpreter(const WithoutInterpreter&) = delete;
   WithoutInterpreter& operator=(const WithoutInterpreter&) = delete;
 
