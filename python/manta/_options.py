@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 from manta import _nodes, runtime_env as environments
@@ -156,6 +157,8 @@ def check(kind, options, in_options=False):
         raise ValueError("concurrency_groups belong to the class: they cannot be given in .options()")
     if kind == "task" and options.get("object_store_memory") is not None:
         raise ValueError("object_store_memory is no option of tasks")
+    if kind == "actor" and options.get("name") == "":
+        raise ValueError("an actor's name cannot be empty")
     if options.get("get_if_exists") and not options.get("name"):
         raise ValueError("get_if_exists needs the actor's name")
 
@@ -232,6 +235,17 @@ class WithOptions:
 
     def _remote(self, args=(), kwargs=None, **options):
         return self.options(**options).remote(*args, **(kwargs or {}))
+
+
+def default_retries():
+    """Of tasks, if the environment says so."""
+    given = os.environ.get("RAY_TASK_MAX_RETRIES")
+    if not given:
+        return None
+    try:
+        return max(int(given), -1)
+    except ValueError:
+        raise ValueError(f"RAY_TASK_MAX_RETRIES has to be a number, not {given!r}") from None
 
 
 def intern(options, method=False):

@@ -18,7 +18,8 @@ __all__ = [
     "GetTimeoutError", "PlasmaObjectNotAvailable", "PendingCallsLimitExceeded", "TaskUnschedulableError",
     "ActorUnschedulableError", "TaskPlacementGroupRemoved", "ActorPlacementGroupRemoved", "RuntimeEnvSetupError",
     "RayChannelError", "RayChannelTimeoutError", "RayCgraphCapacityExceeded", "ObjectRefStreamEndOfStreamError",
-    "UserCodeException",
+    "UserCodeException", "RpcError", "ActorHandleNotFoundError", "StreamingGeneratorReplayInconsistentError", "RayDirectTransportError",
+    "OufOfBandObjectRefSerializationException",
 ]
 
 
@@ -398,6 +399,37 @@ class RayCgraphCapacityExceeded(RaySystemError):
 
 class ObjectRefStreamEndOfStreamError(RayError):
     """A generator has no more items."""
+
+
+# What Ray's programs may name in an except clause, and Manta has no cause to raise.
+
+
+class RpcError(RayError):
+    """A call between processes of the cluster has failed."""
+
+    def __init__(self, message, rpc_code=None):
+        super().__init__(message, rpc_code)
+        self.message = message
+        self.rpc_code = rpc_code
+
+    def __str__(self):
+        return str(self.message)
+
+
+class ActorHandleNotFoundError(ValueError, RayError):
+    """The process knows no such actor."""
+
+
+class StreamingGeneratorReplayInconsistentError(RaySystemError):
+    """A generator that ran again gave another number of items."""
+
+
+class RayDirectTransportError(RaySystemError):
+    """A tensor did not arrive from device to device."""
+
+
+class OufOfBandObjectRefSerializationException(RayError):
+    """A reference was pickled by hand, which the cluster does not allow. (The name is Ray's.)"""
 
 
 # ---- Between the runtime and these classes

@@ -31,8 +31,9 @@ class RemoteFunction(_options.WithOptions):
         """The same function, called with other options."""
         _options.check("task", options, in_options=True)
         both = {**self._options, **options}
-        # What is exported is the same unless what is retried on is not.
-        same = both.get("retry_exceptions") == self._options.get("retry_exceptions")
+        # What is exported is the same unless what is retried on, or for how many calls a worker serves, is not.
+        same = (both.get("retry_exceptions") == self._options.get("retry_exceptions") and
+                _most_calls(both) == _most_calls(self._options))
         return RemoteFunction(self._function, both, self._exported_function if same else None)
 
     # For the extension, before the first call in a session.
@@ -40,7 +41,7 @@ class RemoteFunction(_options.WithOptions):
         return self._exported_function.exported()
 
     def _options_number(self):
-        return _options.intern(self._options)
+        return _options.intern({"max_retries": _options.default_retries(), **self._options})
 
     def __reduce__(self):
         return _rebuild, (self._function, self._options)
@@ -53,8 +54,14 @@ def _as_it_runs(function, options):
     retried = options.get("retry_exceptions")
     if isinstance(retried, (list, tuple)):
         function = _retries.marking(function, tuple(retried))
-    most_calls = options.get("max_calls")
+    most_calls = _most_calls(options)
     return _max_calls.counting(function, most_calls) if most_calls else function
+
+
+def _most_calls(options):
+    """In one worker. One that has used a GPU keeps memory there, and may be given another device: it serves no second call by default."""
+    given = options.get("max_calls")
+    return given if given is not None else int(bool(options.get("num_gpus")))
 
 
 def _rebuild(function, options):

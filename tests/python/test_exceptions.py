@@ -60,6 +60,11 @@ MADE = [
     (e.RayChannelTimeoutError("x"), (e.RayChannelError, TimeoutError), {}),
     (e.RayCgraphCapacityExceeded("x"), (e.RaySystemError,), {}),
     (e.ObjectRefStreamEndOfStreamError("x"), (e.RayError,), {}),
+    (e.RpcError("no answer", rpc_code=4), (e.RayError,), dict(message="no answer", rpc_code=4)),
+    (e.ActorHandleNotFoundError("x"), (ValueError, e.RayError), {}),
+    (e.StreamingGeneratorReplayInconsistentError("x"), (e.RaySystemError,), {}),
+    (e.RayDirectTransportError("x"), (e.RaySystemError,), {}),
+    (e.OufOfBandObjectRefSerializationException("x"), (e.RayError,), {}),
 ]
 
 

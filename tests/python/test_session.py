@@ -148,3 +148,15 @@ def test_driver_and_workers_share_the_path_of_modules(tmp_path):
         import manta as ray
         print(ray.get(ray.remote(helper_module.value).remote()))
         """) == "42\n"
+
+
+def test_a_worker_serves_one_task_that_uses_a_gpu():
+    with ray.init(num_cpus=2, num_gpus=1):
+        def process():
+            return os.getpid()
+
+        used = ray.remote(num_gpus=1)(process)
+        assert len({ray.get(used.remote()) for _ in range(3)}) == 3
+        assert len({ray.get(used.options(num_gpus=0).remote()) for _ in range(3)}) == 1
+        again = ray.remote(num_gpus=1, max_calls=0)(process)
+        assert len({ray.get(again.remote()) for _ in range(3)}) == 1

@@ -597,3 +597,21 @@ def test_max_calls_belongs_to_the_function():
         pid_twice.options(max_calls=3)
     with pytest.raises((TypeError, ValueError)):
         ray.remote(max_calls=-1)(os.getpid)
+
+
+def test_the_environment_says_how_often_tasks_are_tried_again(cluster, monkeypatch, tmp_path):
+    def crash(path):
+        with open(path, "a") as tries:
+            tries.write(".")
+        os._exit(1)
+
+    monkeypatch.setenv("RAY_TASK_MAX_RETRIES", "1")
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(ray.remote(crash).remote(tmp_path / "tries"))
+    assert (tmp_path / "tries").read_text() == ".."
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(ray.remote(max_retries=0)(crash).remote(tmp_path / "once"))
+    assert (tmp_path / "once").read_text() == "."
+    monkeypatch.setenv("RAY_TASK_MAX_RETRIES", "often")
+    with pytest.raises(ValueError, match="RAY_TASK_MAX_RETRIES has to be a number, not 'often'"):
+        ray.remote(crash).remote(tmp_path / "never")

@@ -168,6 +168,8 @@ def test_processes_of_a_pool_that_serve_for_a_while():
     pids = [pool.apply(os.getpid) for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
     pool.close()
+    with pytest.raises(ValueError, match="not running"):
+        pool.map(abs, [])
     pool.join()
 
 

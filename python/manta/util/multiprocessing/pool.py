@@ -123,6 +123,8 @@ class Pool:
         return ref
 
     def _chunks(self, calls, chunksize):
+        if self._closed:
+            raise ValueError("Pool not running")
         calls = list(calls)
         if chunksize is None:
             chunksize = max(1, math.ceil(len(calls) / (4 * len(self._processes))))
