@@ -102,10 +102,19 @@ class ActorClass(_options.WithOptions):
 
     def remote(self, *args, **kwargs):
         """A new actor, at once; a failure of its constructor shows in its methods' results."""
+        if self.actor_name is None:
+            return ActorHandle(self._create(*args, **kwargs), self._description)
+        # Whoever finds the actor needs its description at once; a former actor's stays until this one is known to be there.
+        self._publish(replace=False)
         native = self._create(*args, **kwargs)
-        if self.actor_name is not None:
-            _publish(self.actor_namespace, self.actor_name, self._description, bool(self.detached))
+        if native.id()[0] != _native.context()["process_id"]:
+            return find(self.actor_name, self.actor_namespace)  # get_if_exists has found one of another process
+        self._publish(replace=True)
         return ActorHandle(native, self._description)
+
+    def _publish(self, replace):
+        key = _key_of_name(self.actor_namespace, self.actor_name)
+        _native.kv_put(_NAMED, key, pickle.dumps(self._description), replace, not self.detached)
 
     def options(self, **options):
         _options.check("actor", options, in_options=True)
@@ -230,10 +239,6 @@ _NAMED = "named_actors"
 
 def _key_of_name(namespace, name):
     return f"{namespace or _native.context()['namespace']}\0{name}".encode()
-
-
-def _publish(namespace, name, description, detached):
-    _native.kv_put(_NAMED, _key_of_name(namespace, name), pickle.dumps(description), True, not detached)
 
 
 def find(name, namespace):

@@ -51,11 +51,19 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 # Workers look for it, too.
 _VARIABLE = "MANTA_AS_RAY"
+# Where Python looks in processes that this one starts (the package there installs this module).
+_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_ray_of_children")
 
 
 def install():
-    """From now on `import ray` gives Manta in this process, and in the workers of clusters that it connects to."""
+    """From now on `import ray` gives Manta in this process, in the workers of clusters that it connects to, and in Python programs that it
+    starts, such as those of multiprocessing."""
     os.environ[_VARIABLE] = "1"
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if _PATH not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([_PATH, *filter(None, paths)])
+    if _PATH not in sys.path:
+        sys.path.insert(0, _PATH)  # which multiprocessing hands on instead
     if is_installed():
         return
     if "ray" in sys.modules and not sys.modules["ray"].__name__.startswith("manta"):
@@ -94,7 +102,8 @@ def main(arguments):
             print(f"manta.as_ray: there is no file {program}", file=sys.stderr)
             return 2
         sys.argv = arguments
-        sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
+        program = os.path.abspath(program)
+        sys.path.insert(0, os.path.dirname(program))
         runpy.run_path(program, run_name="__main__")
     return 0
 

@@ -363,3 +363,43 @@ def test_an_actor_makes_actors_of_its_own_class(cluster):
     assert ray.get(Node.remote(2).count.remote()) == 7
     with pytest.raises(TypeError):
         Node.remote()
+
+
+@ray.remote(num_cpus=0)
+class Named:
+    @ray.method(num_returns=2)
+    def two(self):
+        return 1, 2
+
+
+@ray.remote
+def use_as_soon_as_it_is_there(name):
+    while True:
+        try:
+            return ray.get(ray.get_actor(name).two.remote())
+        except ValueError:
+            pass
+
+
+def test_whoever_finds_an_actor_knows_its_methods_at_once(cluster):
+    for i in range(20):
+        found = [use_as_soon_as_it_is_there.remote(f"found {i}") for _ in range(2)]
+        actor = Named.options(name=f"found {i}").remote()
+        assert ray.get(found, timeout=20) == [[1, 2], [1, 2]]
+        del actor
+
+
+def test_get_if_exists_leaves_an_actor_of_another_class_as_it_is(cluster):
+    @ray.remote(num_cpus=0)
+    class Other:
+        def one(self):
+            return 1
+
+    @ray.remote
+    def join():
+        Other.options(name="kept", get_if_exists=True).remote()
+
+    actor = Named.options(name="kept").remote()
+    ray.get(actor.two.remote())
+    ray.get(join.remote())
+    assert ray.get(ray.get_actor("kept").two.remote()) == [1, 2]

@@ -78,3 +78,29 @@ def test_as_a_plugin_of_pytest(tmp_path):
                                          "    assert ray.get(ray.put(1)) == 1\n")
     result = run("pytest", "-q", "-p", "manta.as_ray", "-p", "no:cacheprovider", str(tmp_path), cwd=tmp_path, env={**os.environ})
     assert "1 passed" in result.stdout, result.stdout + result.stderr
+
+
+SPAWNS = """
+import multiprocessing
+import subprocess
+import sys
+
+import ray
+
+
+def double(x):
+    return ray.__name__, 2 * x
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map_async(double, [1, 2]).get(30))
+    print(subprocess.run([sys.executable, "-c", "from ray.util import ActorPool; import ray; print(ray.__name__)"], capture_output=True,
+                         text=True).stdout.strip(), __file__)
+"""
+
+
+def test_processes_that_the_program_starts_have_it_too(tmp_path):
+    (tmp_path / "program.py").write_text(SPAWNS)
+    result = run("manta.as_ray", "program.py", cwd=tmp_path)
+    assert result.stdout.splitlines() == ["[('manta', 2), ('manta', 4)]", f"manta {tmp_path / 'program.py'}"], result.stderr
