@@ -51,7 +51,7 @@ class WorkerPool {
                                  const std::string& reason) = 0;
   };
 
-  static constexpr Nanoseconds kZygoteHelloLimit = 10 * kSecond;
+  static constexpr Nanoseconds kZygoteHelloLimit = 60 * kSecond;  // on a busy machine an interpreter takes its time
   static constexpr Nanoseconds kWorkerHelloLimit = 30 * kSecond;
   static constexpr Nanoseconds kOtherSignOfDeath = 200 * kMillisecond;
   static constexpr Nanoseconds kGracefulStop = 5 * kSecond;

@@ -165,11 +165,9 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     Left(channel, task);
     const bool is_final = departure.cause.kind == MANTA_ERROR_TASK_PLACEMENT_GROUP_REMOVED;
     if (started && (task->retries_left == 0 || task->cancelled || is_final)) {
-      // With force, Ray's word for the end of the task is that of its worker.
-      const bool only_cancelled = task->cancelled && !task->forced;
-      Fail(tasks[i], task,
-           only_cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, "the task was cancelled, and its worker died before it ended")
-                          : departure.cause);
+      const char* const cancelled = task->forced ? "the task was cancelled by force: its worker was killed"
+                                                 : "the task was cancelled, and its worker died before it ended";
+      Fail(tasks[i], task, task->cancelled ? MakeError(MANTA_ERROR_TASK_CANCELLED, cancelled) : departure.cause);
       continue;
     }
     if (started) {

@@ -321,7 +321,7 @@ TEST_F(Errors, CancelWithForceEndsATaskThatRuns) {
   const auto stubborn = manta::Task(SleepAndReturn).SetMaxRetries(3).Remote(60'000);
   EXPECT_THROW(manta::Get(stubborn, 300), manta::GetTimeoutError);  // it runs by now
   manta::Cancel(stubborn, kForce);
-  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::WorkerCrashedError);
+  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::TaskCancelledError);
   EXPECT_EQ(*manta::Get(manta::Task(Increment).Remote(1)), 2);
 }
 
@@ -334,7 +334,7 @@ TEST_F(Errors, CancelReachesTheOwnerOfATask) {
   const auto stubborn = manta::Task(SleepAndReturn).Remote(60'000);
   EXPECT_THROW(manta::Get(stubborn, 300), manta::GetTimeoutError);
   EXPECT_TRUE(*manta::Get(manta::Task(CancelIt).Remote(std::vector{stubborn})));
-  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::WorkerCrashedError);
+  EXPECT_THROW(manta::Get(stubborn, 10'000), manta::TaskCancelledError);
 }
 
 int ThrowWhenCancelled(const std::string& file) {
