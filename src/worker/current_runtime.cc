@@ -55,6 +55,7 @@ void Runtime::AfterForkInChild() {
     parents->closed_.store(true);
     parents->control_->AbandonAfterFork();
     parents->owner_->AbandonAfterFork();
+    parents->references_->set_life_listener({});  // a copy of the last handle to an actor ends nothing
     parents->owner_->lock().unlock();
   }
   gate.mutex.unlock();

@@ -1,5 +1,6 @@
 """Actors (the contract's sections 1.6, 3.6, 3.7)."""
 
+import atexit
 import os
 import signal
 import threading
@@ -8,6 +9,8 @@ import time
 import pytest
 
 import manta as ray
+
+from waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -403,3 +406,35 @@ def test_get_if_exists_leaves_an_actor_of_another_class_as_it_is(cluster):
     ray.get(actor.two.remote())
     ray.get(join.remote())
     assert ray.get(ray.get_actor("kept").two.remote()) == [1, 2]
+
+
+class Closing:
+    def __init__(self, path):
+        atexit.register(lambda: path.touch())
+
+    def leave(self):
+        ray.actor.exit_actor()
+
+
+@pytest.mark.parametrize("end", ["terminate", "last handle", "exit_actor"])
+def test_an_actor_that_ends_by_itself_runs_what_it_has_registered_with_atexit(cluster, tmp_path, end):
+    actor = ray.remote(Closing).remote(tmp_path / "closed")
+    ray.get(actor.__ray_ready__.remote())
+    if end == "terminate":
+        actor.__ray_terminate__.remote()
+    elif end == "exit_actor":
+        with pytest.raises(ray.exceptions.ActorDiedError):
+            ray.get(actor.leave.remote())
+    else:
+        del actor
+    assert eventually(lambda: (tmp_path / "closed").exists())
+
+
+def test_one_that_is_killed_does_not(cluster, tmp_path):
+    actor = ray.remote(Closing).remote(tmp_path / "closed")
+    ray.get(actor.__ray_ready__.remote())
+    ray.kill(actor)
+    with pytest.raises(ray.exceptions.ActorDiedError):
+        ray.get(actor.__ray_ready__.remote())
+    time.sleep(0.2)
+    assert not (tmp_path / "closed").exists()

@@ -90,3 +90,28 @@ def test_an_actor_that_leaves_ends(cluster, kind):
         ray.get(actor.__ray_ready__.remote(), timeout=20)
     with pytest.raises(ValueError):
         ray.get_actor("leaver")
+
+
+def test_a_forked_child_takes_nothing_along():
+    ended = run("""
+    import os
+
+    @ray.remote
+    class Actor:
+        def answer(self):
+            return 42
+
+    actor, ref = Actor.remote(), ray.put("parent's")
+    ray.get(actor.answer.remote())
+    for leave in (sys.exit, lambda: None):
+        child = os.fork()
+        if child == 0:
+            if leave is sys.exit:
+                sys.exit()
+            del actor, ref
+            os._exit(0)
+        os.waitpid(child, 0)
+    time.sleep(0.3)
+    print(ray.get([ref, actor.answer.remote()]))
+    """)
+    assert (ended.returncode, ended.stdout) == (0, "[\"parent's\", 42]\n"), ended.stderr

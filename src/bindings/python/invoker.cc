@@ -264,9 +264,12 @@ void BeginServing() {
   WithInterpreter::Adopt(PyEval_SaveThread());
 }
 
-void FlushStreams() {
+void EndServing() {
   if (!serving) return;
   const WithInterpreter lock;
+  const Owned module(PyImport_ImportModule("atexit"));
+  const Owned left(module ? PyObject_CallMethod(module.get(), "_run_exitfuncs", nullptr) : nullptr);
+  PyErr_Clear();  // each failure has been printed
   for (const char* name : {"stdout", "stderr"}) {
     PyObject* const stream = PySys_GetObject(name);  // borrowed
     const Owned flushed(stream != nullptr ? PyObject_CallMethod(stream, "flush", nullptr) : nullptr);

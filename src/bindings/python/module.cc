@@ -409,8 +409,8 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
   };
   hooks.stop_task = StopTask;
   const int status = manta_zygote_main(&hooks);
-  // In a worker the lock was given away. What else Python would do at its end (atexit, threads) is for programs.
-  FlushStreams();
+  // In a worker the lock was given away. What else Python would do at its end (wait for threads, clear modules) is for programs.
+  EndServing();
   std::fflush(nullptr);
   _exit(status);
 }
