@@ -1,6 +1,7 @@
 """manta.util (the contract's section 1.11)."""
 
 import io
+import multiprocessing
 import os
 import threading
 import time
@@ -141,6 +142,13 @@ def test_a_pool_of_processes():
         assert pool.apply(lambda a, b=0: a + b, (1,), {"b": 2}) == 3
         assert list(pool.imap(lambda x: 2 * x, range(10))) == [2 * i for i in range(10)]
         assert sorted(pool.imap_unordered(lambda x: 2 * x, range(10), chunksize=3)) == [2 * i for i in range(10)]
+        slow = pool.imap(lambda x: time.sleep(x) or x, [0, 0.5])
+        assert slow.next(timeout=20) == 0
+        with pytest.raises(multiprocessing.TimeoutError):
+            slow.next(timeout=0.05)
+        assert slow.next() == 0.5
+        with pytest.raises(StopIteration):
+            slow.next()
         with pytest.raises(KeyError):
             pool.map(fail, [1])
         slow = pool.apply_async(time.sleep, (1,))

@@ -30,6 +30,38 @@ class _PoolProcess:
         return results
 
 
+class _Results:
+    """What imap gives, one by one."""
+
+    def __init__(self, refs, most, ordered):
+        """`refs` are the batches' results: who takes the next one submits it. At most `most` are under way."""
+        self._refs = refs
+        self._most = most
+        self._ordered = ordered
+        self._pending = collections.deque(itertools.islice(refs, most))
+        self._ready = collections.deque()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.next()
+
+    def next(self, timeout=None):
+        """The next one; multiprocessing.TimeoutError when it takes longer than `timeout` seconds."""
+        while not self._ready:
+            if not self._pending:
+                raise StopIteration
+            candidates = [self._pending[0]] if self._ordered else list(self._pending)
+            done, _ = manta.wait(candidates, num_returns=1, timeout=timeout)
+            if not done:
+                raise multiprocessing.TimeoutError
+            self._pending.remove(done[0])
+            self._pending.extend(itertools.islice(self._refs, 1))
+            self._ready.extend(manta.get(done[0]))
+        return _value(*self._ready.popleft())
+
+
 class AsyncResult:
     """What is to come of one call or of many."""
 
@@ -165,29 +197,9 @@ class Pool:
     def _stream(self, func, iterable, chunksize, *, ordered):
         if chunksize < 1:
             raise ValueError("chunksize has to be at least 1")
-        items = iter(iterable)
-        pending = collections.deque()
-
-        def feed():
-            while len(pending) < 2 * len(self._processes):
-                batch = [((item,), {}) for item in itertools.islice(items, chunksize)]
-                if not batch:
-                    return
-                pending.append(self._run(func, batch))
-
-        def results():
-            feed()
-            while pending:
-                if ordered:
-                    ref = pending.popleft()
-                else:
-                    ref = manta.wait(list(pending), num_returns=1)[0][0]
-                    pending.remove(ref)
-                feed()
-                for result in manta.get(ref):
-                    yield _value(*result)
-
-        return results()
+        calls = (((item,), {}) for item in iterable)
+        batches = iter(lambda: list(itertools.islice(calls, chunksize)), [])
+        return _Results((self._run(func, batch) for batch in batches), 2 * len(self._processes), ordered)
 
     def close(self):
         """Takes no more calls."""
