@@ -30,7 +30,7 @@ KINDS = ('task', 'actor', 'method')
 SAYS_SO = 'not there'
 
 Entry = collections.namedtuple('Entry', 'section text expression')
-# `words`: each name, attribute, argument and short text in it; `calls`: what is called with which arguments.
+# `words`: each name, attribute and short text in it; `calls`: what is called with which argument by name, as "put(_owner=".
 Test = collections.namedtuple('Test', 'where path words calls module_words')
 
 
@@ -127,6 +127,11 @@ def is_refused(entry):
 
 def words_of(node):
     words, calls = set(), set()
+    # Of dicts, which may be given as arguments by name.
+    options = {key.value for part in ast.walk(node) if isinstance(part, ast.Dict) for key in part.keys
+               if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+    options |= {keyword.arg for part in ast.walk(node) if isinstance(part, ast.Call) and getattr(part.func, 'id', '') == 'dict'
+                for keyword in part.keywords if keyword.arg}
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             words.add(part.id)
@@ -141,17 +146,20 @@ def words_of(node):
             words.add(part.value)
         elif isinstance(part, ast.Await):
             words.add('__await__')
-        elif isinstance(part, ast.keyword) and part.arg:
-            calls.add(part.arg)
-        elif isinstance(part, ast.Dict):
-            calls.update(key.value for key in part.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
+        elif isinstance(part, ast.Call):
+            callee = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, 'id', '')
+            for keyword in part.keywords:
+                calls.update(f'{callee}({name}=' for name in ([keyword.arg] if keyword.arg else options))
+            # Options that are told in turn.
+            calls.update(f'{callee}({name}=' for argument in part.args if isinstance(argument, ast.Starred) for name in options)
         elif isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)) and part is not node:
             words.add(part.name)
     # Programs that tests run are texts.
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and '\n' in part.value:
             words.update(re.findall(r'\w+', part.value), re.findall(r'\w+\.\w+', part.value))
-            calls.update(re.findall(r'(\w+)=', part.value))
+            for callee, arguments in re.findall(r'(\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)', part.value):
+                calls.update(f'{callee}({name}=' for name in re.findall(r'(\w+)=', arguments))
     return words, calls
 
 
@@ -175,15 +183,19 @@ def covered_by(entry, all_tests):
     if argument := re.search(r'(\w+)=\)?$', text):
         needed = {'task': ('remote', 'options'), 'actor': ('remote', 'options'), 'method': ('method', 'options')}.get(
             text.split()[0], (text.split('(')[0].rsplit('.', 1)[-1],))
-        fits = lambda test: argument[1] in test.calls and any(word in test.module_words for word in needed)
+        if text.startswith('ray.init('):
+            needed += 'logs',  # a helper of tests, which hands its arguments on
+        fits = lambda test: any(f'{word}({argument[1]}=' in test.calls for word in needed)
     else:
         parts = text.split('.')
         wanted = '.'.join(parts) if len(parts) == 2 else parts[-1]
-        # A member, or a name that much else has: where what it belongs to is spoken of.
-        of = parts[-2] if len(parts) > 3 and parts[-2][0].isupper() and parts[-2] != 'RuntimeContext' else None
+        # Where what it belongs to is spoken of: the class of a member, the module of a name that others may have, too.
+        of = parts[-2] if len(parts) > 2 and parts[-2] not in ('util', 'RuntimeContext', 'ObjectRef') else None
         imported = len(parts) == 2 and parts[1][0].isupper()
         fits = lambda test: ((wanted in test.words or imported and parts[1] in test.words)
                              and (of is None or of in test.module_words))
+        # First the tests that speak of both.
+        all_tests = sorted(all_tests, key=lambda test: of is not None and of not in test.words)
     for test in all_tests:
         if fits(test):
             return f'{test.where} ({test.path})' if test.where else test.path

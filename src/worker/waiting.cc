@@ -112,11 +112,10 @@ bool Waiting::WaitAndLend(const Request& request) {
 // Whether the task goes on without this wait's end nobody can know. While its thread sleeps the CPU is lent, as after a wait that gave up: the
 // daemon takes it back when the process runs.
 bool Waiting::WaitBesideTask(const Request& request) {
-  constexpr int64_t kLongestLookNs = 80'000'000;
   constexpr int64_t kHardly = 10;  // it sleeps, if it wants the CPU for less than one part of these
   bool has_lent = false, unused = false;
   int64_t since = NowNs(), wanted = hooks_.task_wanted();
-  for (int64_t pause = WaitHistory::kLendAfterNs;; pause = std::min(2 * pause, kLongestLookNs)) {
+  for (int64_t pause = WaitHistory::kLendAfterNs;; pause = std::min(2 * pause, WaitHistory::kLongestAgainNs)) {
     Request part = request;
     part.deadline = request.deadline < 0 ? since + pause : std::min(request.deadline, since + pause);
     const bool reached = Await(part, &unused);

@@ -599,6 +599,18 @@ def test_max_calls_belongs_to_the_function():
         ray.remote(max_calls=-1)(os.getpid)
 
 
+def test_object_space_is_no_option_of_tasks():
+    with pytest.raises(ValueError, match="no option of tasks"):
+        ray.remote(object_store_memory=1 << 20)(len)
+
+    @ray.remote(object_store_memory=1 << 20)
+    class Actor:  # nor of actors any more: it says nothing
+        def answer(self):
+            return 42
+
+    assert ray.get(Actor.remote().answer.remote()) == 42
+
+
 def test_the_environment_says_how_often_tasks_are_tried_again(cluster, monkeypatch, tmp_path):
     def crash(path):
         with open(path, "a") as tries:
