@@ -1,11 +1,14 @@
 """One cluster per test module, and the proof at its end that nothing stays."""
 
+import gc
 import os
 import pathlib
 import tempfile
 import time
 
 import pytest
+
+from waiting import eventually
 
 
 def _processes_of(root):
@@ -21,6 +24,12 @@ def _processes_of(root):
         if f"MANTA_TMPDIR={root}\0".encode() in environment:
             found.append(int(entry.name))
     return found
+
+
+def _used(ray):
+    """Bytes of the object space."""
+    name = "object_store_memory"
+    return ray.cluster_resources()[name] - ray.available_resources()[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,9 +49,17 @@ def sessions():
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(request):
     import manta as ray
+    from manta.util import state
 
     ray.init(num_cpus=2, address="local")
     yield ray
+    # What tests have forgotten is given back. Tracebacks and frames may be in cycles. Only what exported functions refer to stays, for the job's
+    # life: modules say how many such objects their tests make.
+    gc.collect()
+    most = getattr(request.module, "OBJECTS_OF_EXPORTED_FUNCTIONS", 0)
+    given_back = eventually(lambda: len(state.list_objects()) <= most and (most > 0 or _used(ray) == 0))
+    left = [] if given_back else [row.asdict() for row in state.list_objects()]
     ray.shutdown()
+    assert given_back, f"objects are left: {left}"

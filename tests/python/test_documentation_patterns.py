@@ -12,6 +12,8 @@ import pytest
 
 import manta as ray
 
+OBJECTS_OF_EXPORTED_FUNCTIONS = 1
+
 
 @pytest.fixture(autouse=True)
 def connected(cluster):
