@@ -55,6 +55,8 @@ def cluster(request):
 
     ray.init(num_cpus=2, address="local")
     yield ray
+    if not ray.is_initialized():
+        return  # the last test has ended it
     # What tests have forgotten is given back. Tracebacks and frames may be in cycles. Only what exported functions refer to stays, for the job's
     # life: modules say how many such objects their tests make.
     gc.collect()
