@@ -369,7 +369,16 @@ void LeaseService::Do(const model::RevokeLease& revoke) {
 }
 
 void LeaseService::Do(const model::StartWorkers& start) {
-  workers_.Start(start.executable, start.count);
+  if (workers_.ProgramOf(start.executable) != nullptr) return workers_.Start(start.executable, start.count);
+  // Its job is over, and a worker of it that is not dead yet wants others. None will come; were they counted as starting for ever, no other
+  // job could start any before long.
+  const Nanoseconds now = EventLoop::Now();
+  for (auto& [key, info] : demands_) {
+    if (info.demand.executable != start.executable || info.demand.wanted == 0) continue;
+    info.demand.wanted = 0;
+    (void)table_.SetDemand(now, info.demand);
+  }
+  for (uint32_t i = 0; i < start.count; ++i) table_.WorkerStartFailed(now, start.executable);
 }
 
 void LeaseService::Do(const model::StopWorker& stop) {

@@ -1,13 +1,18 @@
 #include "worker/wait_history.h"
 
+#include <unistd.h>
+
 #include "base/schedstat.h"
 #include "worker/clock.h"
 
 namespace manta::worker {
 
 ThreadTimes ReadThreadTimes() {
-  static thread_local const SchedStat stat = SchedStat::OfThisThread();
-  return {ReadClock(CLOCK_THREAD_CPUTIME_ID), stat.Read().queued};
+  const int64_t ran = ReadClock(CLOCK_THREAD_CPUTIME_ID);
+  // Only the main thread, which runs tasks, keeps its file open: an actor may have more threads than the process may have files.
+  if (gettid() != getpid()) return {ran, SchedStat::OfThisThread().Read().queued};
+  static const SchedStat stat = SchedStat::OfThisThread();
+  return {ran, stat.Read().queued};
 }
 
 }  // namespace manta::worker

@@ -113,26 +113,41 @@ bool Waiting::WaitAndLend(const Request& request) {
 // daemon takes it back when the process runs.
 bool Waiting::WaitBesideTask(const Request& request) {
   constexpr int64_t kHardly = 10;  // it sleeps, if it wants the CPU for less than one part of these
-  bool has_lent = false, unused = false;
-  int64_t since = NowNs(), wanted = hooks_.task_wanted();
-  for (int64_t pause = WaitHistory::kLendAfterNs;; pause = std::min(2 * pause, WaitHistory::kLongestAgainNs)) {
+  // Of the thread's waits that followed each other in vain: each may be shorter than it takes to know.
+  struct Look {
+    const Waiting* of = nullptr;
+    int64_t since = 0;
+    int64_t wanted = 0;
+    int64_t pause = WaitHistory::kLendAfterNs;
+    bool has_lent = false;
+  };
+  static thread_local Look look;
+  const auto others_wanted = [this] { return hooks_.task_wanted() - ReadClock(CLOCK_THREAD_CPUTIME_ID); };
+  if (look.of != this || NowNs() - look.since > kLongestParkNs) look = {this, NowNs(), others_wanted()};
+  bool unused = false;
+  for (;;) {
     Request part = request;
-    part.deadline = request.deadline < 0 ? since + pause : std::min(request.deadline, since + pause);
-    const bool reached = Await(part, &unused);
+    part.deadline = look.since + look.pause;
+    if (request.deadline >= 0) part.deadline = std::min(part.deadline, request.deadline);
+    if (Await(part, &unused)) {
+      if (look.has_lent) hooks_.take_back();
+      look = {};
+      return true;
+    }
     const int64_t now = NowNs();
-    if (reached || (request.deadline >= 0 && now >= request.deadline)) {
-      if (has_lent) hooks_.take_back();
-      return reached;
+    if (now >= look.since + look.pause) {
+      const int64_t wants = others_wanted();
+      // One that runs no task has no CPU to lend.
+      if (servers_.load() == 0 && kHardly * (wants - look.wanted) < now - look.since) {
+        hooks_.lend();
+        hooks_.waited(true);
+        look.has_lent = true;
+      }
+      look.since = now;
+      look.wanted = wants;
+      look.pause = std::min(2 * look.pause, WaitHistory::kLongestAgainNs);
     }
-    const int64_t wants = hooks_.task_wanted();
-    // One that runs no task has no CPU to lend.
-    if (servers_.load() == 0 && kHardly * (wants - wanted) < now - since) {
-      hooks_.lend();
-      hooks_.waited(true);
-      has_lent = true;
-    }
-    since = now;
-    wanted = wants;
+    if (request.deadline >= 0 && now >= request.deadline) return false;
   }
 }
 

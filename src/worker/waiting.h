@@ -31,7 +31,7 @@ class Waiting {
     std::function<void()> lend = {};
     std::function<void(bool gave_up)> waited = {};
     std::function<void()> take_back = {};  // one that lends the CPU since a wait that gave up needs it, or is over
-    std::function<int64_t()> task_wanted = {};  // ns that the thread that runs tasks has run or queued for a core
+    std::function<int64_t()> task_wanted = {};  // ns that a worker's threads have run, or its main thread queued for a core
   };
 
   Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/support/cluster_test.h"
+#include "tests/support/driver_process.h"
 
 namespace manta_test {
 namespace {
@@ -195,19 +196,27 @@ TEST_F(Nested, ParentsThatPollLendTheirCpus) {
   }
 }
 
-int ParentOfThreads(int count) {
+int ParentOfThreads(int count, int limit_ms) {
   std::atomic<int> sum{0};
   std::vector<std::thread> threads;
-  for (int i = 0; i < count; ++i) threads.emplace_back([&sum, i] { sum += *manta::Get(manta::Task(Identity).Remote(i)); });
+  const auto wait = [&](int i) {
+    const std::vector<manta::ObjectRef<int>> child{manta::Task(Identity).Remote(i)};
+    while (limit_ms >= 0 && manta::Wait(child, 1, limit_ms).ready.empty()) {
+    }
+    sum += *manta::Get(child[0]);
+  };
+  for (int i = 0; i < count; ++i) threads.emplace_back(wait, i);
   for (std::thread& thread : threads) thread.join();
   return sum;
 }
 
-// The threads wait, and the task, which joins them, sleeps.
+// The threads wait, in one wait or in many, and the task, which joins them, sleeps.
 TEST_F(Nested, ParentsWhoseThreadsWaitLendTheirCpus) {
-  std::vector<manta::ObjectRef<int>> parents;
-  for (int i = 0; i < 8; ++i) parents.push_back(manta::Task(ParentOfThreads).Remote(3));
-  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 3);
+  for (const int limit_ms : {-1, 1}) {
+    std::vector<manta::ObjectRef<int>> parents;
+    for (int i = 0; i < 8; ++i) parents.push_back(manta::Task(ParentOfThreads).Remote(3, limit_ms));
+    for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 3);
+  }
 }
 
 // How many are in a piece of code at the same time, over all processes.
@@ -524,6 +533,37 @@ TEST_F(Nested, AChildThatIsTriedAgainGivesItsLeaseBack) {
   EXPECT_EQ(*manta::Get(manta::Task(TryTwice).Remote(root() + "/tried")), 1);
   const double cpus = manta::ClusterResources()["CPU"];
   EXPECT_TRUE(Eventually(5s, [&] { return manta::AvailableResources()["CPU"] == cpus; }));
+}
+
+class LeavingDrivers : public ClusterTest {};
+
+int ParentOfASleeper(int depth) {
+  if (depth > 0) return *manta::Get(manta::Task(ParentOfASleeper).SetMaxRetries(0).Remote(depth - 1));
+  usleep(5'000);
+  return 1;
+}
+
+// Workers of theirs that are not dead yet want others, which will not come.
+TEST_F(LeavingDrivers, LeaveRoomForTheWorkersOfTheNext) {
+  StartedCluster cluster("--num-cpus 2");
+  manta::Config config;
+  config.address = cluster.address();
+  for (int i = 0; i < 8; ++i) {
+    DriverProcess leaving([&](const DriverProcess::Say&) {
+      manta::Init(config);
+      std::vector<manta::ObjectRef<int>> parents;
+      for (int parent = 0; parent < 20; ++parent) parents.push_back(manta::Task(ParentOfASleeper).SetMaxRetries(0).Remote(3));
+      usleep(static_cast<useconds_t>(2'000 + 3'000 * i));
+      _exit(0);
+    });
+    ASSERT_TRUE(leaving.Wait(10s).has_value());
+  }
+  manta::Init(config);
+  std::vector<manta::ObjectRef<int>> parents;
+  for (int i = 0; i < 4; ++i) parents.push_back(manta::Task(ParentOfASleeper).SetMaxRetries(0).Remote(1));
+  for (const auto& parent : parents) EXPECT_EQ(*manta::Get(parent, 20s), 1);
+  parents.clear();
+  manta::Shutdown();
 }
 
 }  // namespace
