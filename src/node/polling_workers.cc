@@ -3,16 +3,16 @@
 #include <time.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace manta::node {
 namespace {
 
-// 0: it is dead.
-Nanoseconds Read(clockid_t clock) {
+std::optional<Nanoseconds> Read(clockid_t clock) {
   timespec used;
-  if (clock_gettime(clock, &used) != 0) return 0;
+  if (clock_gettime(clock, &used) != 0) return std::nullopt;
   return Nanoseconds{used.tv_sec} * kSecond + used.tv_nsec;
 }
 
@@ -27,24 +27,21 @@ void PollingWorkers::Add(ProcessId id, pid_t pid) {
   worker.since = worker.looked_at = now;
   // One whose time cannot be read is dead; its end is told elsewhere.
   if (clock_getcpuclockid(pid, &worker.clock) != 0) return;
-  worker.stat = SchedStat::OfMainThread(pid);
-  worker.wanted = Wanted(worker);
-  workers_.insert_or_assign(id, std::move(worker));
+  worker.cpu = Read(worker.clock).value_or(0);
+  workers_.insert_or_assign(id, worker);
   if (!timer_.armed()) timer_.ExpireAfter(kLook);
 }
-
-Nanoseconds PollingWorkers::Wanted(const Worker& worker) { return Read(worker.clock) + worker.stat.Read().queued; }
 
 void PollingWorkers::Look() {
   const Nanoseconds now = EventLoop::Now();
   std::vector<ProcessId> running;
   for (auto& [id, worker] : workers_) {
-    const Nanoseconds wanted = Wanted(worker);
+    const Nanoseconds used = Read(worker.clock).value_or(worker.cpu);
     // Half of the time, over a time that was long enough to tell.
-    const bool runs = 2 * (wanted - worker.wanted) >= std::max(now - worker.looked_at, kLook);
+    const bool runs = 2 * (used - worker.cpu) >= std::max(now - worker.looked_at, kLook);
     if (runs || now - worker.since >= kLongest) running.push_back(id);
     worker.looked_at = now;
-    worker.wanted = wanted;
+    worker.cpu = used;
   }
   for (const ProcessId id : running) {
     workers_.erase(id);

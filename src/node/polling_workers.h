@@ -1,5 +1,5 @@
 // Workers whose task waits in many short waits: between two of them nobody can say whether it runs on, but the time that it spends
-// on the CPU, or in the queue for one, shows it.
+// on the CPU shows it.
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +8,6 @@
 #include <unordered_map>
 
 #include "base/ids.h"
-#include "base/schedstat.h"
 #include "node/event_loop.h"
 
 namespace manta::node {
@@ -30,13 +29,11 @@ class PollingWorkers {
  private:
   struct Worker {
     clockid_t clock;
-    SchedStat stat;  // of its main thread
     Nanoseconds since, looked_at;
-    Nanoseconds wanted;  // the CPU time that it had used or queued for by then
+    Nanoseconds cpu;  // that it had used by then
   };
 
   void Look();
-  static Nanoseconds Wanted(const Worker& worker);
 
   std::unordered_map<ProcessId, Worker> workers_;
   std::function<void(ProcessId)> runs_;

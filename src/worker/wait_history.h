@@ -22,8 +22,6 @@ class WaitHistory {
   static constexpr int64_t kLendAfterNs = 5'000'000;
   // Who asks again so soon after it gave up has done nothing else meanwhile.
   static constexpr int64_t kAtOnceNs = 10'000;
-  // What is lent is told again, since the daemon may have found that the task runs; less and less often.
-  static constexpr int64_t kLongestAgainNs = 80'000'000;
 
   // A wait with a limit begins at `now` (CLOCK_MONOTONIC). `times` gives ThreadTimes.
   template <typename Times>
@@ -51,15 +49,14 @@ class WaitHistory {
 
   // When a wait that has slept since `parked_at` makes the task lend its CPU.
   int64_t LendsAt(int64_t parked_at) const {
-    const int64_t again = lent_at_ == 0 ? 0 : lent_at_ + again_;
+    // The daemon may have found that the task runs, as it takes one for that looks without a pause; it needs to be told again, but not all the
+    // time.
+    const int64_t again = lent_at_ == 0 ? 0 : lent_at_ + kLendAfterNs;
     return std::max(again, parked_at + std::max<int64_t>(kLendAfterNs - idle_, 0));
   }
 
   // The daemon has been told at `now`, in a wait that gave up: it finds out by itself when the task runs on without another wait.
-  void Lent(int64_t now) {
-    again_ = lent_at_ == 0 ? kLendAfterNs : std::min(2 * again_, kLongestAgainNs);
-    lent_at_ = now;
-  }
+  void Lent(int64_t now) { lent_at_ = now; }
   void TookBack() { lent_at_ = 0; }
   bool lent() const { return lent_at_ != 0; }
   // Whether it has lent its CPU, and needs it: it has computed since then for longer than it was idle.
@@ -97,7 +94,6 @@ class WaitHistory {
   ThreadTimes times_;  // as of read_at_, or a little later
   int64_t ahead_ = 0;  // by how much, in sum
   int64_t lent_at_ = 0;
-  int64_t again_ = 0;
   bool in_vain_ = false;
 };
 

@@ -112,6 +112,7 @@ bool Waiting::WaitAndLend(const Request& request) {
 // Whether the task goes on without this wait's end nobody can know. While its thread sleeps the CPU is lent, as after a wait that gave up: the
 // daemon takes it back when the process runs.
 bool Waiting::WaitBesideTask(const Request& request) {
+  constexpr int64_t kLongestPauseNs = 80'000'000;
   constexpr int64_t kHardly = 10;  // it sleeps, if it wants the CPU for less than one part of these
   // Of the thread's waits that followed each other in vain: each may be shorter than it takes to know.
   struct Look {
@@ -145,7 +146,7 @@ bool Waiting::WaitBesideTask(const Request& request) {
       }
       look.since = now;
       look.wanted = wants;
-      look.pause = std::min(2 * look.pause, WaitHistory::kLongestAgainNs);
+      look.pause = std::min(2 * look.pause, kLongestPauseNs);
     }
     if (request.deadline >= 0 && now >= request.deadline) return false;
   }
