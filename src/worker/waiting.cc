@@ -109,7 +109,7 @@ bool Waiting::WaitAndLend(const Request& request) {
   return false;
 }
 
-// Whether the task goes on without this wait's end nobody can know. While its thread sleeps the CPU is lent, as after a wait that gave up: the
+// Whether the task goes on without this wait's end nobody can know. While the process computes nothing the CPU is lent, as after a wait that gave up: the
 // daemon takes it back when the process runs.
 bool Waiting::WaitBesideTask(const Request& request) {
   constexpr int64_t kLongestPauseNs = 80'000'000;
