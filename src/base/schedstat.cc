@@ -32,16 +32,16 @@ SchedStat::~SchedStat() {
   if (fd_ >= 0) close(fd_);
 }
 
-SchedStat::Times SchedStat::Read() const {
+int64_t SchedStat::Queued() const {
   // "ran queued slices"
   char text[96];
   const ssize_t size = fd_ < 0 ? -1 : pread(fd_, text, sizeof text, 0);
-  if (size <= 0) return {};
-  Times times;
+  if (size <= 0) return 0;
+  int64_t ran = 0, queued = 0;
   const char* const end = text + size;
-  const std::from_chars_result ran = std::from_chars(text, end, times.ran);
-  if (ran.ptr != end) std::from_chars(ran.ptr + 1, end, times.queued);
-  return times;
+  const char* const after = std::from_chars(text, end, ran).ptr;
+  if (after != end) std::from_chars(after + 1, end, queued);
+  return queued;
 }
 
 }  // namespace manta

@@ -211,7 +211,7 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   hooks.waited = [this](bool gave_up) { Waited(gave_up); };
   hooks.take_back = [this] { TakeBack(); };
   hooks.task_wanted = [file = std::make_shared<const SchedStat>(SchedStat::OfMainThread(getpid()))] {
-    return ReadClock(CLOCK_PROCESS_CPUTIME_ID) + file->Read().queued;
+    return ReadClock(CLOCK_PROCESS_CPUTIME_ID) + file->Queued();
   };
   waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
   ready_watch_ = std::make_unique<ReadyWatch>(waiting_.get());
