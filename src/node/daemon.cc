@@ -399,8 +399,8 @@ void Daemon::Dispatch(Process& sender, const wire::Frame& frame) {
       leases_->ReturnLease(sender.id, LeaseId{frame.message_as_ReturnLease()->lease()}, frame.message_as_ReturnLease()->unused());
       break;
     case wire::Message::Retires: leases_->WorkerRetiresAfterLease(sender.id); break;
-    case wire::Message::Blocked: leases_->WorkerBlocked(sender); break;
-    case wire::Message::Resumed: leases_->WorkerResumed(sender, frame.message_as_Resumed()->gave_up()); break;
+    case wire::Message::Blocked: leases_->SetBlocked(sender.id, true); break;
+    case wire::Message::Resumed: leases_->SetBlocked(sender.id, false); break;
     case wire::Message::OpenChannel: OnOpenChannel(sender, *frame.message_as_OpenChannel()); break;
     case wire::Message::ReleaseChannel:
       channels_->ReleasedByOwner(sender.id, frame.message_as_ReleaseChannel()->channel());

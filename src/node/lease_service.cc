@@ -45,8 +45,7 @@ LeaseService::LeaseService(EventLoop& loop, spdlog::logger& log, ProcessTable& p
       }),
       unmet_(loop, [this] { CheckUnmet(); }),
       retry_timer_(loop, [this] { RetryGrants(); }),
-      silence_(loop, [this] { LookForSilence(); }),
-      polling_(loop, [this](ProcessId worker) { SetBlocked(worker, false); }) {}
+      silence_(loop, [this] { LookForSilence(); }) {}
 
 void LeaseService::AddOwner(const Process& process) { table_.AddOwner(process.id, process.job); }
 
@@ -195,21 +194,6 @@ void LeaseService::WorkerRetiresAfterLease(ProcessId worker) {
   Pump();
 }
 
-void LeaseService::WorkerBlocked(const Process& worker) {
-  polling_.Remove(worker.id);
-  SetBlocked(worker.id, true);
-}
-
-void LeaseService::WorkerResumed(const Process& worker, bool gave_up) {
-  const auto lease = by_worker_.find(worker.id);
-  if (gave_up && lease != by_worker_.end() && leases_.at(lease->second.value).blocked) {
-    polling_.Add(worker.id, worker.pid);
-  } else {
-    polling_.Remove(worker.id);
-    SetBlocked(worker.id, false);
-  }
-}
-
 void LeaseService::SetBlocked(ProcessId worker, bool blocked) {
   const auto lease = by_worker_.find(worker);
   if (lease == by_worker_.end()) return;
@@ -265,7 +249,6 @@ void LeaseService::Forget(LeaseId id) {
   if (found == leases_.end()) return;
   const Lease& lease = found->second;
   by_worker_.erase(lease.worker);
-  polling_.Remove(lease.worker);
   const auto demand = demands_.find({lease.owner.value, lease.key});
   if (demand != demands_.end()) {
     if (demand->second.held > 0) --demand->second.held;

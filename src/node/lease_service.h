@@ -18,7 +18,6 @@
 #include "node/executables.h"
 #include "node/node_recorder.h"
 #include "node/object_table.h"
-#include "node/polling_workers.h"
 #include "node/process_table.h"
 #include "node/worker_pool.h"
 
@@ -94,9 +93,8 @@ class LeaseService {
   void ReturnLease(ProcessId owner, LeaseId lease, bool unused = false);
   // A leased worker has run its last task.
   void WorkerRetiresAfterLease(ProcessId worker);
-  // The task of a leased worker waits: its CPU is lent until it resumes. After a wait that gave up, until it is seen to run.
-  void WorkerBlocked(const Process& worker);
-  void WorkerResumed(const Process& worker, bool gave_up);
+  // While the task of a leased worker waits, its CPU is lent.
+  void SetBlocked(ProcessId worker, bool blocked);
   // Any frame of the process has come.
   void Heard(ProcessId owner) {
     if (__builtin_expect(!silent_.empty(), 0)) Speaks(owner);
@@ -126,7 +124,6 @@ class LeaseService {
     Nanoseconds at = 0;
   };
 
-  void SetBlocked(ProcessId worker, bool blocked);
   void Pump();
   void Do(const model::GrantLease& grant);
   void Do(const model::RevokeLease& revoke);
@@ -173,7 +170,6 @@ class LeaseService {
   Timer retry_timer_;
   std::set<ProcessId> silent_;  // owners whose demands count for nothing meanwhile
   Timer silence_;
-  PollingWorkers polling_;
 };
 
 }  // namespace manta::node

@@ -12,7 +12,7 @@
 #include "shm/channel.h"
 #include "stacks/throw_stack.h"
 #include "worker/dispatcher.h"
-#include "worker/wait_history.h"
+#include "worker/waiting.h"
 
 namespace manta::worker {
 
@@ -33,9 +33,9 @@ struct ExecutionContext {
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.
   bool tried_before = false;
-  std::optional<WaitHistory> waits = {};  // since its first: most tasks never wait
+  std::optional<TaskWaits> waits = {};  // since its first: most tasks never wait
 
-  WaitHistory* history() {
+  TaskWaits* its_waits() {
     if (!waits) waits.emplace();
     return &*waits;
   }

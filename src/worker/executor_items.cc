@@ -44,7 +44,7 @@ ItemSink::Sent Executor::AwaitOwner(Incoming& channel, int64_t again_ns, Functio
     Waiting::Request request;
     request.done = done;
     request.deadline = NowNs() + again_ns;
-    request.history = current()->history();
+    request.task = current()->its_waits();
     if (waiting_->Wait(request)) return Sent::kYes;
     if (phase_.load(std::memory_order_relaxed) == Phase::kStopped || IsGone(channel)) return Sent::kStop;
   }

@@ -21,20 +21,20 @@ class Executor::Served final : public ServedCall {
         code_(code),
         payload_(Align8(task.payload_bytes) / 8),
         name_(name),
-        execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor) {
+        execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor),
+        context_{.task = {{channel_->view.header->owner}, task.record, task.generation},
+                 .name = name_,
+                 .function = &task_.function,
+                 .shape = executor->actor_shape_,
+                 .of_actor = true,
+                 .tried_before = task.attempt != 0} {
     std::memcpy(&task_, &task, offsetof(shm::TaskBody, payload));
     std::memcpy(payload_.data(), payload, task.payload_bytes);
-    context_ = {.task = id(),
-                .name = name_,
-                .function = &task_.function,
-                .shape = executor->actor_shape_,
-                .of_actor = true,
-                .tried_before = task.attempt != 0};
     execution_.actor = executor->main_.executions.front()->actor;
     execution_.deferral = this;
   }
 
-  ObjectId id() const override { return {{channel_->view.header->owner}, task_.record, task_.generation}; }
+  ObjectId id() const override { return context_.task; }
 
   bool Begin() override {
     if (!executor_->MayBegin(*channel_, task_)) return false;
@@ -72,7 +72,7 @@ class Executor::Served final : public ServedCall {
   std::vector<uint64_t> payload_;  // aligned as in the ring
   const std::string name_;
   Execution execution_;
-  ExecutionContext context_{};
+  ExecutionContext context_;
   alignas(8) unsigned char inline_result_[shm::kInlineResult];
   uint64_t began_ = 0;
 };

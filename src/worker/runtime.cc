@@ -207,13 +207,8 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   Waiting::Hooks hooks;
   hooks.flush = [this] { Flush(); };
   hooks.tasks_wait = [this] { return executor_ != nullptr && executor_->HasWork(); };
-  hooks.lend = [this] { Lend(); };
-  hooks.waited = [this](bool gave_up) { Waited(gave_up); };
-  hooks.take_back = [this] { TakeBack(); };
-  hooks.task_wanted = [file = std::make_shared<const SchedStat>(SchedStat::OfMainThread(getpid()))] {
-    return ReadClock(CLOCK_PROCESS_CPUTIME_ID) + file->Queued();
-  };
-  waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), std::move(hooks));
+  if (!is_driver_) lending_ = std::make_unique<CpuLending>(LendingHooks());
+  waiting_ = std::make_unique<Waiting>(owner_.get(), dispatcher_.get(), lending_.get(), std::move(hooks));
   ready_watch_ = std::make_unique<ReadyWatch>(waiting_.get());
   if (!is_driver_) {
     executor_ = std::make_unique<Executor>(owner_.get(), references_.get(), waiting_.get(), shared_.get(), recorder_.get(),
@@ -230,6 +225,27 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   control_->Start({.on_frame = [this](const wire::Frame& frame) { OnFrame(frame); },
                    .on_closed = [this] { OnClosed(); },
                    .on_tick = [this](int64_t now) { return OnTick(now); }});
+}
+
+CpuLending::Hooks Runtime::LendingHooks() {
+  CpuLending::Hooks hooks;
+  hooks.tell = [this](bool lent) {
+    auto& activity = memory_.my_page().activity;
+    if (lent) {
+      activity.fetch_or(shm::kBlocked);
+      control_->Queue(wire::BlockedT{});
+    } else {
+      activity.fetch_and(~shm::kBlocked);
+      control_->Queue(wire::ResumedT{});
+    }
+  };
+  hooks.wake_ticker = [this] { control_->WakeTicker(); };
+  hooks.runs_a_task = [this] { return waiting_->runs_a_task(); };
+  hooks.read_clock = ReadClock;
+  hooks.wanted = [stat = std::make_shared<const SchedStat>(SchedStat::OfMainThread(getpid()))] {
+    return ReadClock(CLOCK_PROCESS_CPUTIME_ID) - ReadClock(CLOCK_THREAD_CPUTIME_ID) + stat->Queued();
+  };
+  return hooks;
 }
 
 Runtime::~Runtime() { Close(); }
@@ -539,41 +555,12 @@ void Runtime::FetchPending(ObjectRecord* const* objects, size_t count) {
   control_->Flush();
 }
 
-// Several threads of an actor may wait at the same time: the first lends the CPU, the last takes it back.
-void Runtime::Lend() {
-  std::lock_guard guard(blocked_mutex_);
-  if (++blocked_ > 1) return;
-  memory_.my_page().activity.fetch_or(shm::kBlocked);
-  control_->Queue(wire::BlockedT{});
-}
-
-void Runtime::Waited(bool gave_up) {
-  {
-    std::lock_guard guard(blocked_mutex_);
-    if (--blocked_ > 0) return;
-    memory_.my_page().activity.fetch_and(~shm::kBlocked);
-    wire::ResumedT message;
-    message.gave_up = gave_up;
-    control_->Queue(std::move(message));
-  }
-  control_->Flush();
-}
-
 void Runtime::NameWhoLends(Waiting::Request* request) const {
   if (ExecutionContext* const context = Executor::current(); context != nullptr) {
-    request->history = context->history();
+    request->task = context->its_waits();
   } else {
     request->beside_task = executor_ != nullptr;
   }
-}
-
-void Runtime::TakeBack() {
-  {
-    std::lock_guard guard(blocked_mutex_);
-    if (blocked_ > 0) return;
-    control_->Queue(wire::ResumedT{});
-  }
-  control_->Flush();
 }
 
 void Runtime::RunInPlace(ObjectRecord* object, int64_t deadline) {

@@ -164,9 +164,7 @@ class Runtime {
   bool OwnsAll(ObjectRecord* const* objects, size_t count) const;
   void FetchPending(ObjectRecord* const* objects, size_t count);
   void OnProcessGone(ProcessId process, const char* what, const wire::Cause* cause);
-  void Lend();
-  void Waited(bool gave_up);
-  void TakeBack();
+  CpuLending::Hooks LendingHooks();
   void NameWhoLends(Waiting::Request* request) const;
   void AskForPayloadSpace(uint32_t record, uint32_t generation, uint64_t bytes);
   void OnPayloadSpace(uint32_t record, uint32_t generation, const Result<shm::SharedHandle>& space);
@@ -197,6 +195,7 @@ class Runtime {
   std::unique_ptr<ClusterQuestions> questions_;
   std::unique_ptr<KeyValues> key_values_;
   std::unique_ptr<PlacementGroups> placement_groups_;
+  std::unique_ptr<CpuLending> lending_;  // of a worker
   std::unique_ptr<Waiting> waiting_;
   std::unique_ptr<ReadyWatch> ready_watch_;
   std::unique_ptr<Executor> executor_;
@@ -218,8 +217,6 @@ class Runtime {
   std::atomic<uint32_t> calls_{0};  // see Call
   std::atomic<uint32_t> streams_{0};  // handles
   std::mutex payload_mutex_;        // held while a payload is written into the arena; outside of the owner's lock
-  std::mutex blocked_mutex_;
-  uint32_t blocked_ = 0;  // threads that run tasks and wait
 };
 
 }  // namespace manta::worker

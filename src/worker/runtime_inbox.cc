@@ -232,6 +232,9 @@ int64_t Runtime::OnTick(int64_t now) {
     }
     news = dispatcher_->TakeNews();
   }
+  if (lending_ != nullptr) {
+    if (const int64_t look = lending_->Tick(now); look >= 0) next = next < 0 ? look : std::min(next, look);
+  }
   StopIfUnused();
   for (const std::string& line : news) fprintf(stderr, "manta: %s\n", line.c_str());
   Flush();

@@ -20,8 +20,8 @@ class WaitHistory {
  public:
   // A task that waits for less keeps its CPU: lending it out and taking it back would start workers for nothing.
   static constexpr int64_t kLendAfterNs = 5'000'000;
-  // Who asks again so soon after it gave up has done nothing else meanwhile.
-  static constexpr int64_t kAtOnceNs = 10'000;
+  // Who asks again so soon after it gave up has done nothing else meanwhile but to catch an exception.
+  static constexpr int64_t kAtOnceNs = 30'000;
 
   // A wait with a limit begins at `now` (CLOCK_MONOTONIC). `times` gives ThreadTimes.
   template <typename Times>
@@ -48,24 +48,16 @@ class WaitHistory {
   bool in_vain() const { return in_vain_; }
 
   // When a wait that has slept since `parked_at` makes the task lend its CPU.
-  int64_t LendsAt(int64_t parked_at) const {
-    // The daemon may have found that the task runs, as it takes one for that looks without a pause; it needs to be told again, but not all the
-    // time.
-    const int64_t again = lent_at_ == 0 ? 0 : lent_at_ + kLendAfterNs;
-    return std::max(again, parked_at + std::max<int64_t>(kLendAfterNs - idle_, 0));
-  }
-
-  // The daemon has been told at `now`, in a wait that gave up: it finds out by itself when the task runs on without another wait.
-  void Lent(int64_t now) { lent_at_ = now; }
-  void TookBack() { lent_at_ = 0; }
-  bool lent() const { return lent_at_ != 0; }
-  // Whether it has lent its CPU, and needs it: it has computed since then for longer than it was idle.
-  bool wants_it_back() const { return lent_at_ != 0 && idle_ == 0; }
+  int64_t LendsAt(int64_t parked_at) const { return parked_at + std::max<int64_t>(kLendAfterNs - idle_, 0); }
+  // It has been idle for long enough to lend.
+  void Lent() { idle_ = std::max(idle_, kLendAfterNs); }
+  // Whether one that has lent has computed since for longer than it was idle.
+  bool computes() const { return idle_ == 0; }
 
  private:
   static constexpr int64_t kReadAgainNs = 500'000;
   // What a wait runs for at most; if it took longer it slept, or queued.
-  static constexpr int64_t kLongestLookNs = 60'000;
+  static constexpr int64_t kLongestLookNs = 200'000;
   // What a task did longer ago than it takes to fill this does not count.
   static constexpr int64_t kMostNs = 2 * kLendAfterNs;
 
@@ -93,7 +85,6 @@ class WaitHistory {
   int64_t read_at_ = 0;
   ThreadTimes times_;  // as of read_at_, or a little later
   int64_t ahead_ = 0;  // by how much, in sum
-  int64_t lent_at_ = 0;
   bool in_vain_ = false;
 };
 

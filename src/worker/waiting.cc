@@ -48,9 +48,10 @@ int64_t ParkTime(int64_t deadline) {
 
 }  // namespace
 
-Waiting::Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks)
+Waiting::Waiting(Owner* owner, Dispatcher* dispatcher, CpuLending* lending, Hooks hooks)
     : owner_(owner),
       dispatcher_(dispatcher),
+      lending_(lending),
       hooks_(std::move(hooks)),
       spin_ns_(owner->memory().cores() > 1 ? kSpinNs : 0) {}
 
@@ -66,105 +67,61 @@ bool Waiting::PollOnce() {
 
 bool Waiting::Wait(const Request& request) {
   if (request.done()) return true;
-  if (request.history != nullptr) return WaitAndLend(request);
+  if (request.task != nullptr) return WaitAndLend(request);
   if (request.beside_task) return WaitBesideTask(request);
   if (request.serves) servers_.fetch_add(1);
-  bool lends = false;
-  const bool reached = Await(request, &lends);
+  const bool reached = Await(request);
   if (request.serves) servers_.fetch_sub(1);
   return reached;
 }
 
-// A task that gives up may ask again at once, for as long as it takes: only what follows shows whether it runs in between. The daemon sees
-// that, and takes the CPU back; until then it stays lent. Taking it back here would leave no moment in which a child could be granted one,
-// once there are some who ask again and again.
 bool Waiting::WaitAndLend(const Request& request) {
-  WaitHistory& history = *request.history;
+  WaitHistory& history = request.task->history;
+  CpuLending::Loan& loan = request.task->loan;
+  const bool lent = lending_->Resume(&loan);
   if (request.deadline >= 0) {
     history.Begin(NowNs());
-    if (__builtin_expect(history.wants_it_back(), 0)) TakeBack(&history);
+    if (__builtin_expect(lent && history.computes(), 0)) TakeBack(request.task);
   }
-  bool lends = false;
-  const bool reached = Await(request, &lends);
-  if (reached) {
+  if (Await(request)) {
     history.Reached();
-    if (lends) {
-      hooks_.waited(false);
-      history.TookBack();
-    } else {
-      TaskEnds(&history);
-    }
+    TaskEnds(request.task);
     return true;
   }
   const int64_t now = NowNs();
   history.GaveUp(now);
-  if (!lends && history.LendsAt(now) <= now) {
-    hooks_.lend();
-    lends = true;
-  }
-  if (lends) {
-    hooks_.waited(true);
-    history.Lent(now);
+  if (!loan.lent() && history.LendsAt(now) <= now) Lend(request.task);
+  if (loan.lent()) {
+    lending_->Pause(&loan, now);
+    hooks_.flush();
   }
   return false;
 }
 
-// Whether the task goes on without this wait's end nobody can know. While the process computes nothing the CPU is lent, as after a wait that gave up: the
-// daemon takes it back when the process runs.
 bool Waiting::WaitBesideTask(const Request& request) {
-  constexpr int64_t kLongestPauseNs = 80'000'000;
-  constexpr int64_t kHardly = 10;  // it sleeps, if it wants the CPU for less than one part of these
-  // Of the thread's waits that followed each other in vain: each may be shorter than it takes to know.
-  struct Look {
-    const Waiting* of = nullptr;
-    int64_t since = 0;
-    int64_t wanted = 0;
-    int64_t pause = WaitHistory::kLendAfterNs;
-    bool has_lent = false;
-  };
-  static thread_local Look look;
-  const auto others_wanted = [this] { return hooks_.task_wanted() - ReadClock(CLOCK_THREAD_CPUTIME_ID); };
-  if (look.of != this || NowNs() - look.since > kLongestParkNs) look = {this, NowNs(), others_wanted()};
-  bool unused = false;
-  for (;;) {
-    Request part = request;
-    part.deadline = look.since + look.pause;
-    if (request.deadline >= 0) part.deadline = std::min(part.deadline, request.deadline);
-    if (Await(part, &unused)) {
-      if (look.has_lent) hooks_.take_back();
-      look = {};
-      return true;
-    }
-    const int64_t now = NowNs();
-    if (now >= look.since + look.pause) {
-      const int64_t wants = others_wanted();
-      // One that runs no task has no CPU to lend.
-      if (servers_.load() == 0 && kHardly * (wants - look.wanted) < now - look.since) {
-        hooks_.lend();
-        hooks_.waited(true);
-        look.has_lent = true;
-      }
-      look.since = now;
-      look.wanted = wants;
-      look.pause = std::min(2 * look.pause, kLongestPauseNs);
-    }
-    if (request.deadline >= 0 && now >= request.deadline) return false;
-  }
+  CpuLending::WaitBeside wait(lending_);
+  if (!Await(request)) return false;
+  wait.Reached();
+  return true;
 }
 
-void Waiting::TakeBack(WaitHistory* history) {
-  history->TookBack();
-  hooks_.take_back();
+void Waiting::Lend(TaskWaits* task) {
+  task->history.Lent();
+  lending_->Lend(&task->loan);
 }
 
-// Sets `lends` when the task's CPU has been lent.
-bool Waiting::Await(const Request& request, bool* lends) {
+void Waiting::TakeBack(TaskWaits* task) {
+  lending_->TakeBack(&task->loan);
+  hooks_.flush();
+}
+
+bool Waiting::Await(const Request& request) {
   int64_t parked_at = 0;
   Waiter waiter;
   bool reached = false;
   bool is_idle = false;
   // Who asks again and again spins no more than it takes to look.
-  int64_t spin_ns = request.history != nullptr && request.history->in_vain() ? 0 : spin_ns_;
+  int64_t spin_ns = request.task != nullptr && request.task->history.in_vain() ? 0 : spin_ns_;
   for (;;) {
     if (Spin(request, spin_ns)) {
       reached = true;
@@ -175,11 +132,10 @@ bool Waiting::Await(const Request& request, bool* lends) {
     const int64_t now = NowNs();
     if (parked_at == 0) parked_at = now;
     Request parking = request;
-    if (request.history != nullptr && !*lends) {
-      const int64_t lends_at = request.history->LendsAt(parked_at);
+    if (request.task != nullptr && !request.task->loan.lent()) {
+      const int64_t lends_at = request.task->history.LendsAt(parked_at);
       if (now >= lends_at) {
-        *lends = true;
-        hooks_.lend();
+        Lend(request.task);
       } else {
         parking.deadline = request.deadline < 0 ? lends_at : std::min(request.deadline, lends_at);
       }

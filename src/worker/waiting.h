@@ -10,11 +10,18 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "worker/cpu_lending.h"
 #include "worker/dispatcher.h"
 #include "worker/owner.h"
 #include "worker/wait_history.h"
 
 namespace manta::worker {
+
+// What a task does with its CPU while it waits.
+struct TaskWaits {
+  WaitHistory history;
+  CpuLending::Loan loan;
+};
 
 struct Waiter {
   std::atomic<uint32_t> signalled{0};  // futex
@@ -27,14 +34,10 @@ class Waiting {
   struct Hooks {
     std::function<void()> flush;                 // sends what polling left for the daemon; no lock held
     std::function<bool()> tasks_wait;            // whether there is something in the rings of a worker's incoming channels
-    // For waits of tasks. `lend` when one has slept for some milliseconds and goes on to sleep; then `waited` at its end.
-    std::function<void()> lend = {};
-    std::function<void(bool gave_up)> waited = {};
-    std::function<void()> take_back = {};  // one that lends the CPU since a wait that gave up needs it, or is over
-    std::function<int64_t()> task_wanted = {};  // ns that a worker's threads have run, or its main thread queued for a core
   };
 
-  Waiting(Owner* owner, Dispatcher* dispatcher, Hooks hooks);
+  // `lending`: nullptr in a driver, whose threads hold no CPU.
+  Waiting(Owner* owner, Dispatcher* dispatcher, CpuLending* lending, Hooks hooks);
 
   // Returns when `done` holds (true) or the deadline (CLOCK_MONOTONIC, negative: none) has passed (false). `done` is called
   // without locks, often. `watched` are the objects that can make it true.
@@ -42,15 +45,17 @@ class Waiting {
     FunctionRef<bool()> done;
     std::span<ObjectRecord* const> watched;
     int64_t deadline = -1;
-    WaitHistory* history = nullptr;  // of the task that waits, which lends its CPU; nullptr: none does
-    bool beside_task = false;  // another thread of a worker waits: a task that sleeps meanwhile, as one that joins it, lends its CPU
+    TaskWaits* task = nullptr;  // that waits, and lends its CPU; nullptr: none does
+    bool beside_task = false;   // another thread of a worker waits: a task that sleeps meanwhile, as one that joins it, lends its CPU
     bool serves = false;  // `done` holds when tasks_wait does: nobody sleeps then
   };
   bool Wait(const Request& request);
   // Before the end of a task is told.
-  void TaskEnds(WaitHistory* history) {
-    if (history->lent()) TakeBack(history);
+  void TaskEnds(TaskWaits* task) {
+    if (task->loan.lent()) TakeBack(task);
   }
+  // For those who look at the clocks of a worker.
+  bool runs_a_task() const { return servers_.load() == 0; }
 
   // Makes every waiting thread look again: something changed that no ring tells.
   void WakeAll();
@@ -70,8 +75,9 @@ class Waiting {
  private:
   bool WaitAndLend(const Request& request);
   bool WaitBesideTask(const Request& request);
-  bool Await(const Request& request, bool* lends);
-  void TakeBack(WaitHistory* history);
+  bool Await(const Request& request);
+  void Lend(TaskWaits* task);
+  void TakeBack(TaskWaits* task);
   bool Spin(const Request& request, int64_t spin_ns);
   static int64_t Yield(int64_t now);
   void PauseYields(int64_t now, int64_t taken);
@@ -82,6 +88,7 @@ class Waiting {
 
   Owner* const owner_;
   Dispatcher* const dispatcher_;
+  CpuLending* const lending_;
   const Hooks hooks_;
   const int64_t spin_ns_;
   // How long nobody need be offered this thread's core, as the last offers went, and until when.

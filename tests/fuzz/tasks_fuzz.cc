@@ -94,7 +94,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using fuzz::WorkerWorld;
   fuzz::WorkerWorld world;
   const shm::ChannelView channel = world.OpenChannel(true);
-  worker::Waiting waiting(world.owner.get(), world.dispatcher.get(), {[] {}, [] { return false; }});
+  worker::CpuLending lending({.tell = [](bool) {},
+                              .wake_ticker = [] {},
+                              .runs_a_task = [] { return true; },
+                              .read_clock = [](clockid_t) { return int64_t{0}; },
+                              .wanted = [] { return int64_t{0}; }});
+  worker::Waiting waiting(world.owner.get(), world.dispatcher.get(), &lending, {[] {}, [] { return false; }});
   worker::TaskRecorder recorder({}, [](const std::string&) {});  // has no place, and records nothing
   worker::Executor executor(world.owner.get(), world.references.get(), &waiting, nullptr, &recorder, false, nullptr);
 
