@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
-from manta import _manta, _not_yet
+import os
+import struct
+
+from manta import _manta, _not_yet, exceptions
 from manta._ids import JobID
+
+# Those that were pickled outside of values. They are kept for the process's life, as in Ray: nobody can know when their copies go.
+_carried = set()
+
+
+def carry(ref):
+    """What __reduce__ gives where no value of ours is being made: the pickle goes wherever its owner takes it."""
+    if os.environ.get("RAY_allow_out_of_band_object_ref_serialization") == "0":
+        raise exceptions.OufOfBandObjectRefSerializationException(
+            f"{ref!r} is pickled outside of what tasks, actors and manta.put take, which RAY_allow_out_of_band_object_ref_serialization=0 forbids: "
+            "pass the reference to them as it is, inside any value")
+    _carried.add(ref)
+    return take_in, (_manta.context()["node_id"], *struct.unpack("<QII", ref.binary()))
+
+
+def take_in(node_id, owner, index, generation):
+    """The reference in a pickle that has been made on that node."""
+    if node_id != _manta.context()["node_id"]:
+        from manta import _introspection  # needed by few
+
+        if node_id.hex() not in (node["NodeID"] for node in _introspection.nodes()):
+            raise exceptions.ObjectLostError._of(
+                f"the pickle holds a reference to an object of another cluster, or of one that has ended (node {node_id.hex()}): "
+                "references can be carried within their cluster only; carry the value, which manta.get gives")
+    return _manta.import_ref(owner, index, generation)
+
+
+def forget_carried():
+    """The cluster is left, and its objects with it."""
+    _carried.clear()
 
 
 def _job_id(self):

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from manta import _address, _environments, _init_arguments, _job, _native
+from manta import _address, _environments, _init_arguments, _job, _native, _references
 
 
 class BaseContext:
@@ -138,6 +138,7 @@ def shutdown(_exiting_interpreter=False):
     if _native.is_initialized() and not _native.context()["is_driver"]:
         raise RuntimeError("shutdown was called inside of a worker.")
     sys.stdout.flush()
+    _references.forget_carried()
     _native.shutdown()
 
 

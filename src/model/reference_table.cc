@@ -58,6 +58,15 @@ void ReferenceTable::SetLocal(ObjectId object, bool held) {
   ReviewAll();
 }
 
+void ReferenceTable::Adopt(ObjectId object) {
+  assert(!IsMine(object));
+  Record* record = Learn(object);
+  record->local = true;
+  Register(object, record);
+  Review(object);
+  ReviewAll();
+}
+
 void ReferenceTable::Put(ObjectId outer, const std::vector<ObjectId>& inners) {
   Record* record = Find(outer);
   assert(IsMine(outer) && record != nullptr);

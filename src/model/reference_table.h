@@ -142,6 +142,9 @@ class ReferenceTable {
   // Whether the user has handles. The first handle of a borrowed object comes out of something that
   // holds it: the arguments of a running task, or a visible value.
   void SetLocal(ObjectId object, bool held);
+  // The first handle of an object of another process whose name came from outside of tasks and values: a user has carried it here. Whoever
+  // let it out keeps a handle until its end; is that before this process is registered, then the object may be lost.
+  void Adopt(ObjectId object);
   // A value made here for an object of this process, told again or for the first time. It may be
   // seen at once: what it contains is held.
   void Put(ObjectId outer, const std::vector<ObjectId>& inners);

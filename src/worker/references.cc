@@ -69,22 +69,22 @@ ObjectRecord* References::Import(const ObjectId& id) {
   } else if (const auto known = borrowed_.find(id); known != borrowed_.end()) {
     Owner::Retain(known->second);
     return known->second;
-  } else if (table_.Knows(id)) {
+  } else {
     ObjectRecord* object = owner_->NewObject();
     object->borrowed = true;
     borrowed_[id] = object;
     borrowed_ids_[object] = id;
-    table_.SetLocal(id, true);
-    if (table_.HasFailed(id)) {
-      owner_->SetError(object, OwnerDied(id.owner));
+    if (table_.Knows(id)) {
+      table_.SetLocal(id, true);
+    } else {
+      table_.Adopt(id);
     }
+    if (table_.HasFailed(id)) owner_->SetError(object, OwnerDied(id.owner));
     Apply();
     return object;
   }
   ObjectRecord* gone = owner_->NewObject();
-  owner_->SetError(gone, MakeError(MANTA_ERROR_OBJECT_LOST,
-                                   "the object " + Hex(id) +
-                                       " was freed before this reference to it arrived (was it carried outside of Manta?)"));
+  owner_->SetError(gone, MakeError(MANTA_ERROR_OBJECT_LOST, "the object " + Hex(id) + " was freed before this reference to it arrived"));
   return gone;
 }
 
@@ -380,6 +380,9 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
   if (!wire::VerifyPeerBatchBuffer(verifier)) return;
   const wire::PeerBatch& batch = *wire::GetPeerBatch(bytes.data());
   ForEach(batch.add_borrower(), [&](const wire::PeerEpoch& message) {
+    // Not listed before: a user has carried the reference there.
+    ObjectRecord* object = owner_->FindObject(message.object().index(), message.object().generation());
+    if (object != nullptr && object->references.load(std::memory_order_relaxed) > 0) Publish(object);
     table_.Handle(from, model::AddBorrower{FromWire(message.object()), message.epoch()});
   });
   ForEach(batch.add_acknowledged(), [&](const wire::PeerAcknowledged& message) {

@@ -57,8 +57,8 @@ class References final : public BorderListener {
   // ---- Names
 
   ObjectId IdOf(const ObjectRecord& object) const override;
-  // The record for a reference found in a value, counted for the caller. Never nullptr: an object that is gone gets a record with an
-  // error.
+  // The record for a reference found in a value, or carried here by a user, counted for the caller. Never nullptr: an object that is gone gets a
+  // record with an error, now or when its owner says so.
   ObjectRecord* Import(const ObjectId& id);
   // Others will hear of it.
   void Publish(ObjectRecord* object);

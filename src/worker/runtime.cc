@@ -493,8 +493,14 @@ const char* Runtime::environment_name() const {
 // ---- Objects
 
 ObjectRecord* Runtime::Import(const ObjectId& id) {
-  std::lock_guard guard(owner_->lock());
-  return references_->Import(id);
+  ObjectRecord* object;
+  {
+    std::lock_guard guard(owner_->lock());
+    object = references_->Import(id);
+    references_->Flush();
+  }
+  control_->Flush();
+  return object;
 }
 
 Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,

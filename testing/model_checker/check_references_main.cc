@@ -1,5 +1,5 @@
 // Explores one world of references: check_references [name=number ...] Names: processes, tasks,
-// results, puts, nested, gets, crashes, in_order, max_states; crash=N names a process that may
+// results, puts, nested, gets, carries, crashes, in_order, max_states; crash=N names a process that may
 // crash (all of them when none is named).
 #include <chrono>
 #include <cstdio>
@@ -29,6 +29,7 @@ int Main(int argc, char** argv) {
                                                       {"tasks", &options.tasks},
                                                       {"puts", &options.worker_puts},
                                                       {"gets", &options.gets},
+                                                      {"carries", &options.carries},
                                                       {"crashes", &options.crashes}};
     const std::map<std::string, bool*> flags = {{"results", &options.results},
                                                 {"nested", &options.nested},
@@ -46,8 +47,8 @@ int Main(int argc, char** argv) {
       return 2;
     }
   }
-  for (uint32_t i = 1; options.may_crash.empty() && i <= options.processes; ++i) {
-    options.may_crash.insert(i);
+  if (options.may_crash.empty()) {
+    for (uint32_t i = 1; i <= options.processes; ++i) options.may_crash.insert(i);
   }
   const auto start = std::chrono::steady_clock::now();
   const ExplorerResult result = Explorer<ReferenceWorld>(max_states).Run(ReferenceWorld(options));

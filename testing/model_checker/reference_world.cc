@@ -69,6 +69,7 @@ ReferenceWorld::ReferenceWorld(const ReferenceWorldOptions& options)
       tasks_left_(options.tasks),
       puts_left_(options.worker_puts),
       gets_left_(options.gets),
+      carries_left_(options.carries),
       crashes_left_(options.crashes) {
   for (uint32_t i = 1; i <= options.processes; ++i) nodes_.emplace_back(ProcessId{i});
   Node& first = nodes_.front();
@@ -126,7 +127,10 @@ void ReferenceWorld::AddUserActions(ProcessId process, std::vector<Action>* acti
   }
   std::set<ObjectId> reachable;
   for (const ObjectId object : node.local) {
-    actions->push_back({Kind::kDrop, process, {}, 0, object});
+    if (!node.carried.contains(object)) {
+      actions->push_back({Kind::kDrop, process, {}, 0, object});
+      if (carries_left_ > 0) actions->push_back({Kind::kCarry, process, {}, 0, object});
+    }
     AddSubmits(process, object, actions);
     const bool may_contain = object.index == kOuter || object.index >= kResult;
     if (may_contain && gets_left_ > 0 && object.owner != process && !node.seen.contains(object) &&
@@ -143,6 +147,11 @@ void ReferenceWorld::AddUserActions(ProcessId process, std::vector<Action>* acti
   for (const ObjectId object : reachable) {
     if (!node.local.contains(object) && node.table.Knows(object) && !node.table.HasFailed(object)) {
       actions->push_back({Kind::kTake, process, {}, 0, object});
+    }
+  }
+  for (const ObjectId object : outside_) {
+    if (carries_left_ > 0 && object.owner != process && !node.local.contains(object) && !node.table.HasFailed(object)) {
+      actions->push_back({Kind::kAdopt, process, {}, 0, object});
     }
   }
   AddFinishes(process, actions);
@@ -216,6 +225,14 @@ void ReferenceWorld::Apply(const Action& action) {
       --gets_left_;
       node.getting.insert(action.object);
       return Send(action.process, action.object.owner, GetRequest{action.object});
+    case Kind::kCarry:
+      --carries_left_;
+      outside_.insert(action.object);
+      node.carried.insert(action.object);
+      return;
+    case Kind::kAdopt:
+      --carries_left_;
+      return Adopt(action.process, action.object);
   }
 }
 
@@ -320,6 +337,17 @@ void ReferenceWorld::Drop(ProcessId process, ObjectId object) {
   TakeActions(process);
 }
 
+void ReferenceWorld::Adopt(ProcessId process, ObjectId object) {
+  Node& node = At(process);
+  if (node.table.Knows(object)) {
+    node.table.SetLocal(object, true);
+  } else {
+    node.table.Adopt(object);
+  }
+  node.local.insert(object);
+  TakeActions(process);
+}
+
 void ReferenceWorld::Crash(ProcessId process) {
   --crashes_left_;
   Node& node = At(process);
@@ -417,6 +445,10 @@ std::string ReferenceWorld::Describe(const Action& action) const {
              (action.object ? " and returns " + Name(action.object) : "");
     case Kind::kGet:
       return who + " gets " + Name(action.object);
+    case Kind::kCarry:
+      return who + " carries " + Name(action.object) + " outside";
+    case Kind::kAdopt:
+      return who + " takes " + Name(action.object) + " from outside";
   }
   return "?";
 }
@@ -573,7 +605,7 @@ void ReferenceWorld::Encode(std::string* out) const {
     encoder.Number(node.alive);
     if (!node.alive) continue;
     encoder.Table(node.table);
-    for (const auto* ids : {&node.local, &node.seen, &node.getting, &node.freed}) {
+    for (const auto* ids : {&node.local, &node.carried, &node.seen, &node.getting, &node.freed}) {
       encoder.Ids(*ids);
     }
     encoder.Number(node.running.size());
@@ -600,8 +632,9 @@ void ReferenceWorld::Encode(std::string* out) const {
     encoder.Id(outer);
     encoder.Ids(inners);
   }
+  encoder.Ids(outside_);
   encoder.Ids(valued_);
-  for (const uint32_t count : {tasks_left_, puts_left_, gets_left_, crashes_left_, next_task_}) {
+  for (const uint32_t count : {tasks_left_, puts_left_, gets_left_, carries_left_, crashes_left_, next_task_}) {
     encoder.Number(count);
   }
 }

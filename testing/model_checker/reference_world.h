@@ -26,6 +26,8 @@ struct ReferenceWorldOptions {
   bool nested = false;
   // Values that borrowers may get from their owners, in all.
   uint32_t gets = 0;
+  // Users may carry references outside of tasks and values, and others take them from there, so often in all.
+  uint32_t carries = 0;
   // Processes that may crash, and how many of them.
   std::set<uint32_t> may_crash = {};
   uint32_t crashes = 0;
@@ -70,6 +72,8 @@ class ReferenceWorld {
     kSubmit,       // a task to `other` with `object`
     kFinish,       // running task `index`, returning a value that contains `object`, if any
     kGet,          // the value of `object` from its owner
+    kCarry,        // `object` out of the world of tasks and values
+    kAdopt,        // and in again
   };
   struct Action {
     Kind kind;
@@ -103,6 +107,7 @@ class ReferenceWorld {
     bool alive = true;
     model::ReferenceTable table;
     std::set<ObjectId> local;    // user's handles
+    std::set<ObjectId> carried;  // of these, those that are kept for whoever finds the name outside
     std::set<ObjectId> seen;     // values that users may look into
     std::set<ObjectId> getting;
     std::set<ObjectId> freed;
@@ -133,6 +138,7 @@ class ReferenceWorld {
   void Submit(ProcessId process, ProcessId worker, ObjectId argument);
   void Finish(ProcessId process, uint32_t index, ObjectId returned);
   void Drop(ProcessId process, ObjectId object);
+  void Adopt(ProcessId process, ObjectId object);
   void Reply(ProcessId process, ProcessId to, ObjectId object);
   // The value, or an error in its place, is there.
   void Resolve(ProcessId process, ObjectId object);
@@ -151,10 +157,12 @@ class ReferenceWorld {
   std::vector<Node> nodes_;
   std::map<Link, std::vector<Message>> network_;
   std::map<ObjectId, std::set<ObjectId>> contents_;
+  std::set<ObjectId> outside_;  // their names are
   std::set<ObjectId> valued_;  // objects whose value, or error, is there for gets
   uint32_t tasks_left_;
   uint32_t puts_left_;
   uint32_t gets_left_;
+  uint32_t carries_left_;
   uint32_t crashes_left_;
   uint32_t next_task_ = 1;
   std::string broken_;  // something that no state shows

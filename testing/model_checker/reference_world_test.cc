@@ -71,6 +71,16 @@ TEST(References, ManyKindsAtOnceSurviveCrashes) {
          .crashes = 2});
 }
 
+TEST(References, UsersCarryThemOutsideOfTasksAndValues) { Check({.tasks = 2, .carries = 2}); }
+
+TEST(References, WhatUsersCarrySurvivesACrash) {
+  Check({.tasks = 2, .carries = 2, .may_crash = {1, 2, 3}, .crashes = 1});
+}
+
+TEST(References, NestedValuesThatUsersCarrySurviveACrash) {
+  Check({.tasks = 1, .nested = true, .gets = 1, .carries = 2, .may_crash = {1, 2, 3}, .crashes = 1});
+}
+
 // The explorer itself.
 
 TEST(Explorer, ExceedingTheBoundIsAFailure) {

@@ -1,8 +1,10 @@
 """One cluster per test module, and the proof at its end that nothing stays."""
 
 import gc
+import json
 import os
 import pathlib
+import subprocess
 import tempfile
 import time
 
@@ -65,3 +67,15 @@ def cluster(request):
     left = [] if given_back else [row.asdict() for row in state.list_objects()]
     ray.shutdown()
     assert given_back, f"objects are left: {left}"
+
+
+@pytest.fixture
+def other_cluster(sessions):
+    """One that `manta start` has started: HOST:PORT, and its session."""
+    from manta import _command
+
+    manta = _command.executable()
+    started = json.loads(subprocess.run([manta, "start", "--head", "--port=0", "--num-cpus=1", "--json"], capture_output=True, text=True,
+                                        check=True).stdout)
+    yield started["node_address"], started["session"]
+    subprocess.run([manta, "stop", "--session", started["session"]], check=True, capture_output=True)

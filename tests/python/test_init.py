@@ -54,16 +54,6 @@ def test_addresses(monkeypatch):
     ray.init("local")  # what is given counts more than the environment
 
 
-@pytest.fixture
-def other_cluster(sessions):
-    """One that `manta start` has started: HOST:PORT, and its session."""
-    manta = _command.executable()
-    started = json.loads(subprocess.run([manta, "start", "--head", "--port=0", "--num-cpus=1", "--json"], capture_output=True, text=True,
-                                        check=True).stdout)
-    yield started["node_address"], started["session"]
-    subprocess.run([manta, "stop", "--session", started["session"]], check=True, capture_output=True)
-
-
 def test_a_cluster_that_runs_already(other_cluster, monkeypatch):
     address, session = other_cluster
     for chosen in (address, address.replace("127.0.0.1", "localhost"), "auto", session, os.path.basename(session)):

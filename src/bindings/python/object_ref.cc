@@ -69,14 +69,14 @@ PyObject* Compare(PyObject* self, PyObject* other, int operation) {
   return PyBool_FromLong(equal == (operation == Py_EQ));
 }
 
-// Inside of a value of ours the reference belongs to the value; carried outside, it is kept for the process's life, as in Ray: nobody can
-// know when its copy goes.
+// Inside of a value of ours the reference belongs to the value.
 PyObject* Reduce(PyObject* self, PyObject*) {
-  if (RefCollector* collecting = RefCollector::OfThisThread()) {
-    if (!collecting->Add(self)) return nullptr;
-  } else {
-    manta_ref_retain(RefOf(self));
+  RefCollector* const collecting = RefCollector::OfThisThread();
+  if (collecting == nullptr) {
+    Owned references(PyImport_ImportModule("manta._references"));
+    return references ? PyObject_CallMethod(references.get(), "carry", "O", self) : nullptr;
   }
+  if (!collecting->Add(self)) return nullptr;
   Owned module(PyImport_ImportModule("manta._manta"));
   Owned import(module ? PyObject_GetAttrString(module.get(), "import_ref") : nullptr);
   if (!import) return nullptr;
