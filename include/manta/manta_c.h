@@ -272,6 +272,10 @@ typedef struct manta_config {
   /* Where they look for modules, and for C++ libraries of functions with names, before the usual places: folders and libraries. */
   const char* const* code_search_path;
   size_t num_code_search_path;
+  /* Where text for people goes that would be written to stdout and stderr: what workers print, and what the runtime itself says. Whole lines. Called on a
+   * thread of the runtime's, one call at a time, until manta_shutdown has returned; nothing else goes on in this process meanwhile: it has to return at once, and
+   * may call nothing of Manta's. NULL: written. */
+  void (*show)(int is_stderr, const char* text, size_t size);
 } manta_config;
 
 MANTA_API void manta_config_init(manta_config* config); /* defaults */

@@ -114,6 +114,19 @@ struct PythonCall {
     ArgumentWriter<typename WithText<Parameters>::Type, TypeList<const std::string&, Given...>>::
         SubmitCall(runtime, spec, Prefix<0>(), submit, text, given...);
   }
+
+  // A call that has one result, with the options of its caller.
+  template <class Options, class Submit>
+  static void SubmitWith(const Options& options, char kind, const std::string& module,
+                         const std::string& code, manta_runtime* runtime, Submit&& submit,
+                         std::remove_reference_t<Given>&... given) {
+    manta_task_spec spec;
+    spec.num_results = 1;
+    spec.options = options.Number(runtime);
+    spec.name = options.Name();
+    spec.stream = nullptr;
+    SubmitCall(kind, module, code, runtime, spec, submit, given...);
+  }
 };
 
 template <class... Given>
@@ -147,13 +160,8 @@ class TaskCaller<PyFunction<R>> : public detail::TaskSetters<TaskCaller<PyFuncti
     manta_ref* result = nullptr;
     if constexpr (Call::Passes()) {
       manta_runtime* runtime = detail::CurrentRuntime("Remote");
-      manta_task_spec spec;
-      spec.num_results = 1;
-      spec.options = this->options_.Number(runtime);
-      spec.name = this->options_.Name();
-      spec.stream = nullptr;
-      Call::SubmitCall(
-          'f', function_.module_name, function_.function_name, runtime, spec,
+      Call::SubmitWith(
+          this->options_, 'f', function_.module_name, function_.function_name, runtime,
           [&](const manta_task_spec& filled) {
             detail::Check(manta_submit(runtime, &filled, &result));
           },
@@ -189,13 +197,8 @@ class ActorTaskCaller<T, PyActorMethod<R>>
     if constexpr (Call::Passes()) {
       manta_runtime* runtime = detail::CurrentRuntime("Remote");
       if (actor_ == nullptr) detail::ThrowNilActor("Remote");
-      manta_task_spec spec;
-      spec.num_results = 1;
-      spec.options = this->options_.Number(runtime);
-      spec.name = this->options_.Name();
-      spec.stream = nullptr;
-      Call::SubmitCall(
-          'm', std::string(), method_.function_name, runtime, spec,
+      Call::SubmitWith(
+          this->options_, 'm', std::string(), method_.function_name, runtime,
           [&](const manta_task_spec& filled) {
             detail::Check(manta_actor_submit(actor_, &filled, &result));
           },

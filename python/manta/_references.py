@@ -8,6 +8,7 @@ import struct
 from manta import _manta, _not_yet, exceptions
 from manta._ids import JobID
 
+_ID = struct.Struct("<QII")  # owner, index, generation
 # Those that were pickled outside of values. They are kept for the process's life, as in Ray: nobody can know when their copies go.
 _carried = set()
 
@@ -19,7 +20,7 @@ def carry(ref):
             f"{ref!r} is pickled outside of what tasks, actors and manta.put take, which RAY_allow_out_of_band_object_ref_serialization=0 forbids: "
             "pass the reference to them as it is, inside any value")
     _carried.add(ref)
-    return take_in, (_manta.context()["node_id"], *struct.unpack("<QII", ref.binary()))
+    return take_in, (_manta.context()["node_id"], *_ID.unpack(ref.binary()))
 
 
 def take_in(node_id, owner, index, generation):
@@ -37,6 +38,22 @@ def take_in(node_id, owner, index, generation):
 def forget_carried():
     """The cluster is left, and its objects with it."""
     _carried.clear()
+
+
+def _from_binary(binary):
+    """The object with this id, as binary() gives it. That keeps no object: one that has gone meanwhile is lost."""
+    if not isinstance(binary, bytes) or len(binary) != _ID.size:
+        raise ValueError(f"an object's id is {_ID.size} bytes, not {binary!r}")
+    return _manta.import_ref(*_ID.unpack(binary))
+
+
+def _from_hex(text):
+    """The same for hex()."""
+    try:
+        binary = bytes.fromhex(text)
+    except (TypeError, ValueError):
+        raise ValueError(f"an object's id is {2 * _ID.size} hexadecimal digits, not {text!r}") from None
+    return _from_binary(binary)
 
 
 def _job_id(self):
@@ -60,4 +77,7 @@ def complete(kind):
         method.__name__ = method.__name__.lstrip("_")
         method.__qualname__ = "ObjectRef." + method.__name__
         setattr(kind, method.__name__, method)
-    kind.from_random = staticmethod(_not_yet.function("from_random", "references name objects that there are", module="ray.ObjectRef"))
+    kind.from_binary = staticmethod(_from_binary)
+    kind.from_hex = staticmethod(_from_hex)
+    for name in ("from_random", "nil"):
+        setattr(kind, name, staticmethod(_not_yet.function(name, "references name objects that there are", module="ray.ObjectRef")))

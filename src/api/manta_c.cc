@@ -165,9 +165,9 @@ struct Joined {
   int daemon_pid = 0;
 };
 
-Result<std::unique_ptr<Runtime>> Connect(int socket, manta::wire::HelloT hello) {
+Result<std::unique_ptr<Runtime>> Connect(int socket, manta::wire::HelloT hello, const manta_config& config) {
   try {
-    return Runtime::Connect(socket, std::move(hello));
+    return Runtime::Connect(socket, std::move(hello), manta::worker::Console(config.show));
   } catch (const std::system_error& error) {  // its thread
     return MakeError(MANTA_ERROR_START_FAILED, error.what());
   }
@@ -187,7 +187,7 @@ Result<Joined> StartOwnCluster(const manta_config& config, manta::wire::HelloT h
   }
   Result<manta::worker::LocalCluster> cluster = manta::worker::StartLocalCluster(options);
   if (!cluster) return cluster.error();
-  Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, std::move(hello));
+  Result<std::unique_ptr<Runtime>> runtime = Connect(cluster->socket, std::move(hello), config);
   if (!runtime) {
     manta::worker::AwaitLocalCluster(cluster->pid);
     return runtime.error();
@@ -215,7 +215,7 @@ Result<Joined> JoinCluster(const manta_config& config, const std::string& addres
     if (!attachment) return attachment.error();
     manta::wire::HelloT hello = ours;
     hello.secret = attachment->secret;
-    Result<std::unique_ptr<Runtime>> runtime = Connect(attachment->socket, std::move(hello));
+    Result<std::unique_ptr<Runtime>> runtime = Connect(attachment->socket, std::move(hello), config);
     if (runtime) return Joined{std::move(runtime).value(), 0};
     if (manta::worker::StillRuns(attachment->session)) return runtime.error();
   }

@@ -5,12 +5,11 @@
 
 #include <charconv>
 #include <string>
-#include <utility>
 
 namespace manta {
 namespace {
 
-int Open(const std::string& path) { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }
+UniqueFd Open(const std::string& path) { return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace
 
@@ -21,21 +20,10 @@ SchedStat SchedStat::OfMainThread(pid_t process) {
   return SchedStat(Open("/proc/" + id + "/task/" + id + "/schedstat"));
 }
 
-SchedStat::SchedStat(SchedStat&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-SchedStat& SchedStat::operator=(SchedStat&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-SchedStat::~SchedStat() {
-  if (fd_ >= 0) close(fd_);
-}
-
 int64_t SchedStat::Queued() const {
   // "ran queued slices"
   char text[96];
-  const ssize_t size = fd_ < 0 ? -1 : pread(fd_, text, sizeof text, 0);
+  const ssize_t size = !file_ ? -1 : pread(file_.get(), text, sizeof text, 0);
   if (size <= 0) return 0;
   int64_t ran = 0, queued = 0;
   const char* const end = text + size;

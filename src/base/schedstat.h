@@ -5,6 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <utility>
+
+#include "base/unique_fd.h"
 
 namespace manta {
 
@@ -15,18 +18,14 @@ class SchedStat {
   static SchedStat OfThisThread();
   static SchedStat OfMainThread(pid_t process);
 
-  SchedStat(SchedStat&& other) noexcept;
-  SchedStat& operator=(SchedStat&& other) noexcept;
-  ~SchedStat();
-
   // For how long it has queued, in ns, without the queueing that goes on right now. 0 for a thread that is gone, and where the kernel does not
   // count (without CONFIG_SCHED_INFO).
   int64_t Queued() const;
 
  private:
-  explicit SchedStat(int fd) : fd_(fd) {}
+  explicit SchedStat(UniqueFd file) : file_(std::move(file)) {}
 
-  int fd_ = -1;
+  UniqueFd file_;
 };
 
 }  // namespace manta

@@ -22,7 +22,7 @@ namespace {
 // What the daemon makes of a request to end.
 constexpr int kPassedOn[] = {SIGTERM, SIGINT, SIGHUP};
 
-[[noreturn]] void ServeInChild(const NodeOptions& options, pid_t parent, bool follow, node::UniqueFd outcome) {
+[[noreturn]] void ServeInChild(const NodeOptions& options, pid_t parent, bool follow, UniqueFd outcome) {
   if (follow) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);  // it was gone before
@@ -51,7 +51,7 @@ Result<> ClearAway(const NodeReady& node, int status) {
   if (!WIFSIGNALED(status)) return {};
   const std::string text = "the node daemon (pid " + std::to_string(node.pid) + ") was ended by SIG" +
                            sigabbrev_np(WTERMSIG(status)) + (WCOREDUMP(status) ? "; there is a core file" : "");
-  const node::UniqueFd log(contracts::OpenErrorLog(node.session_directory));
+  const UniqueFd log(contracts::OpenErrorLog(node.session_directory));
   if (log) dprintf(log.get(), "%s\n", text.c_str());
   return MakeError(MANTA_ERROR_SYSTEM, text);
 }

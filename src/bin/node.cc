@@ -17,10 +17,10 @@ int RunNode(const NodeOptions& options) {
                  options.driver_fd);
     return 2;
   }
-  node::UniqueFd driver(options.driver_fd);
+  UniqueFd driver(options.driver_fd);
   fcntl(driver.get(), F_SETFD, FD_CLOEXEC);
   // The driver may be told why nothing starts, whoever owns the socket by then.
-  const node::UniqueFd last_words(fcntl(driver.get(), F_DUPFD_CLOEXEC, 3));
+  const UniqueFd last_words(fcntl(driver.get(), F_DUPFD_CLOEXEC, 3));
   const Result<> served = ServeNode(options, std::move(driver), [](const NodeReady&) {});
   if (served) return 0;
   wire::RefusedT refused;

@@ -152,9 +152,9 @@ Result<std::string> SecretToJoin(const NodeOptions& options) {
 
 // From here on nothing of the terminal or of the parent's output is held open.
 void LeaveTerminal(const node::SessionDirectory& session) {
-  const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   // What the C++ runtime says before it aborts.
-  const node::UniqueFd errors(contracts::OpenErrorLog(session.path()));
+  const UniqueFd errors(contracts::OpenErrorLog(session.path()));
   dup2(null.get(), STDIN_FILENO);
   dup2(null.get(), STDOUT_FILENO);
   dup2(errors ? errors.get() : null.get(), STDERR_FILENO);
@@ -194,7 +194,7 @@ uint64_t PrepareProcess(bool embedded) {
   return before;
 }
 
-Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
+Result<> Serve(const NodeOptions& given, UniqueFd driver,
                const std::function<void(const NodeReady&)>& on_ready) {
   if (Result<> enough = CheckStack(); !enough) return enough.error();
   NodeOptions options = given;
@@ -280,7 +280,7 @@ Result<> Serve(const NodeOptions& given, node::UniqueFd driver,
 
 }  // namespace
 
-Result<> ServeNode(const NodeOptions& options, node::UniqueFd driver,
+Result<> ServeNode(const NodeOptions& options, UniqueFd driver,
                    const std::function<void(const NodeReady&)>& on_ready) {
   bool ready = false;
   try {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "bin/command_line.h"
-#include "node/unique_fd.h"
 
 namespace manta::bin {
 
@@ -19,7 +19,7 @@ struct NodeReady {
 // Serves until told to stop; nothing that it started remains, nor any file but logs. `driver`: the socket of an embedded cluster,
 // which ends with it; none: a cluster that others join. `on_ready` is called once it serves.
 // Error: it could not start.
-Result<> ServeNode(const NodeOptions& given, node::UniqueFd driver,
+Result<> ServeNode(const NodeOptions& given, UniqueFd driver,
                    const std::function<void(const NodeReady&)>& on_ready);
 
 }  // namespace manta::bin

@@ -36,24 +36,24 @@ Result<NodeReady> Parse(const std::string& text) {
 Result<OutcomePipe> OutcomePipe::Make() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoError("making a pipe", errno);
-  return OutcomePipe{node::UniqueFd(ends[0]), node::UniqueFd(ends[1])};
+  return OutcomePipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void KeepOnly(const node::UniqueFd& writer) {
+void KeepOnly(const UniqueFd& writer) {
   constexpr int kFirst = STDERR_FILENO + 1;
   const int kept = writer.get();
   if (kept > kFirst) (void)close_range(kFirst, static_cast<unsigned>(kept - 1), 0);
   (void)close_range(static_cast<unsigned>(std::max(kept + 1, kFirst)), UINT_MAX, 0);
 }
 
-void Tell(node::UniqueFd* writer, const Result<NodeReady>& outcome) {
+void Tell(UniqueFd* writer, const Result<NodeReady>& outcome) {
   const std::string text = outcome ? Write(outcome.value()) : kFailed + outcome.error().message;
   // Less than a pipe holds. Who does not listen any more needs no answer.
   if (write(writer->get(), text.data(), text.size()) < 0) errno = 0;
   writer->reset();
 }
 
-Result<NodeReady> Await(const node::UniqueFd& reader) {
+Result<NodeReady> Await(const UniqueFd& reader) {
   std::string text;
   char buffer[4096];
   for (;;) {

@@ -79,7 +79,7 @@ void Announce(const StartOptions& options, const NodeReady& ready) {
 
 // The standard streams lead nowhere: who reads the other end sees it closed.
 void LeaveTerminal() {
-  const node::UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.get(), stream);
 }
 

@@ -25,7 +25,7 @@ Result<> StopOne(const contracts::SessionAddress& address) {
   Result<std::unique_ptr<ToolClient>> client = ToolClient::Connect(address);
   if (!client) return client.error();
   // Before the end, while the number still means the daemon. Kernels before 5.3 have none; then nobody waits.
-  const node::UniqueFd daemon(
+  const UniqueFd daemon(
       static_cast<int>(syscall(SYS_pidfd_open, address.daemon_pid, 0)));
   if (Result<> stopped = (*client)->StopCluster(); !stopped) return stopped;
   if (daemon && !AwaitEnd(daemon.get())) {

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "node/unique_fd.h"
+#include "base/unique_fd.h"
 #include "stacks/elf_functions.h"
 #include "stacks/function_name.h"
 
@@ -73,7 +73,7 @@ std::string BuildIdOf(int fd) {
 
 Result<std::vector<std::string>> FunctionsOfModule(const std::string& path, const std::string& build_id,
                                                    std::span<const uint64_t> addresses) {
-  const node::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return ErrnoError("opening " + path, errno);
   if (BuildIdOf(file.get()) != build_id) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, path + " has been built anew since");

@@ -57,7 +57,7 @@ Result<std::unique_ptr<ToolClient>> ToolClient::Connect(const contracts::Session
   if (!socket) {
     return MakeError(MANTA_ERROR_NODE_DIED, socket.error().message);
   }
-  std::unique_ptr<ToolClient> client(new ToolClient(node::UniqueFd(socket.value())));
+  std::unique_ptr<ToolClient> client(new ToolClient(UniqueFd(socket.value())));
   wire::HelloT hello;
   hello.protocol_min = contracts::kProtocolMin;
   hello.protocol_max = contracts::kProtocolMax;

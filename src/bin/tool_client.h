@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "bin/command_line.h"
 #include "contracts/frames.h"
 #include "contracts/session_files.h"
-#include "node/unique_fd.h"
 
 namespace manta::bin {
 
@@ -31,12 +31,12 @@ class ToolClient {
   Result<> StopCluster();
 
  private:
-  explicit ToolClient(node::UniqueFd socket) : socket_(std::move(socket)) {}
+  explicit ToolClient(UniqueFd socket) : socket_(std::move(socket)) {}
 
   // The next message, or an error after `seconds` without one. None: the daemon has closed.
   Result<std::optional<wire::FrameT>> Receive(int seconds);
 
-  node::UniqueFd socket_;
+  UniqueFd socket_;
   contracts::FrameReader reader_;
 };
 

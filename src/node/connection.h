@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "contracts/frames.h"
 #include "node/event_loop.h"
-#include "node/unique_fd.h"
 
 namespace manta::node {
 

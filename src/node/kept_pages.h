@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "node/control_arena.h"
 #include "node/event_loop.h"
-#include "node/unique_fd.h"
 
 namespace manta::node {
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "node/event_loop.h"
-#include "node/unique_fd.h"
 
 namespace manta::node {
 

@@ -12,12 +12,12 @@
 #include <unordered_map>
 
 #include "base/ids.h"
+#include "base/unique_fd.h"
 #include "node/event_loop.h"
 #include "node/log_forwarder.h"
 #include "node/log_parts.h"
 #include "node/log_tail.h"
 #include "node/process_table.h"
-#include "node/unique_fd.h"
 
 namespace spdlog {
 class logger;

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
+#include "base/unique_fd.h"
 #include "node/log_parts.h"
-#include "node/unique_fd.h"
 
 namespace manta::node {
 

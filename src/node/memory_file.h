@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/result.h"
-#include "node/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace manta::node {
 

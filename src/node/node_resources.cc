@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "node/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace manta::node {
 namespace {

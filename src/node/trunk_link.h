@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "node/event_loop.h"
-#include "node/unique_fd.h"
 #include "trunk/frames.h"
 
 namespace manta::node {

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "node/event_loop.h"
 #include "node/trunk_link.h"
-#include "node/unique_fd.h"
 
 namespace spdlog {
 class logger;

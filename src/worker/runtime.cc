@@ -146,7 +146,7 @@ class Runtime::Peers final : public TaskListener {
   Runtime* const runtime_;
 };
 
-Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello) {
+Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello, Console console) {
   const bool is_driver = hello.role == wire::Role::Driver;
   if (!is_driver) MANTA_KILL_POINT("worker.before_hello");
   std::string program = hello.executable;
@@ -170,11 +170,15 @@ Result<std::unique_ptr<Runtime>> Runtime::Connect(int socket, wire::HelloT hello
   }
   if (!is_driver) MANTA_KILL_POINT("worker.attached");
   return std::unique_ptr<Runtime>(
-      new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver, std::move(program)));
+      new Runtime(socket, std::move(handshake).value(), std::move(memory).value(), is_driver, std::move(program), console));
 }
 
-Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program)
-    : serial_(++last_serial), is_driver_(is_driver), welcome_(std::move(handshake.welcome)), memory_(std::move(memory)) {
+Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program, Console console)
+    : serial_(++last_serial),
+      is_driver_(is_driver),
+      welcome_(std::move(handshake.welcome)),
+      console_(console),
+      memory_(std::move(memory)) {
   control_ = std::make_unique<ControlClient>(socket, std::move(handshake.reader));
   TaskRecorder::Place place{welcome_.session_directory, ProcessId{welcome_.process},
                             is_driver_ ? shm::RecorderRole::kDriver : shm::RecorderRole::kWorker, std::move(program)};

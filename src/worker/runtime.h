@@ -17,6 +17,7 @@
 #include "worker/actor_links.h"
 #include "worker/actor_setup.h"
 #include "worker/cluster_questions.h"
+#include "worker/console.h"
 #include "worker/control_client.h"
 #include "worker/dispatcher.h"
 #include "worker/executor.h"
@@ -50,7 +51,7 @@ struct InternedOptions {
 class Runtime {
  public:
   // On a socket on which nothing was said yet. Takes it over.
-  static Result<std::unique_ptr<Runtime>> Connect(int socket, wire::HelloT hello);
+  static Result<std::unique_ptr<Runtime>> Connect(int socket, wire::HelloT hello, Console console = Console(nullptr));
   ~Runtime();
 
   // Leaves the cluster: what is outstanding fails, no thread of ours runs afterwards. References and handles that the program
@@ -141,7 +142,7 @@ class Runtime {
 
   void KillWorkers(const std::vector<ProcessId>& workers, const char* reason);
   // `program`: of a driver.
-  Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program);
+  Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_driver, std::string program, Console console);
 
   void OnFrame(const wire::Frame& frame);
   void SayWhatWaits(const wire::DemandUnmet& unmet);  // if it is news
@@ -181,6 +182,7 @@ class Runtime {
   const bool is_driver_;
   bool children_in_place_ = true;
   const wire::WelcomeT welcome_;
+  const Console console_;
   NodeMemory memory_;
   std::unique_ptr<ControlClient> control_;
   std::unique_ptr<TaskRecorder> recorder_;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "contracts/fields.h"
@@ -94,7 +93,7 @@ void Runtime::SayWhatWaits(const wire::DemandUnmet& unmet) {
   }
   said += " waited for " + std::to_string(unmet.waited_ms() / 1000) + " s: " + Text(unmet.reason());
   if (said == said_ && now - said_at_ < kSaidAgainNs) return;
-  fprintf(stderr, "manta: %s\n", said.c_str());
+  console_.Say(said);
   said_ = std::move(said);
   said_at_ = now;
 }
@@ -146,9 +145,8 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     placement_groups_->OnAnswer(*group);
   } else if (const auto* waits = frame.message_as_PlacementGroupWaits()) {
     const std::string name = Text(waits->name());
-    fprintf(stderr, "manta: the placement group %s has waited for %u s: %s\n",
-            name.empty() ? Hex(PlacementGroupId{{waits->creator()}, waits->serial()}).c_str() : ("'" + name + "'").c_str(),
-            waits->waited_ms() / 1000, Text(waits->reason()).c_str());
+    console_.Say("the placement group " + (name.empty() ? Hex(PlacementGroupId{{waits->creator()}, waits->serial()}) : "'" + name + "'") +
+                 " has waited for " + std::to_string(waits->waited_ms() / 1000) + " s: " + Text(waits->reason()));
   } else if (const auto* asked = frame.message_as_ListRequest()) {
     const auto answer = [&](auto list_of) {
       std::unique_lock guard(owner_->lock());
@@ -175,12 +173,10 @@ void Runtime::OnFrame(const wire::Frame& frame) {
 }
 
 void Runtime::ShowOutput(const wire::WorkerOutput& output) {
-  FILE* const stream = output.is_stderr() ? stderr : stdout;
   const uint32_t node = NodeIndexOf(ProcessId{output.process()});
   const OutputOrigin origin{Text(output.name()), output.pid(), node == welcome_.node_index ? 0 : node};
-  const std::string text = WithPrefix(origin, Text(output.lines()), isatty(fileno(stream)) != 0);
-  fwrite(text.data(), 1, text.size(), stream);
-  fflush(stream);
+  const bool colored = isatty(output.is_stderr() ? STDERR_FILENO : STDOUT_FILENO) != 0;
+  console_.Write(output.is_stderr(), WithPrefix(origin, Text(output.lines()), colored));
 }
 
 void Runtime::OnClosed() {
@@ -236,7 +232,7 @@ int64_t Runtime::OnTick(int64_t now) {
     if (const int64_t look = lending_->Tick(now); look >= 0) next = next < 0 ? look : std::min(next, look);
   }
   StopIfUnused();
-  for (const std::string& line : news) fprintf(stderr, "manta: %s\n", line.c_str());
+  for (const std::string& line : news) console_.Say(line);
   Flush();
   return next;
 }

@@ -149,6 +149,19 @@ def test_may_be_forbidden(cluster, monkeypatch):
     assert ray.get(ray.get(ray.put([ref]))[0]) == 1
 
 
+def test_out_of_its_id(cluster):
+    ref = ray.put("by name")
+    for same in (ray.ObjectRef.from_hex(ref.hex()), ray.ObjectRef.from_binary(ref.binary())):
+        assert same == ref and ray.get(same) == "by name"
+    gone = ref.hex()
+    del ref, same
+    with pytest.raises(ray.exceptions.ObjectLostError):
+        ray.get(ray.ObjectRef.from_hex(gone), timeout=20)
+    for what in ("12", "x" * 32, 7):
+        with pytest.raises(ValueError, match="32 hexadecimal digits|is 16 bytes"):
+            ray.ObjectRef.from_hex(what)
+
+
 _CARRY = """
 import pickle, sys
 import manta as ray

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import sys
 import threading
 import time
 
@@ -12,7 +11,7 @@ import pytest
 
 import manta as ray
 
-from waiting import eventually
+from waiting import ends
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -443,68 +442,6 @@ def test_references():
     assert a.future().result(timeout=60) == 1
 
 
-def output(capfd, *texts):
-    """(standard output, standard error), once all of the texts are in one of them."""
-    deadline = time.monotonic() + 20
-    out = err = ""
-    while not all(text in out + err for text in texts) and time.monotonic() < deadline:
-        time.sleep(0.05)
-        more = capfd.readouterr()
-        out, err = out + more.out, err + more.err
-    return out, err
-
-
-def test_output_reaches_the_driver_while_the_task_runs(capfd, tmp_path):
-    seen = tmp_path / "seen"
-
-    @ray.remote
-    def say():
-        print("said in a task")
-        print("an error line", file=sys.stderr)
-        while not seen.exists():
-            time.sleep(0.01)
-        return os.getpid()
-
-    saying = say.options(name="speaker").remote()
-    out, err = output(capfd, "said in a task", "an error line")
-    seen.touch()
-    pid = ray.get(saying, timeout=60)
-    assert out == f"(speaker pid={pid}) said in a task\n" and err == f"(speaker pid={pid}) an error line\n"
-
-
-def test_output_says_which_task_it_is_of(capfd):
-    @ray.remote(num_cpus=2)
-    def say(text, end="\n"):
-        print(text, end=end)
-
-    ray.get([say.options(name="one").remote("a 1"), say.options(name="two").remote("b"), say.options(name="two").remote("no end", end=""),
-             say.options(name="one").remote("last")])
-    out, _ = output(capfd, "last\n")
-    assert [line.split(" pid=")[0] + line.split(")")[1] for line in out.splitlines()] == ["(one a 1", "(two b", "(two no end", "(one last"]
-
-
-def test_output_of_an_actor_names_it(capfd):
-    @ray.remote
-    class Speaker:
-        def say(self):
-            print("as an actor")
-
-    ray.get(Speaker.remote().say.remote())
-    out, _ = output(capfd, "as an actor")
-    assert "Speaker pid=" in out and "say pid" not in out
-
-
-def test_what_is_printed_without_an_end_comes_at_the_workers_end(capfd):
-    @ray.remote(max_calls=1)
-    def say():
-        print("half a line", end="")
-        return os.getpid()
-
-    assert ends(ray.get(say.remote(), timeout=60))
-    out, _ = output(capfd, "half a line")
-    assert "say pid=" in out and out.endswith(") half a line\n")
-
-
 def test_memory_comes_back():
     before = ray.available_resources()["object_store_memory"]
     for i in range(20):
@@ -538,10 +475,6 @@ def write_later(path):
     time.sleep(0.5)
     with open(path, "w") as file:
         file.write("done")
-
-
-def ends(pid):
-    return eventually(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 def test_a_worker_ends_after_max_calls_of_a_function():

@@ -1,5 +1,6 @@
 """Waiting for what other processes do."""
 
+import os
 import time
 
 
@@ -10,3 +11,7 @@ def eventually(condition, seconds=20):
             return False
         time.sleep(0.01)
     return True
+
+
+def ends(pid):
+    return eventually(lambda: not os.path.exists(f"/proc/{pid}"))

@@ -14,6 +14,7 @@
 #include "bindings/python/invoker.h"
 #include "bindings/python/labels.h"
 #include "bindings/python/object_ref.h"
+#include "bindings/python/output.h"
 #include "bindings/python/placement_groups.h"
 #include "bindings/python/ready_queue.h"
 #include "bindings/python/waiting.h"
@@ -202,12 +203,18 @@ PyObject* Init(PyObject*, PyObject* arguments) {
   }
   config.worker_arguments = texts.data();
   config.num_worker_arguments = texts.size();
+  config.show = ShowInPython();
   if (!Succeeds([&] { return manta_init(&config); })) return nullptr;
   Py_RETURN_NONE;
 }
 
 PyObject* Shutdown(PyObject*, PyObject*) {
-  if (!Succeeds([&] { return manta_shutdown(); })) return nullptr;
+  const auto shut_down = [] {
+    manta_error* const error = manta_shutdown();
+    AwaitShownText();
+    return error;
+  };
+  if (!Succeeds(shut_down)) return nullptr;
   Py_RETURN_NONE;
 }
 

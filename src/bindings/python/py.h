@@ -60,6 +60,15 @@ inline void TakeInterpreter(PyThreadState* state) noexcept {
   }
 }
 
+// The same for one that has not. Until PyGILState_Release.
+inline PyGILState_STATE EnterInterpreter() noexcept {
+  try {
+    return PyGILState_Ensure();
+  } catch (...) {
+    for (;;) pause();
+  }
+}
+
 // Other Python threads run while this lives.
 class WithoutInterpreter {
  public:

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace manta::node {
+namespace manta {
 
 class UniqueFd {
  public:
@@ -33,4 +33,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace manta::node
+}  // namespace manta

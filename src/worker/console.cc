@@ -1,0 +1,14 @@
+#include "worker/console.h"
+
+#include <cstdio>
+
+namespace manta::worker {
+
+void Console::Write(bool is_stderr, std::string_view text) const {
+  if (show_ != nullptr) return show_(is_stderr, text.data(), text.size());
+  FILE* const stream = is_stderr ? stderr : stdout;
+  fwrite(text.data(), 1, text.size(), stream);
+  fflush(stream);
+}
+
+}  // namespace manta::worker
