@@ -29,6 +29,7 @@ int64_t Sooner(int64_t one, int64_t other) {
 
 void CpuLending::Lend(Loan* loan) {
   std::lock_guard guard(mutex_);
+  loan->lender_ = this;
   loan->lent_.store(true, std::memory_order_release);
   Count();
 }

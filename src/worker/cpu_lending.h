@@ -38,10 +38,18 @@ class CpuLending {
   // What one task lends, on its thread. Several of an actor may: the first lends the CPU, the last takes it back.
   class Loan {
    public:
+    Loan() = default;
+    ~Loan() {
+      if (lender_ != nullptr) lender_->TakeBack(this);
+    }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+
     bool lent() const { return lent_.load(std::memory_order_acquire); }
 
    private:
     friend class CpuLending;
+    CpuLending* lender_ = nullptr;   // once it has lent
     std::atomic<bool> lent_{false};  // set on its thread, cleared there or, outside of waits, by Tick
     // [lock]
     clockid_t clock_ = 0;   // of its thread

@@ -66,6 +66,16 @@ TEST_F(CpuLendingTest, WhoPollsLendsAllTheTimeAndSaysSoOnce) {
   EXPECT_EQ(lending.Tick(now + CpuLending::kLongestPauseNs), -1);
 }
 
+TEST_F(CpuLendingTest, WhatATaskHasLentEndsWithIt) {
+  {
+    CpuLending::Loan gone;
+    lending.Lend(&gone);
+    lending.Pause(&gone, now);
+  }
+  EXPECT_EQ(told, (std::vector{true, false}));
+  Pass(CpuLending::kLongestPauseNs);
+}
+
 TEST_F(CpuLendingTest, WhoRunsOnAfterAWaitThatGaveUpHasItBackSoon) {
   lending.Lend(&loan);
   lending.Pause(&loan, now);
