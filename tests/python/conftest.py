@@ -3,29 +3,13 @@
 import gc
 import json
 import os
-import pathlib
 import subprocess
 import tempfile
 import time
 
 import pytest
 
-from waiting import eventually
-
-
-def _processes_of(root):
-    """Pids of processes that belong to a cluster with its sessions below `root`."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        if f"MANTA_TMPDIR={root}\0".encode() in environment:
-            found.append(int(entry.name))
-    return found
+from waiting import eventually, processes_of
 
 
 def _used(ray):
@@ -45,9 +29,9 @@ def sessions():
         os.environ.pop("MANTA_ADDRESS", None)
         yield root
         deadline = time.monotonic() + 20
-        while _processes_of(root) and time.monotonic() < deadline:
+        while processes_of(root) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert _processes_of(root) == [], "processes are left"
+        assert processes_of(root) == [], "processes are left"
 
 
 @pytest.fixture(scope="module")
