@@ -1,6 +1,6 @@
 """Manta: Ray's interface on a native runtime. `import manta as ray` runs a Ray program."""
 
-from manta import actor, exceptions
+from manta import _to_come, actor, exceptions
 from manta._api import (
     available_resources,
     cancel,
@@ -41,7 +41,9 @@ __version__ = "0.1.0"
 __ray_version__ = "2.60.0"  # whose interface this is; what programs that say `import ray` see as the version (manta.as_ray)
 __commit__ = "unknown"
 
-_LAZY = ("_private", "autoscaler", "cloudpickle", "cluster_utils", "cross_language", "dag", "data", "experimental", "job_config",
+_to_come.install()
+
+_LAZY = ("_private", "_raylet", "autoscaler", "cloudpickle", "cluster_utils", "cross_language", "dag", "data", "experimental", "job_config",
          "runtime_env", "util")
 
 
@@ -54,7 +56,7 @@ def __getattr__(name):
         # Under the name that the program knows them by. (manta.as_ray is asked, and not imported: that alone has effects under pytest.)
         as_ray = sys.modules.get("manta.as_ray")
         return importlib.import_module(("ray." if as_ray is not None and as_ray.is_installed() else "manta.") + name)
-    raise AttributeError(f"module 'manta' has no attribute '{name}'")
+    raise AttributeError(_to_come.message(name) if name in _to_come.NAMES else f"module 'manta' has no attribute '{name}'")
 
 
 __all__ = [

@@ -59,6 +59,41 @@ def test_a_program_runs_unmodified(tmp_path):
     assert as_module.stdout.startswith("['c'] ('manta', 3)"), as_module.stderr
 
 
+TO_COME = """
+import importlib.util
+import ray
+
+try:
+    from ray import tune
+except ImportError as error:
+    print(error)
+try:
+    ray.serve.run
+except AttributeError as error:
+    print(error)
+print(importlib.util.find_spec("ray.tune"), importlib.util.find_spec("ray.util") is not None, hasattr(ray, "rllib"))
+try:
+    from ray import nonsense
+except ImportError as error:
+    print(error.name, "not there yet" in str(error))
+from ray._raylet import ObjectRef, ObjectRefGenerator, GcsClient
+print(ObjectRef is ray.ObjectRef, ObjectRefGenerator is ray.ObjectRefGenerator)
+try:
+    GcsClient(address="x")
+except NotImplementedError as error:
+    print(error)
+"""
+
+
+def test_what_is_to_come_says_so(tmp_path):
+    (tmp_path / "program.py").write_text(TO_COME)
+    result = run("manta.as_ray", str(tmp_path / "program.py"))
+    assert result.stdout.splitlines() == [
+        "ray.tune is not there yet in Manta", "ray.serve is not there yet in Manta", "None True False", "manta False", "True True",
+        "ray._raylet.GcsClient is not there yet in Manta: it is of Ray's own implementation; manta.util.state and "
+        "manta.experimental.internal_kv tell of the cluster."], result.stdout + result.stderr
+
+
 def test_manta_under_its_own_name_does_not_take_ray(tmp_path):
     (tmp_path / "test_it.py").write_text("import manta, sys\n\ndef test():\n    manta.util.ActorPool\n"
                                          "    assert not any(name == 'ray' or name.startswith('ray.') for name in sys.modules)\n"
