@@ -75,6 +75,9 @@ class Executor final : private MainThread, private ItemSink {
   // Of a stream that a task here sends. Any thread; wake the waiting threads afterwards.
   void StreamTaken(const ObjectId& task, uint32_t count);
 
+  // Whether threads of an actor run calls, while the main thread waits for others. Any thread.
+  bool runs_calls_on_threads() const { return calls_on_threads_.load(std::memory_order_relaxed) > 0; }
+
   // The innermost task of the calling thread, nullptr outside of tasks.
   static ExecutionContext* current();
 
@@ -202,6 +205,7 @@ class Executor final : private MainThread, private ItemSink {
   Interrupts interrupts_;
   ItemWindows item_windows_;
   RunningTask running_;
+  std::atomic<uint32_t> calls_on_threads_{0};  // that run
   std::atomic<uint32_t> late_{0};           // completions in `late`, of all channels
   std::atomic<bool> late_is_news_{false};   // the main thread has not looked since one was added
   uint64_t task_began_ = 0;  // ticks; a task begins when the one before it ended

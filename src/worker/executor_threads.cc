@@ -87,7 +87,9 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
   execution.actor = main_.executions.front()->actor;
   alignas(8) unsigned char inline_result[shm::kInlineResult];
   const uint64_t began = NowTicks();
+  calls_on_threads_.fetch_add(1, std::memory_order_relaxed);
   const Outcome outcome = execution.Run(InputOf(channel, task, code, payload, inline_result));
+  calls_on_threads_.fetch_sub(1, std::memory_order_relaxed);
   EndOnThread(channel, task, code, context, execution, outcome, began);
 }
 

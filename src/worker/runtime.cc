@@ -244,7 +244,7 @@ CpuLending::Hooks Runtime::LendingHooks() {
     }
   };
   hooks.wake_ticker = [this] { control_->WakeTicker(); };
-  hooks.runs_a_task = [this] { return waiting_->runs_a_task(); };
+  hooks.runs_a_task = [this] { return !waiting_->awaits_tasks() || executor_->runs_calls_on_threads(); };
   hooks.read_clock = ReadClock;
   hooks.wanted = [stat = std::make_shared<const SchedStat>(SchedStat::OfMainThread(getpid()))] {
     return ReadClock(CLOCK_PROCESS_CPUTIME_ID) - ReadClock(CLOCK_THREAD_CPUTIME_ID) + stat->Queued();

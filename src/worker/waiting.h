@@ -54,8 +54,8 @@ class Waiting {
   void TaskEnds(TaskWaits* task) {
     if (task->loan.lent()) TakeBack(task);
   }
-  // For those who look at the clocks of a worker.
-  bool runs_a_task() const { return servers_.load() == 0; }
+  // Whether a thread waits for tasks.
+  bool awaits_tasks() const { return servers_.load() > 0; }
 
   // Makes every waiting thread look again: something changed that no ring tells.
   void WakeAll();

@@ -219,6 +219,25 @@ TEST_F(Nested, ParentsWhoseThreadsWaitLendTheirCpus) {
   }
 }
 
+class Joiner {
+ public:
+  int Join() const { return ParentOfThreads(2, -1); }
+};
+
+// Its main thread waits for calls meanwhile.
+TEST_F(Nested, ActorsWithThreadsThatJoinOneThatWaitsLendTheirCpus) {
+  for (const int threads : {1, 2}) {
+    std::vector<manta::ActorHandle<Joiner>> actors;
+    std::vector<manta::ObjectRef<int>> joined;
+    for (int i = 0; i < 2; ++i) {
+      actors.push_back(manta::Actor<Joiner>().SetNumCpus(1).SetMaxConcurrency(threads).Remote());
+      joined.push_back(actors.back().Task(&Joiner::Join).Remote());
+    }
+    for (const auto& one : joined) EXPECT_EQ(*manta::Get(one, 20s), 1) << threads;
+    for (const auto& actor : actors) actor.Kill();
+  }
+}
+
 // How many are in a piece of code at the same time, over all processes.
 class Together {
  public:
