@@ -87,11 +87,25 @@ def installed_in_driver():
     return os.environ.get(_VARIABLE) == "1"
 
 
+_FILES_AROUND = (__file__, runpy.run_path.__code__.co_filename)
+
+
+def _show_only_the_programs_frames(kind, error, traceback, show=sys.excepthook):
+    """As sys.excepthook: the traceback begins where the program does, as without this module."""
+    own = traceback
+    while own is not None and own.tb_frame.f_code.co_filename in _FILES_AROUND:
+        own = own.tb_next
+    if own is not None:
+        error.__traceback__ = traceback = own
+    show(kind, error, traceback)
+
+
 def main(arguments):
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__.strip(), file=sys.stderr)
         return 0 if arguments else 2
     install()
+    sys.excepthook = _show_only_the_programs_frames
     if arguments[0] == "-m":
         if len(arguments) < 2:
             print("manta.as_ray: -m needs the name of a module", file=sys.stderr)

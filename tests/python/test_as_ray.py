@@ -102,6 +102,13 @@ def test_manta_under_its_own_name_does_not_take_ray(tmp_path):
     assert "1 passed" in result.stdout, result.stdout + result.stderr
 
 
+def test_a_traceback_begins_where_the_program_does(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text("def fail():\n    raise ValueError('mine')\n\nfail()\n")
+    plain = subprocess.run([sys.executable, str(path)], capture_output=True, text=True)
+    assert run("manta.as_ray", str(path)).stderr == plain.stderr and "ValueError: mine" in plain.stderr
+
+
 def test_wrong_arguments_are_told(tmp_path):
     assert run("manta.as_ray").returncode == 2
     missing = run("manta.as_ray", "nothing.py", cwd=tmp_path)
