@@ -272,7 +272,7 @@ typedef struct manta_config {
   /* Where they look for modules, and for C++ libraries of functions with names, before the usual places: folders and libraries. */
   const char* const* code_search_path;
   size_t num_code_search_path;
-  /* Where text for people goes that would be written to stdout and stderr: what workers print, and what the runtime itself says. Whole lines. Called on a
+  /* Where text for people goes that would be written to stdout and stderr: what workers print, and what the runtime says of the cluster. Whole lines. Called on a
    * thread of the runtime's, one call at a time, until manta_shutdown has returned; nothing else goes on in this process meanwhile: it has to return at once, and
    * may call nothing of Manta's. NULL: written. */
   void (*show)(int is_stderr, const char* text, size_t size);
@@ -317,7 +317,8 @@ MANTA_API int manta_zygote_main(const manta_zygote_hooks* hooks);
 MANTA_API void manta_ref_retain(manta_ref* ref);
 MANTA_API void manta_ref_release(manta_ref* ref); /* the last one frees the object */
 MANTA_API void manta_ref_id(const manta_ref* ref, manta_object_id* out);
-/* A reference found inside a value: the one of this process for that object, counted for the caller. */
+/* A reference found inside a value, or carried here by other means: the one of this process for that object, counted for the caller. What was carried is an
+ * object of this cluster as long as the process that let its id out keeps a reference; else its value is an error, or, when the id is used again, another object. */
 MANTA_API manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object_id* id);
 
 /* Creates an object of `size` bytes whose value contains the references `nested`. The caller writes *data, then

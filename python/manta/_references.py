@@ -40,22 +40,6 @@ def forget_carried():
     _carried.clear()
 
 
-def _from_binary(binary):
-    """The object with this id, as binary() gives it. That keeps no object: one that has gone meanwhile is lost."""
-    if not isinstance(binary, bytes) or len(binary) != _ID.size:
-        raise ValueError(f"an object's id is {_ID.size} bytes, not {binary!r}")
-    return _manta.import_ref(*_ID.unpack(binary))
-
-
-def _from_hex(text):
-    """The same for hex()."""
-    try:
-        binary = bytes.fromhex(text)
-    except (TypeError, ValueError):
-        raise ValueError(f"an object's id is {2 * _ID.size} hexadecimal digits, not {text!r}") from None
-    return _from_binary(binary)
-
-
 def _job_id(self):
     """The job that this process works for."""
     return JobID.from_int(_manta.context()["job_id"])
@@ -77,7 +61,7 @@ def complete(kind):
         method.__name__ = method.__name__.lstrip("_")
         method.__qualname__ = "ObjectRef." + method.__name__
         setattr(kind, method.__name__, method)
-    kind.from_binary = staticmethod(_from_binary)
-    kind.from_hex = staticmethod(_from_hex)
-    for name in ("from_random", "nil"):
-        setattr(kind, name, staticmethod(_not_yet.function(name, "references name objects that there are", module="ray.ObjectRef")))
+    for name, instead in (("from_random", "references name objects that there are"), ("nil", "references name objects that there are"),
+                          ("from_hex", "pickle the reference, which says of which cluster it is"),
+                          ("from_binary", "pickle the reference, which says of which cluster it is")):
+        setattr(kind, name, staticmethod(_not_yet.function(name, instead, module="ray.ObjectRef")))

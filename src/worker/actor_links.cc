@@ -181,7 +181,8 @@ void ActorLinks::AskFor(const ActorId& id) {
 
 void ActorLinks::Acquire(ActorRecord* actor, bool weak) {
   ++actor->references;
-  if (actor->life == nullptr && !weak) actor->life = references_->Import(LifeIdOf(actor->id));
+  // One that was carried here outside of values, or is the actor's own, has no life that this process could hold.
+  if (actor->life == nullptr && !weak) actor->life = references_->ImportKnown(LifeIdOf(actor->id));
 }
 
 void ActorLinks::ConcludeCreation(const ActorId& id) {
@@ -214,7 +215,6 @@ ActorRecord* ActorLinks::Import(const ActorId& id, bool weak) {
 ObjectRecord* ActorLinks::LifeOf(const ActorRecord* actor) {
   std::lock_guard guard(owner_->lock());
   if (actor->life == nullptr) return nullptr;
-  // What came without a trace of its life (carried outside of Manta) has none that could be passed on.
   return (actor->created_here ? !actor->detached : actor->life->borrowed) ? actor->life : nullptr;
 }
 

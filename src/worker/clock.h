@@ -8,7 +8,7 @@
 namespace manta::worker {
 
 inline int64_t ReadClock(clockid_t clock) {
-  timespec now;
+  timespec now{};
   clock_gettime(clock, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }

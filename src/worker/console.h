@@ -6,7 +6,7 @@
 
 namespace manta::worker {
 
-// Thread-safe, but for the text of several threads that is shown at the same time: lines of the one may stand between those of the other.
+// For the service thread.
 class Console {
  public:
   // As manta_config.show.
@@ -16,6 +16,8 @@ class Console {
 
   // A line about the cluster, to stderr.
   void Say(const std::string& line) const { Write(true, "manta: " + line + "\n"); }
+  // Whether text for that stream goes to a terminal as it is.
+  bool IsTerminal(bool is_stderr) const;
   // Whole lines.
   void Write(bool is_stderr, std::string_view text) const;
 

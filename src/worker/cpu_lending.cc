@@ -15,6 +15,7 @@ struct LastWait {
   const CpuLending* of = nullptr;
   int64_t at = 0;   // its beginning or end
   int64_t ran = 0;  // what the thread had run by then
+  bool needs_cpu = false;
 };
 thread_local LastWait last_wait;
 
@@ -71,10 +72,10 @@ void CpuLending::Discount() {
 CpuLending::WaitBeside::WaitBeside(CpuLending* lending) : lending_(lending) {
   const int64_t now = NowNs();
   const int64_t ran = ReadClock(CLOCK_THREAD_CPUTIME_ID);
-  const bool at_once = last_wait.of == lending && now - last_wait.at <= WaitHistory::kAtOnceNs;
+  const bool goes_on = last_wait.of == lending && (last_wait.needs_cpu || now - last_wait.at <= WaitHistory::kAtOnceNs);
   {
     std::lock_guard guard(lending->mutex_);
-    if (at_once) lending->beside_ran_ += ran - last_wait.ran;
+    if (goes_on) lending->beside_ran_ += ran - last_wait.ran;
     ++lending->beside_;
     lending->is_beside_ = true;
   }
@@ -89,13 +90,14 @@ CpuLending::WaitBeside::~WaitBeside() {
   lending_->beside_ran_ += ran - last_wait.ran;
   --lending_->beside_;
   lending_->beside_left_at_ = now;
-  if (reached_) {
-    lending_->LendBeside(false);
-    lending_->window_ = 0;
-    last_wait = {};
-  } else {
-    last_wait = {lending_, now, ran};
+  if (end_ != End::kReached) {
+    last_wait = {lending_, now, ran, end_ == End::kNeedsCpu};
+    return;
   }
+  last_wait = {};
+  lending_->LendBeside(false);
+  lending_->window_ = 0;
+  if (lending_->beside_ == 0) lending_->is_beside_ = false;
 }
 
 void CpuLending::LendBeside(bool lend) {

@@ -77,20 +77,20 @@ class CpuLending {
     ~WaitBeside();
     WaitBeside(const WaitBeside&) = delete;
     WaitBeside& operator=(const WaitBeside&) = delete;
-    // It has got what it waited for, and goes on.
-    void Reached() { reached_ = true; }
+    // kReached: it has got what it waited for, and goes on. kNeedsCpu: it gives up, but what it waits for may need this very CPU; what it does until
+    // it asks again is no use of it.
+    enum class End : uint8_t { kReached, kGaveUp, kNeedsCpu };
+    void Ends(End end) { end_ = end; }
 
    private:
     CpuLending* const lending_;
-    bool reached_ = false;
+    End end_ = End::kGaveUp;
   };
 
   // Service thread; returns nanoseconds until it wants to be called again, -1: it need not.
   int64_t Tick(int64_t now);
 
  private:
-  friend class WaitBeside;
-
   void TakeBackNow(Loan* loan);
   void Count();    // [lock]
   void Discount();  // [lock]

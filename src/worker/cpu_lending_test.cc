@@ -40,6 +40,7 @@ class CpuLendingTest : public testing::Test {
                       .read_clock = [this](clockid_t) { return ran; },
                       .wanted = [this] { return ran; }}};
   CpuLending::Loan loan;
+  using End = CpuLending::WaitBeside::End;
 };
 
 TEST_F(CpuLendingTest, TheFirstOfSeveralLendsAndTheLastTakesBack) {
@@ -119,9 +120,11 @@ TEST_F(CpuLendingTest, AProcessThatSleepsWhileAThreadWaitsLends) {
     EXPECT_TRUE(told.empty());
     Pass(CpuLending::kFirstLookNs);
     EXPECT_EQ(told, std::vector{true});
-    wait.Reached();
+    wait.Ends(End::kReached);
   }
   EXPECT_EQ(told, (std::vector{true, false}));
+  Pass(CpuLending::kLongestPauseNs);
+  EXPECT_EQ(told.size(), 2u) << "nobody waits any more";
 }
 
 TEST_F(CpuLendingTest, OneThatComputesMeanwhileKeepsItOrTakesItBack) {
@@ -150,6 +153,29 @@ TEST_F(CpuLendingTest, WaitsInVainCountAsOneUntilTheThreadDoesSomethingElse) {
   Pass(2 * CpuLending::kLongestPauseNs);
   EXPECT_EQ(told, (std::vector{true, false}));
   EXPECT_EQ(lending.Tick(now), -1);
+}
+
+TEST_F(CpuLendingTest, WhatAThreadDoesThatAsksForAChildWithoutWorkerIsNoComputing) {
+  const auto spin = [&] {
+    const int64_t began = ReadClock(CLOCK_THREAD_CPUTIME_ID);
+    while (ReadClock(CLOCK_THREAD_CPUTIME_ID) - began < kMs / 2) {
+    }
+  };
+  for (const End end : {End::kNeedsCpu, End::kGaveUp}) {
+    told.clear();
+    for (int i = 0; i < 100; ++i) {
+      {
+        CpuLending::WaitBeside wait(&lending);
+        wait.Ends(end);
+      }
+      spin();
+      now = NowNs();
+      ran = ReadClock(CLOCK_THREAD_CPUTIME_ID);
+      lending.Tick(now);
+    }
+    EXPECT_EQ(told.empty(), end == End::kGaveUp);
+    CpuLending::WaitBeside(&lending).Ends(End::kReached);
+  }
 }
 
 // What looks like computing in the clock of the process is its threads that look for what they wait for.

@@ -129,11 +129,12 @@ class Owner {
     object->references.fetch_add(1, std::memory_order_relaxed);
   }
   static void Release(ObjectRecord* object) {
-    // The only reference is the caller's: nobody else can add one.
+    // The only reference is the caller's: nobody else can add one, but for who knows the object's id, with the lock.
     if (__builtin_expect(object->references.load(std::memory_order_acquire) == 1, 1)) {
       Owner& owner = Of(object);
       owner.lock_.lock();
-      if (__builtin_expect(object->IsPlain(), 1)) {  // nothing to tell anybody
+      const bool is_last = object->references.load(std::memory_order_relaxed) == 1;
+      if (__builtin_expect(is_last && object->IsPlain(), 1)) {  // nothing to tell anybody
         object->references.store(0, std::memory_order_relaxed);
         owner.FreePlain(object);
         owner.lock_.unlock();

@@ -54,38 +54,53 @@ ObjectId References::IdOf(const ObjectRecord& object) const {
 }
 
 ObjectRecord* References::FindOwn(const ObjectId& id) {
-  ObjectRecord* object = owner_->FindObject(id.index, id.generation);
+  ObjectRecord* object = id.owner == owner_->process() ? owner_->FindObject(id.index, id.generation) : nullptr;
   return object != nullptr && object->listed ? object : nullptr;
 }
 
-ObjectRecord* References::Import(const ObjectId& id) {
+ObjectRecord* References::ImportKnown(const ObjectId& id) {
   if (id.owner == owner_->process()) {
-    if (ObjectRecord* object = owner_->FindObject(id.index, id.generation); object != nullptr) {
-      if (object->references.fetch_add(1, std::memory_order_relaxed) == 0 && object->listed) {
-        table_.SetLocal(id, true);
-      }
-      return object;
-    }
-  } else if (const auto known = borrowed_.find(id); known != borrowed_.end()) {
-    Owner::Retain(known->second);
-    return known->second;
-  } else {
-    ObjectRecord* object = owner_->NewObject();
-    object->borrowed = true;
-    borrowed_[id] = object;
-    borrowed_ids_[object] = id;
-    if (table_.Knows(id)) {
-      table_.SetLocal(id, true);
-    } else {
-      table_.Adopt(id);
-    }
-    if (table_.HasFailed(id)) owner_->SetError(object, OwnerDied(id.owner));
-    Apply();
+    ObjectRecord* const object = owner_->FindObject(id.index, id.generation);
+    if (object == nullptr) return nullptr;
+    if (object->references.fetch_add(1, std::memory_order_relaxed) == 0 && object->listed) table_.SetLocal(id, true);
     return object;
   }
-  ObjectRecord* gone = owner_->NewObject();
-  owner_->SetError(gone, MakeError(MANTA_ERROR_OBJECT_LOST, "the object " + Hex(id) + " was freed before this reference to it arrived"));
+  if (const auto known = borrowed_.find(id); known != borrowed_.end()) {
+    Owner::Retain(known->second);
+    return known->second;
+  }
+  if (!table_.Knows(id)) return nullptr;
+  table_.SetLocal(id, true);
+  return NewBorrowed(id);
+}
+
+ObjectRecord* References::Import(const ObjectId& id) {
+  if (ObjectRecord* const known = ImportKnown(id); known != nullptr) return known;
+  if (id.owner != owner_->process() && !no_values_) {
+    table_.Adopt(id);
+    return NewBorrowed(id);
+  }
+  ObjectRecord* const gone = owner_->NewObject();
+  owner_->SetError(gone, no_values_ ? *no_values_
+                                    : MakeError(MANTA_ERROR_OBJECT_LOST,
+                                                "the object " + Hex(id) + " was freed before this reference to it arrived"));
   return gone;
+}
+
+ObjectRecord* References::NewBorrowed(const ObjectId& id) {
+  ObjectRecord* const object = owner_->NewObject();
+  object->borrowed = true;
+  borrowed_[id] = object;
+  borrowed_ids_[object] = id;
+  if (table_.HasFailed(id)) owner_->SetError(object, OwnerDied(id.owner));
+  Apply();
+  return object;
+}
+
+void References::ExpectOwn(const ObjectId& id) {
+  if (id.owner != owner_->process()) return;
+  ObjectRecord* const object = owner_->FindObject(id.index, id.generation);
+  if (object != nullptr && object->references.load(std::memory_order_relaxed) > 0) Publish(object);
 }
 
 Error References::TooMany(size_t references) {
@@ -286,6 +301,7 @@ void References::OnValue(const wire::PeerValue& value) {
   }
   const std::vector<ObjectId> inners = deferred.inners;
   deferred_[id] = {object, std::move(deferred)};
+  for (const ObjectId& inner : inners) ExpectOwn(inner);
   table_.ValueReceived(id, inners);
 }
 
@@ -340,6 +356,7 @@ void References::TaskCompleted(TaskNested* nested, ProcessId worker,
     const ObjectId id = IdOf(*result.object);
     result.object->task = 0;
     deferred_[id] = {result.object, std::move(result.value)};
+    for (const model::PassedReference& inner : result.passed) ExpectOwn(inner.object);
     references.results.push_back({id, std::move(result.passed)});
   }
   table_.TaskCompleted(number, worker, references);
@@ -352,6 +369,7 @@ void References::TaskCompleted(TaskNested* nested, ProcessId worker,
 }
 
 void References::TaskReceived(ProcessId sender, uint64_t number, std::span<const ObjectId> nested) {
+  for (const ObjectId& object : nested) ExpectOwn(object);
   table_.TaskReceived(sender, number, {nested.begin(), nested.end()});
 }
 
@@ -380,10 +398,9 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
   if (!wire::VerifyPeerBatchBuffer(verifier)) return;
   const wire::PeerBatch& batch = *wire::GetPeerBatch(bytes.data());
   ForEach(batch.add_borrower(), [&](const wire::PeerEpoch& message) {
-    // Not listed before: a user has carried the reference there.
-    ObjectRecord* object = owner_->FindObject(message.object().index(), message.object().generation());
-    if (object != nullptr && object->references.load(std::memory_order_relaxed) > 0) Publish(object);
-    table_.Handle(from, model::AddBorrower{FromWire(message.object()), message.epoch()});
+    const ObjectId object = FromWire(message.object());
+    ExpectOwn(object);
+    table_.Handle(from, model::AddBorrower{object, message.epoch()});
   });
   ForEach(batch.add_acknowledged(), [&](const wire::PeerAcknowledged& message) {
     table_.Handle(from, model::AddAcknowledged{FromWire(message.object()), message.epoch(), message.known()});
@@ -457,6 +474,7 @@ void References::OnProcessGone(ProcessId process, const std::string& account) {
 }
 
 void References::FailAll(const Error& error) {
+  no_values_ = error;
   std::vector<ObjectRecord*> pending;
   for (const auto& [id, value] : deferred_) pending.push_back(value.first);
   for (const auto& [id, object] : borrowed_) pending.push_back(object);
@@ -530,7 +548,8 @@ void References::Act(const model::ValueLost& action) {
   if (found.empty()) return;
   owner_->SetError(found.mapped().first,
                    MakeError(MANTA_ERROR_OBJECT_LOST,
-                             "the process that made the value died before the references in it were safe"));
+                             "the value refers to an object that was gone before this process was registered with its owner: the process that made the value "
+                             "has died, or somebody had carried the reference there by hand"));
 }
 
 void References::Act(const model::ReferenceFailed& action) {

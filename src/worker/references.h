@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -60,6 +61,8 @@ class References final : public BorderListener {
   // The record for a reference found in a value, or carried here by a user, counted for the caller. Never nullptr: an object that is gone gets a
   // record with an error, now or when its owner says so.
   ObjectRecord* Import(const ObjectId& id);
+  // The same for one that this process owns or has got in a value, else nullptr.
+  ObjectRecord* ImportKnown(const ObjectId& id);
   // Others will hear of it.
   void Publish(ObjectRecord* object);
 
@@ -142,6 +145,9 @@ class References final : public BorderListener {
   void SendFreed(ProcessId to, const ObjectId& id);
   void OnValue(const wire::PeerValue& value);
   ObjectRecord* FindOwn(const ObjectId& id);
+  ObjectRecord* NewBorrowed(const ObjectId& id);
+  // Another process names this object. It may have it from a user, before this one has told anybody.
+  void ExpectOwn(const ObjectId& id);
   void SendOutgoing();
   Error OwnerDied(ProcessId owner) const;
   // The batch that `bytes` more for this process go into, sizes being estimates.
@@ -149,6 +155,7 @@ class References final : public BorderListener {
   void SendBatch(ProcessId process, const wire::PeerBatchT& batch);
 
   uint32_t listed_ = 0;
+  std::optional<Error> no_values_;  // why none will come any more
   Owner* const owner_;
   const Send send_;
   model::ReferenceTable table_;

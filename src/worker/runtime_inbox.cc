@@ -175,8 +175,7 @@ void Runtime::OnFrame(const wire::Frame& frame) {
 void Runtime::ShowOutput(const wire::WorkerOutput& output) {
   const uint32_t node = NodeIndexOf(ProcessId{output.process()});
   const OutputOrigin origin{Text(output.name()), output.pid(), node == welcome_.node_index ? 0 : node};
-  const bool colored = isatty(output.is_stderr() ? STDERR_FILENO : STDOUT_FILENO) != 0;
-  console_.Write(output.is_stderr(), WithPrefix(origin, Text(output.lines()), colored));
+  console_.Write(output.is_stderr(), WithPrefix(origin, Text(output.lines()), console_.IsTerminal(output.is_stderr())));
 }
 
 void Runtime::OnClosed() {

@@ -12,7 +12,7 @@ struct ThreadTimes {
   int64_t queued = 0;  // ns, see base/schedstat.h
 };
 
-// Of the calling thread. Cost: two system calls.
+// Of the calling thread. Cost: two system calls; four on others than the main one.
 ThreadTimes ReadThreadTimes();
 
 // Of one task; on its thread. The thread's times are read once in half a millisecond at most.
@@ -33,15 +33,23 @@ class WaitHistory {
   }
   void Begin(int64_t now) { Begin(now, ReadThreadTimes); }
 
-  // It has ended without what it was for.
-  template <typename Times>
-  void GaveUp(int64_t now, const Times& times) {
+  // It has ended without what it was for. `needs_cpu`: whether that is a task of this process that no worker has yet. It may need this very
+  // CPU: who asks for it again and again waits for it, whatever it does in between.
+  template <typename Times, typename NeedsCpu>
+  void GaveUp(int64_t now, const NeedsCpu& needs_cpu, const Times& times) {
     looked_ += std::min(now - began_, kLongestLookNs);
     gave_up_at_ = now;
     in_vain_ = true;
+    if (now - asked_at_ >= kReadAgainNs) {
+      needs_cpu_ = needs_cpu();
+      asked_at_ = now;
+    }
     if (now - read_at_ >= kReadAgainNs) Settle(now, times());
   }
-  void GaveUp(int64_t now) { GaveUp(now, ReadThreadTimes); }
+  template <typename NeedsCpu>
+  void GaveUp(int64_t now, const NeedsCpu& needs_cpu) {
+    GaveUp(now, needs_cpu, ReadThreadTimes);
+  }
 
   void Reached() { in_vain_ = false; }
   // Whether the last wait gave up: then the next one hardly finds at once what that one has not found.
@@ -70,7 +78,7 @@ class WaitHistory {
       const int64_t rest = now - read_at_ - ran - (times.queued - times_.queued) - ahead_;
       const int64_t slept = std::max<int64_t>(rest, 0);
       ahead_ = slept - rest;
-      const int64_t looked = std::min(looked_, ran);
+      const int64_t looked = needs_cpu_ ? ran : std::min(looked_, ran);
       idle_ = std::clamp<int64_t>(idle_ + slept + looked - (ran - looked), 0, kMostNs);
     }
     read_at_ = now;
@@ -86,6 +94,8 @@ class WaitHistory {
   ThreadTimes times_;  // as of read_at_, or a little later
   int64_t ahead_ = 0;  // by how much, in sum
   bool in_vain_ = false;
+  bool needs_cpu_ = false;  // what it waits for, at asked_at_
+  int64_t asked_at_ = 0;
 };
 
 }  // namespace manta::worker

@@ -28,7 +28,7 @@ class WaitHistoryTest : public testing::Test {
     history.Begin(now, clock);
     Compute(kUs);
     Sleep(ns - kUs);
-    history.GaveUp(now, clock);
+    history.GaveUp(now, needs_cpu, clock);
   }
   void Look() { WaitFor(kUs); }
   // How long a wait that sleeps now does so before it lends.
@@ -45,6 +45,8 @@ class WaitHistoryTest : public testing::Test {
     return times;
   };
   int readings = 0;
+  bool child_has_no_worker = false;
+  std::function<bool()> needs_cpu = [this] { return child_has_no_worker; };
 };
 
 TEST_F(WaitHistoryTest, OneWaitLendsAfterAWhile) {
@@ -104,7 +106,7 @@ TEST_F(WaitHistoryTest, SoDoesOneThatComputesAndLooksOnABusyMachine) {
         now += 30 * kMs;
         times.queued += 30 * kMs;
       }
-      history.GaveUp(now, clock);
+      history.GaveUp(now, needs_cpu, clock);
     }
     EXPECT_GE(Left(), WaitHistory::kLendAfterNs - kMs) << step;
   }
@@ -133,13 +135,30 @@ TEST_F(WaitHistoryTest, OneThatHasLentWantsItBackWhenItComputes) {
   history.Begin(now, clock);
   Sleep(50 * kMs);
   history.Lent();
-  history.GaveUp(now, clock);
+  history.GaveUp(now, needs_cpu, clock);
   EXPECT_FALSE(history.computes());
   WaitFor(kMs);
   EXPECT_FALSE(history.computes());
   for (int i = 0; i < 200; ++i) {
     Look();
     Compute(100 * kUs);
+  }
+  history.Begin(now, clock);
+  EXPECT_TRUE(history.computes());
+}
+
+TEST_F(WaitHistoryTest, WhoAsksForAChildThatHasNoWorkerWaitsWhateverItDoesInBetween) {
+  child_has_no_worker = true;
+  for (int i = 0; i < 10; ++i) {
+    Look();
+    Compute(kMs);
+  }
+  Look();
+  EXPECT_EQ(Left(), 0);
+  child_has_no_worker = false;
+  for (int i = 0; i < 30; ++i) {
+    Look();
+    Compute(kMs);
   }
   history.Begin(now, clock);
   EXPECT_TRUE(history.computes());

@@ -89,7 +89,7 @@ bool Waiting::WaitAndLend(const Request& request) {
     return true;
   }
   const int64_t now = NowNs();
-  history.GaveUp(now);
+  history.GaveUp(now, [&] { return NeedsCpu(request); });
   if (!loan.lent() && history.LendsAt(now) <= now) Lend(request.task);
   if (loan.lent()) {
     lending_->Pause(&loan, now);
@@ -100,9 +100,22 @@ bool Waiting::WaitAndLend(const Request& request) {
 
 bool Waiting::WaitBesideTask(const Request& request) {
   CpuLending::WaitBeside wait(lending_);
-  if (!Await(request)) return false;
-  wait.Reached();
-  return true;
+  const bool reached = Await(request);
+  wait.Ends(reached ? CpuLending::WaitBeside::End::kReached
+                    : NeedsCpu(request) ? CpuLending::WaitBeside::End::kNeedsCpu : CpuLending::WaitBeside::End::kGaveUp);
+  return reached;
+}
+
+// Whether it is for a task of this process that no worker has yet.
+bool Waiting::NeedsCpu(const Request& request) const {
+  constexpr size_t kEnough = 64;
+  std::lock_guard guard(owner_->lock());
+  const auto watched = request.watched.first(std::min(request.watched.size(), kEnough));
+  return std::any_of(watched.begin(), watched.end(), [this](const ObjectRecord* object) {
+    if (object->state.load(std::memory_order_relaxed) != ValueState::kPending || object->borrowed || object->task == 0) return false;
+    const TaskState state = owner_->Task(object->task)->state;
+    return state == TaskState::kWaiting || state == TaskState::kQueued;
+  });
 }
 
 void Waiting::Lend(TaskWaits* task) {

@@ -76,6 +76,7 @@ class Waiting {
   bool WaitAndLend(const Request& request);
   bool WaitBesideTask(const Request& request);
   bool Await(const Request& request);
+  bool NeedsCpu(const Request& request) const;
   void Lend(TaskWaits* task);
   void TakeBack(TaskWaits* task);
   bool Spin(const Request& request, int64_t spin_ns);

@@ -167,3 +167,16 @@ def test_a_child_of_fork_shows_that_of_its_own_cluster():
         once("parent again")
         """)
     assert [line.split(") ")[1] for line in shown.splitlines()] == ["parent", "child", "parent again"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_in_color_who_says_it():
+    out = Terminal()
+    with contextlib.redirect_stdout(out):
+        ray.get(say.remote("in color"))
+        assert eventually(lambda: "in color" in out.getvalue())
+    assert out.getvalue().startswith("\x1b[36m(say pid=") and out.getvalue().endswith(")\x1b[0m in color\n")

@@ -149,17 +149,56 @@ def test_may_be_forbidden(cluster, monkeypatch):
     assert ray.get(ray.get(ray.put([ref]))[0]) == 1
 
 
-def test_out_of_its_id(cluster):
-    ref = ray.put("by name")
-    for same in (ray.ObjectRef.from_hex(ref.hex()), ray.ObjectRef.from_binary(ref.binary())):
-        assert same == ref and ray.get(same) == "by name"
-    gone = ref.hex()
-    del ref, same
-    with pytest.raises(ray.exceptions.ObjectLostError):
-        ray.get(ray.ObjectRef.from_hex(gone), timeout=20)
-    for what in ("12", "x" * 32, 7):
-        with pytest.raises(ValueError, match="32 hexadecimal digits|is 16 bytes"):
-            ray.ObjectRef.from_hex(what)
+@ray.remote
+class Holder:
+    def take(self, pickled):
+        self.ref = pickle.loads(pickled)
+
+    def give(self):
+        return [self.ref]
+
+    def me(self):
+        return ray.get_runtime_context().current_actor
+
+
+@ray.remote
+def give_back(pickled):
+    return [pickle.loads(pickled)]
+
+
+def test_back_to_its_owner_in_results(cluster):
+    for i in range(300):
+        [ref] = ray.get(give_back.remote(pickle.dumps(ray.put(i))))
+        assert ray.get(ref) == i
+    pickled = [pickle.dumps(ray.put(i)) for i in range(300)]
+    assert ray.get([ref for [ref] in ray.get([give_back.remote(one) for one in pickled])]) == list(range(300))
+
+
+def test_back_to_its_owner_by_a_later_call(cluster):
+    holder = Holder.remote()
+    for i in range(100):
+        holder.take.remote(pickle.dumps(ray.put(i)))
+        assert ray.get(ray.get(holder.give.remote())) == [i]
+
+
+def test_back_to_its_owner_as_an_argument(cluster):
+    @ray.remote
+    class Owner:
+        def make(self):
+            return pickle.dumps(ray.put("mine"))
+
+        def get(self, refs):
+            return ray.get(refs[0])
+
+    owner = Owner.remote()
+    for _ in range(50):
+        assert ray.get(owner.get.remote([pickle.loads(ray.get(owner.make.remote()))])) == "mine"
+
+
+def test_a_handle_of_the_actor_itself(cluster):
+    for _ in range(10):
+        holder = Holder.remote()
+        assert ray.get(holder.me.remote()) == holder
 
 
 _CARRY = """

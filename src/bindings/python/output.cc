@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "bindings/python/py.h"
 
@@ -26,12 +28,34 @@ void WriteToDescriptor(bool is_stderr, const std::string& text) {
   fflush(stream);
 }
 
+// "(name pid=N)" in front of each line in cyan, as Ray has it.
+std::string WithColors(const std::string& lines) {
+  std::string text;
+  for (size_t begin = 0, next; begin < lines.size(); begin = next) {
+    next = std::min(lines.find('\n', begin), lines.size() - 1) + 1;
+    std::string line = lines.substr(begin, next - begin);
+    if (const size_t end = line.find(") "); line.front() == '(' && end != std::string::npos) {
+      line = "\x1b[36m" + line.substr(0, end + 1) + "\x1b[0m" + line.substr(end + 1);
+    }
+    text += line;
+  }
+  return text;
+}
+
+bool IsTerminal(PyObject* stream) {
+  const Owned answer(PyObject_CallMethod(stream, "isatty", nullptr));
+  const bool is_terminal = answer && PyObject_IsTrue(answer.get()) == 1;
+  PyErr_Clear();
+  return is_terminal;
+}
+
 // Whether sys.stdout or sys.stderr has taken it.
-bool WriteToPython(bool is_stderr, const std::string& text) {
+bool WriteToPython(bool is_stderr, std::string text) {
   PyObject* const stream = PySys_GetObject(is_stderr ? "stderr" : "stdout");  // borrowed
   if (stream == nullptr || stream == Py_None) return false;
   Py_INCREF(stream);
   const Owned held(stream);
+  if (IsTerminal(stream)) text = WithColors(text);
   const Owned decoded(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
   const Owned written(decoded ? PyObject_CallMethod(stream, "write", "O", decoded.get()) : nullptr);
   const Owned flushed(written ? PyObject_CallMethod(stream, "flush", nullptr) : nullptr);
@@ -39,15 +63,23 @@ bool WriteToPython(bool is_stderr, const std::string& text) {
   return static_cast<bool>(written);
 }
 
+// Whole lines.
+struct Part {
+  bool is_stderr;
+  std::string text;
+};
+
 class Output {
  public:
   void Show(bool is_stderr, const char* text, size_t size) {
+    if (size == 0) return;
     std::unique_lock guard(mutex_);
     if (waiting_ + size > kMostWaiting || !Start()) {
       guard.unlock();
       return WriteToDescriptor(is_stderr, {text, size});
     }
-    queues_[is_stderr].append(text, size);
+    if (queue_.empty() || queue_.back().is_stderr != is_stderr) queue_.push_back({is_stderr, {}});
+    queue_.back().text.append(text, size);
     waiting_ += size;
     guard.unlock();
     changed_.notify_all();
@@ -76,15 +108,15 @@ class Output {
   void Run() noexcept {
     pthread_setname_np(pthread_self(), "manta-output");
     for (;;) {
-      std::string texts[2];
+      std::vector<Part> parts;
       {
         std::unique_lock guard(mutex_);
         changed_.wait(guard, [this] { return waiting_ > 0; });
-        for (const int is_stderr : {0, 1}) texts[is_stderr].swap(queues_[is_stderr]);
+        parts.swap(queue_);
         waiting_ = 0;
         writing_ = true;
       }
-      Write(texts);
+      Write(parts);
       {
         std::lock_guard guard(mutex_);
         writing_ = false;
@@ -94,19 +126,19 @@ class Output {
     }
   }
 
-  static void Write(const std::string (&texts)[2]) {
+  static void Write(const std::vector<Part>& parts) {
+    std::vector<const Part*> left;
     const PyGILState_STATE state = EnterInterpreter();
-    bool taken[2];
-    for (const int is_stderr : {0, 1}) taken[is_stderr] = texts[is_stderr].empty() || WriteToPython(is_stderr, texts[is_stderr]);
-    PyGILState_Release(state);
-    for (const int is_stderr : {0, 1}) {
-      if (!taken[is_stderr]) WriteToDescriptor(is_stderr, texts[is_stderr]);
+    for (const Part& part : parts) {
+      if (!WriteToPython(part.is_stderr, part.text)) left.push_back(&part);
     }
+    PyGILState_Release(state);
+    for (const Part* part : left) WriteToDescriptor(part->is_stderr, part->text);
   }
 
   std::mutex mutex_;  // over all below
   std::condition_variable changed_;
-  std::string queues_[2];  // whole lines, of stdout and stderr
+  std::vector<Part> queue_;
   size_t waiting_ = 0;     // bytes
   size_t written_ = 0;     // times
   bool writing_ = false;
