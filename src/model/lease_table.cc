@@ -291,7 +291,26 @@ void LeaseTable::WorkerResumed(Nanoseconds now, ProcessId id) {
   // At once, whether it is free or not: resuming goes before granting.
   Charge(worker, lease.demand->line->shape().resources.Only(kCpu));
   Count(lease);
+  RevokeExcess(*worker);
   Schedule(now);
+}
+
+// More CPUs of its pool are in use than there are, now that `resumed` has its own again: the newest leases end with the tasks that they run.
+void LeaseTable::RevokeExcess(const PoolWorker& resumed) {
+  int64_t excess = -resumed.pool->left.amounts.Get(kCpu);
+  if (excess <= 0) return;
+  const auto cpus = [&](const LeaseRecord& lease) {
+    return lease.worker != &resumed && lease.worker->pool == resumed.pool ? lease.worker->charged.Get(kCpu) : 0;
+  };
+  for (const auto& [id, lease] : leases_) {
+    if (lease.revoked) excess -= cpus(lease);
+  }
+  for (auto entry = leases_.rbegin(); entry != leases_.rend() && excess > 0; ++entry) {
+    LeaseRecord& lease = entry->second;
+    if (!lease.kept() || cpus(lease) == 0) continue;
+    excess -= cpus(lease);
+    Revoke(&lease);
+  }
 }
 
 void LeaseTable::ReturnLease(Nanoseconds now, LeaseId id, bool unused) {

@@ -288,6 +288,7 @@ class LeaseTable {
   LeaseRecord* OldestUseful(const OwnerRecord& holder, const DemandRecord& demand,
                             const std::vector<std::string_view>& lacking);
   bool Helps(const LeaseRecord& lease, const DemandRecord& demand, const std::vector<std::string_view>& lacking) const;
+  void RevokeExcess(const PoolWorker& resumed);
   void Revoke(LeaseRecord* lease);
   void SetCovered(DemandRecord* demand, uint32_t covered);
   void AddEarmark(DemandRecord* demand, const ResourceSet& freed);

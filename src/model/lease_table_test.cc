@@ -531,6 +531,35 @@ TEST_F(LeaseTableTest, ResumingGoesBeforeGranting) {
   EXPECT_EQ(Grantees().size(), 1u);
 }
 
+TEST_F(LeaseTableTest, WhatRunsOnCpusThatCameBackEndsWithItsTask) {
+  table().AddOwner(Owner(1), JobId{1});
+  table().AddOwner(Owner(2), JobId{1});
+  Idle(4);
+  Want(Owner(1), 2);
+  const std::vector<GrantLease> parents = Taken<GrantLease>();
+  ASSERT_EQ(parents.size(), 2u);
+  for (const GrantLease& parent : parents) table().WorkerBlocked(now_, parent.worker);
+  Take();
+  Want(Owner(2), 2);
+  const std::vector<GrantLease> children = Taken<GrantLease>();
+  ASSERT_EQ(children.size(), 2u);
+  ASSERT_EQ(table().available().Get(kCpu), 0);
+  table().WorkerResumed(now_, parents[0].worker);
+  Take();
+  std::vector<RevokeLease> revoked = Taken<RevokeLease>();
+  ASSERT_EQ(revoked.size(), 1u) << "one CPU too many is in use";
+  EXPECT_EQ(revoked[0].lease, children[1].lease) << "the newest";
+  table().WorkerBlocked(now_, parents[0].worker);
+  table().WorkerResumed(now_, parents[0].worker);
+  Take();
+  EXPECT_TRUE(Taken<RevokeLease>().empty()) << "it comes back already";
+  table().WorkerResumed(now_, parents[1].worker);
+  Take();
+  revoked = Taken<RevokeLease>();
+  ASSERT_EQ(revoked.size(), 1u);
+  EXPECT_EQ(revoked[0].lease, children[0].lease);
+}
+
 TEST_F(LeaseTableTest, AJobIsNotRichWhileItsTasksWait) {
   // Both tasks of job 1 wait for children; job 2 took the CPUs that they lent. The children must
   // get theirs.

@@ -92,6 +92,7 @@ class Oracle {
     std::map<LeaseId, Lease> leases;
     std::map<ProcessId, LeaseId> by_worker;
     std::set<ProcessId> blocked;
+    std::set<ProcessId> gone;
     std::optional<Returned> returned;
   };
 
