@@ -487,6 +487,24 @@ void References::FailAll(const Error& error) {
   outgoing_.clear();
 }
 
+void References::ForgetBorrowers() {
+  // One that goes may let go of what it contains.
+  for (std::vector<ObjectRecord*> left;; left.clear()) {
+    owner_->ForEachObject([&](uint32_t index, const ObjectRecord& object) {
+      if (!object.listed || object.references.load(std::memory_order_relaxed) > 0) return;
+      left.push_back(owner_->FindObject(index, object.generation));
+    });
+    if (left.empty()) return;
+    for (ObjectRecord* object : left) {
+      deferred_.erase(IdOf(*object));
+      fetchers_.erase(object);
+      object->listed = false;
+      --listed_;
+      owner_->FreeUnlisted(object);
+    }
+  }
+}
+
 void References::SendOutgoing() {
   for (const auto& [process, outgoing] : outgoing_) SendBatch(process, outgoing.batch);
   outgoing_.clear();

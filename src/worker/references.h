@@ -118,6 +118,8 @@ class References final : public BorderListener {
   void OnProcessGone(ProcessId process, const std::string& account);
   // No value will come any more.
   void FailAll(const Error& error);
+  // No other process is heard of any more: what only they hold goes.
+  void ForgetBorrowers();
 
   // BorderListener
   void LastHandleGone(ObjectRecord* object) override;

@@ -276,6 +276,7 @@ void Runtime::Close() {
   owner_->set_freed_hook([] {});
   std::lock_guard guard(owner_->lock());
   actors_->ForgetLives();
+  references_->ForgetBorrowers();
 }
 
 // After the goodbye the daemon gives what this process has in the arena to others. A worker ends; a driver goes on, and may still read

@@ -1,6 +1,7 @@
 // References that travel: in values, in results, to processes that are long done with what they made.
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +35,10 @@ class References : public ClusterTest {
 };
 
 int Same(int number) { return number; }
+int SlowNumber(int number) {
+  std::this_thread::sleep_for(50ms);
+  return number;
+}
 Numbers MakeNumbers(int count) {
   Numbers numbers;
   for (int i = 0; i < count; ++i) numbers.push_back(i % 2 == 0 ? manta::Put(i) : manta::Task(Same).Remote(i));
@@ -280,6 +285,94 @@ TEST_F(References, InAResultThatNobodyWantsWhenItComesAreLetGo) {
   for (int i = 0; i < 10; ++i) manta::Task(MakeTexts).Remote(3);
   EXPECT_TRUE(Eventually(5s, [&] { return UsedBytes() > before; }));
   EXPECT_TRUE(Eventually(10s, [&] { return UsedBytes() == before; })) << UsedBytes() - before << " bytes are still used";
+}
+
+// ---- References that users carry
+
+// What a reference is called everywhere: owner, index and generation.
+using Id = std::vector<uint64_t>;
+
+Id IdOf(const manta::ObjectRef<int>& ref) {
+  manta_object_id id;
+  manta_ref_id(ref.handle(), &id);
+  return {id.owner, id.index, id.generation};
+}
+manta::ObjectRef<int> TakeIn(const Id& parts) {
+  const manta_object_id id{parts[0], static_cast<uint32_t>(parts[1]), static_cast<uint32_t>(parts[2])};
+  return manta::ObjectRef<int>::FromHandle(manta_ref_import(manta_current(), &id));
+}
+int GetCarried(const Id& id) { return *manta::Get(TakeIn(id)); }
+Numbers GiveBack(const Id& id) { return {TakeIn(id)}; }
+
+class Keeper {
+ public:
+  void Take(const Id& id) { kept_ = {TakeIn(id)}; }
+  Numbers Give() const { return kept_; }
+
+ private:
+  Numbers kept_;
+};
+
+TEST_F(References, ThatUsersCarryNameTheirObjectAnywhere) {
+  Init(2);
+  const manta::ObjectRef<int> ref = manta::Put(7), late = manta::Task(SlowNumber).Remote(8);
+  EXPECT_EQ(*manta::Get(manta::Task(GetCarried).Remote(IdOf(ref)), 20s), 7);
+  EXPECT_EQ(*manta::Get(manta::Task(GetCarried).Remote(IdOf(late)), 20s), 8);
+  EXPECT_EQ(*manta::Get(TakeIn(IdOf(ref))), 7);
+}
+
+// The result may be there before the message that registers its maker.
+TEST_F(References, ThatUsersCarryComeBackToTheirOwner) {
+  Init(2);
+  const manta::ActorHandle<Keeper> keeper = manta::Actor<Keeper>().Remote();
+  Numbers refs;
+  std::vector<manta::ObjectRef<Numbers>> given;
+  for (int i = 0; i < 200; ++i) {
+    refs.push_back(manta::Put(i));
+    given.push_back(manta::Task(GiveBack).Remote(IdOf(refs.back())));
+    keeper.Task(&Keeper::Take).Remote(IdOf(refs.back()));
+    EXPECT_EQ(*manta::Get(manta::Get(keeper.Task(&Keeper::Give).Remote(), 20s)->front(), 20s), i);
+  }
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(*manta::Get(manta::Get(given[static_cast<size_t>(i)], 20s)->front(), 20s), i);
+}
+
+TEST_F(References, ThatUsersCarryAreLostWithTheirObject) {
+  Init(1);
+  Id gone;
+  {
+    const manta::ObjectRef<int> ref = manta::Put(7);
+    gone = IdOf(ref);
+  }
+  EXPECT_THROW(manta::Get(TakeIn(gone)), manta::ObjectLostError);
+  EXPECT_THROW(manta::Get(manta::Task(GetCarried).Remote(gone), 20s), manta::ObjectLostError);
+  gone[0] = uint64_t{1} << 40 | 99;
+  EXPECT_THROW(manta::Get(TakeIn(gone), 20s), manta::Error) << "no process has this number";
+}
+
+// Who lets go last looks again whether it is the last.
+TEST_F(References, ThatUsersCarryMayBeTakenInWhileTheLastOneGoes) {
+  Init(1);
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> index{0}, generation{0};
+  const uint64_t owner = IdOf(manta::Put(0))[0];
+  std::thread taker([&] {
+    while (!done) {
+      try {
+        (void)manta::Get(TakeIn({owner, index, generation}));
+      } catch (const manta::ObjectLostError&) {
+      } catch (const manta::Error&) {  // it has been used again, for a value of another kind
+      }
+    }
+  });
+  for (int i = 0; i < 20'000; ++i) {
+    const manta::ObjectRef<int> ref = manta::Put(i);
+    const Id id = IdOf(ref);
+    index = id[1];
+    generation = id[2];
+  }
+  done = true;
+  taker.join();
+  EXPECT_EQ(*manta::Get(manta::Put(1)), 1);
 }
 
 }  // namespace
