@@ -32,7 +32,7 @@ class CpuLendingTest : public testing::Test {
   int64_t now = NowNs();
   int64_t ran = 0;     // the task's thread, or the process but for the service thread
   bool runs_a_task = true;
-  int wakes = 0;
+  std::atomic<int> wakes = 0;
   std::vector<bool> told;
   CpuLending lending{{.tell = [this](bool lent) { told.push_back(lent); },
                       .wake_ticker = [this] { ++wakes; },
