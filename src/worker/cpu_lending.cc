@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "worker/clock.h"
+#include "worker/sooner.h"
 #include "worker/wait_history.h"
 
 namespace manta::worker {
@@ -18,11 +19,6 @@ struct LastWait {
   bool needs_cpu = false;
 };
 thread_local LastWait last_wait;
-
-int64_t Sooner(int64_t one, int64_t other) {
-  if (one < 0 || other < 0) return std::max(one, other);
-  return std::min(one, other);
-}
 
 }  // namespace
 

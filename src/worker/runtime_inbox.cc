@@ -11,6 +11,7 @@
 #include "contracts/session_lock.h"
 #include "worker/clock.h"
 #include "worker/runtime.h"
+#include "worker/sooner.h"
 #include "worker/task_listing.h"
 #include "worker/worker_output.h"
 
@@ -220,16 +221,13 @@ int64_t Runtime::OnTick(int64_t now) {
     if ((unattended && dispatcher_->Poll() > 0) || !dispatcher_->AwaitsResults()) results_at_ = now;
     const bool again = actors_->Tick();
     next = dispatcher_->Tick(now);
-    if (again) next = next < 0 ? kActorsTickNs : std::min(next, kActorsTickNs);
+    if (again) next = Sooner(next, kActorsTickNs);
     if (unattended && dispatcher_->AwaitsResults()) {
-      const int64_t soon = std::clamp((now - results_at_) / 8, kUnattendedTickNs, kSlowestUnattendedTickNs);
-      next = next < 0 ? soon : std::min(next, soon);
+      next = Sooner(next, std::clamp((now - results_at_) / 8, kUnattendedTickNs, kSlowestUnattendedTickNs));
     }
     news = dispatcher_->TakeNews();
   }
-  if (lending_ != nullptr) {
-    if (const int64_t look = lending_->Tick(now); look >= 0) next = next < 0 ? look : std::min(next, look);
-  }
+  if (lending_ != nullptr) next = Sooner(next, lending_->Tick(now));
   StopIfUnused();
   for (const std::string& line : news) console_.Say(line);
   Flush();

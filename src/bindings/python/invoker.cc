@@ -27,7 +27,7 @@ class WithInterpreter {
  public:
   WithInterpreter() {
     if (state_ == nullptr) {
-      PyGILState_Ensure();
+      EnterInterpreter();
       state_ = PyThreadState_Get();
     } else {
       TakeInterpreter(state_);
