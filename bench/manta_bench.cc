@@ -40,6 +40,7 @@ struct CommandLine {
   std::string json_file;
   std::string rows = "";
   bool list = false;
+  bool help = false;
   std::string run_row;  // set in a row's process
   int result_fd = -1;
 };
@@ -58,6 +59,8 @@ bool Parse(int argc, char** argv, CommandLine* line) {
       line->options.quick = true;
     } else if (argument == "--list") {
       line->list = true;
+    } else if (argument == "--help" || argument == "-h") {
+      line->help = true;
     } else if (argument == "--json") {
       if (!take(&line->json_file)) return false;
     } else if (argument == "--rows") {
@@ -143,6 +146,10 @@ int main(int argc, char** argv) {
   if (!Parse(argc, argv, &line)) {
     std::fputs(kUsage, stderr);
     return 2;
+  }
+  if (line.help) {
+    std::fputs(kUsage, stdout);
+    return 0;
   }
   return line.run_row.empty() ? RunAll(line) : RunOne(line);
 }

@@ -283,7 +283,7 @@ MANTA_API void manta_config_init(manta_config* config); /* defaults */
 /* Connects this process, starting a local cluster if the address asks for none. At most one runtime can be the
  * current one; use manta_runtime_start for more. */
 MANTA_API manta_error* manta_init(const manta_config* config);
-MANTA_API manta_error* manta_shutdown(void); /* ends what manta_init started; no-op when not initialised */
+MANTA_API manta_error* manta_shutdown(void); /* ends what manta_init started; no-op when not initialised; an error inside of a worker */
 MANTA_API int manta_is_initialized(void);
 
 /* The runtime that manta_init or the worker's start made, or NULL. Cost: one load. */

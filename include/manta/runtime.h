@@ -70,7 +70,8 @@ inline void Init(const Config& config) {
 inline void Init() { Init(Config()); }
 
 // Disconnects, and ends the cluster if Init started it. References that are still held become
-// useless but may be destroyed. Does nothing when not connected.
+// useless but may be destroyed. Does nothing when not connected; throws InvalidArgumentError inside
+// of a task or an actor, whose connection is not the program's.
 inline void Shutdown() { detail::Check(manta_shutdown()); }
 
 inline bool IsInitialized() { return manta_is_initialized() != 0; }

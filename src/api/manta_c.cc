@@ -49,7 +49,6 @@ struct Session {
   int daemon_pid = 0;
   bool was_initialized = false;
   pid_t connected_by = 0;  // the process that called Init last
-  bool forked = false;     // this one is a child of it
 };
 
 Session& TheSession() {
@@ -60,7 +59,6 @@ Session& TheSession() {
     (void)session->runtime.release();     // the references that the child has a copy of point into it
     session->daemon_pid = 0;
     session->connected_by = 0;
-    session->forked = true;
   }
   return *session;
 }
@@ -305,6 +303,11 @@ int manta_zygote_main(const manta_zygote_hooks* given) {
 manta_error* manta_shutdown(void) {
   Session& session = TheSession();
   std::lock_guard guard(session.mutex);
+  if (Runtime* const current = Runtime::Current(); current != nullptr && !current->is_driver()) {
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT,
+                         "Shutdown was called inside of a worker, which the cluster ends when it is no longer needed: remove the call "
+                         "(ExitActor ends the actor that calls it)"));
+  }
   if (session.runtime != nullptr) {
     Runtime::SetCurrent(nullptr);
     session.runtime->Close();
@@ -330,7 +333,7 @@ manta_error* manta_not_initialized_error(const char* what) {
   std::lock_guard guard(session.mutex);
   return Own(MakeError(MANTA_ERROR_NOT_INITIALIZED,
                        std::string(what) +
-                           (session.forked
+                           (Runtime::WasLeftByFork()
                                 ? " was called in a child made by fork(): the connection to the cluster is its "
                                   "parent's; call Init in the child to make one of its own"
                             : session.was_initialized ? " was called after Shutdown: call Init again before it"

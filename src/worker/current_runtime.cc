@@ -17,6 +17,7 @@ std::atomic<Runtime*> current_runtime{nullptr};
 struct ForkGate {
   std::mutex mutex;
   Runtime* prepared = nullptr;
+  bool was_left_by_fork = false;  // see Runtime::WasLeftByFork
 };
 
 ForkGate& TheForkGate() {
@@ -31,8 +32,16 @@ Runtime* Runtime::Current() { return current_runtime.load(std::memory_order_acqu
 void Runtime::SetCurrent(Runtime* runtime) {
   static const int guarded = pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
   (void)guarded;
-  std::lock_guard guard(TheForkGate().mutex);
+  ForkGate& gate = TheForkGate();
+  std::lock_guard guard(gate.mutex);
   current_runtime.store(runtime, std::memory_order_release);
+  if (runtime != nullptr) gate.was_left_by_fork = false;
+}
+
+bool Runtime::WasLeftByFork() {
+  ForkGate& gate = TheForkGate();
+  std::lock_guard guard(gate.mutex);
+  return gate.was_left_by_fork;
 }
 
 void Runtime::BeforeFork() {
@@ -52,6 +61,7 @@ void Runtime::AfterForkInChild() {
   ForkGate& gate = TheForkGate();
   current_runtime.store(nullptr, std::memory_order_release);
   if (Runtime* const parents = std::exchange(gate.prepared, nullptr)) {
+    gate.was_left_by_fork = true;
     parents->closed_.store(true);
     parents->control_->AbandonAfterFork();
     parents->owner_->AbandonAfterFork();

@@ -76,6 +76,8 @@ class Runtime {
   static Runtime* Current();
   // Waits for a fork() under way on another thread: the runtime that was current may be closed and destroyed afterwards.
   static void SetCurrent(Runtime* runtime);
+  // Whether this process has none because it is a child of fork(): its parent had one.
+  static bool WasLeftByFork();
 
   // ---- Objects and tasks (see manta_c.h for the contracts)
   // Error when this runtime was shut down or has lost its daemon; `what` was tried.

@@ -300,6 +300,26 @@ TEST_F(Connection, IsNotTheOneOfAChildMadeByFork) {
   EXPECT_EQ(*manta::Get(manta::Task(Echo).Remote(std::string("still here"))), "still here");
 }
 
+int StatusOfChildOfTask() {
+  return StatusOfChild([] { return ThrowsNotInitialized([] { manta::Put(1); }) ? 0 : 1; });
+}
+
+TEST_F(Connection, OfAWorkerIsNotTheOneOfAChildMadeByFork) {
+  manta::Init();
+  EXPECT_EQ(*manta::Task(StatusOfChildOfTask).Remote().Get(), 0);
+}
+
+std::string MessageOfShutdownInTask() {
+  const std::string message = MessageOf<manta::InvalidArgumentError>([] { manta::Shutdown(); });
+  return manta::IsInitialized() ? message : "no longer connected: " + message;
+}
+
+TEST_F(Connection, OfAWorkerIsNotEndedByATask) {
+  manta::Init();
+  const std::string message = *manta::Task(MessageOfShutdownInTask).Remote().Get();
+  EXPECT_EQ(message.find("Shutdown was called inside of a worker"), 0u) << message;
+}
+
 TEST_F(Connection, OfAChildMadeByForkIsAnotherCluster) {
   manta::Init();
   const pid_t parents = ThePid(Role::kDaemon);
