@@ -54,6 +54,6 @@ def run(*arguments, timeout=30, session_directory=None):
     return done.stdout
 
 
-def rows(what, **options):
+def rows(*what, **options):
     """`manta list WHAT` as a list of dicts."""
-    return json.loads(run("list", what, "--json", **options))
+    return json.loads(run("list", *what, "--json", **options))

@@ -502,7 +502,8 @@ manta_error* manta_context_get(manta_runtime* runtime, manta_context* out) {
   context.actor_was_restarted = from.actor_was_restarted();
   context.is_cancelled = from.IsCancelled();
   if (const auto* running = manta::worker::Executor::current()) {
-    context.task_id = {running->task.owner.value, running->task.index, running->task.generation};
+    const manta::ObjectId id = running->id();
+    context.task_id = {id.owner.value, id.index, id.generation};
     context.task_name = TaskName(*running);
   }
   std::memcpy(static_cast<void*>(out), &context, size < sizeof context ? size : sizeof context);

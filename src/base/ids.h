@@ -34,6 +34,8 @@ constexpr ProcessId MakeProcessId(uint32_t node, uint32_t serial) {
   return {uint64_t{node} << 32 | serial};
 }
 constexpr uint32_t NodeIndexOf(ProcessId process) { return static_cast<uint32_t>(process.value >> 32); }
+// The number that people see of a process.
+constexpr uint32_t SerialOf(ProcessId process) { return static_cast<uint32_t>(process.value); }
 
 // An object, named by its owner's table. The generation tells the uses of a table entry apart.
 struct ObjectId {

@@ -134,6 +134,7 @@ int RunCommandLine(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember({"nodes", "workers", "tasks", "actors", "placement-groups", "objects", "leases",
                              "demands", "resources", "processes"}));
+  verb->add_flag("--all", list.all, "tasks: those that have ended, too, as far as the flight recorders of this node reach");
   AddClusterChoice(verb, &list.cluster);
   verb->callback([&] { status = RunList(list); });
 

@@ -47,6 +47,7 @@ struct StopOptions {
 struct ListOptions {
   ClusterChoice cluster;
   std::string what;
+  bool all = false;           // tasks: those that have ended, too
 };
 
 struct TimelineOptions {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bin/command_line.h"
+#include "bin/session_recordings.h"
 #include "bin/tool_client.h"
 #include "bin/trace.h"
 #include "contracts/recorder_files.h"

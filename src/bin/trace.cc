@@ -264,7 +264,7 @@ class Builder {
   Json TaskArgs(const shm::TaskFacts& facts, const std::string& signature, const char* outcome) const {
     return {{"outcome", outcome},
             {"owner", Who(facts.owner)},
-            {"task", std::to_string(static_cast<uint32_t>(facts.owner.value)) + "." + std::to_string(facts.record) +
+            {"task", std::to_string(static_cast<uint32_t>(facts.owner.value)) + "." + std::to_string(facts.first_result) +
                          "." + std::to_string(facts.generation)},
             {"attempt", facts.attempt},
             {"function", signature}};
@@ -313,10 +313,11 @@ class Builder {
 
   // A task without an end: it runs still, or its process has died in it.
   void AddRunning(const shm::Recording& recording, const ProcessRow& row) {
-    const shm::TaskFacts facts = shm::TaskOf(recording.running->event);
+    const shm::RecorderEvent event = shm::BegunTask(recording.running->event);
+    const shm::TaskFacts facts = shm::TaskOf(event);
     const FunctionNames::Name function = names_->Of(facts.function);
     ++trace_.tasks;
-    AddSlice(function.shown, "task", row.pid, 0, recording.running->monotonic_ns,
+    AddSlice(function.shown, CategoryOf(shm::KindOf(event)), row.pid, 0, recording.running->monotonic_ns,
              row.gone_ns != 0 ? row.gone_ns : end_ns_,
              TaskArgs(facts, function.signature, row.gone_ns != 0 ? "lost with its process" : "unfinished"));
   }
@@ -405,31 +406,6 @@ class Builder {
 };
 
 }  // namespace
-
-Result<SessionRecordings> ReadSessionRecordings(const std::string& session) {
-  Result<std::vector<std::string>> files = contracts::FindRecorderFiles(session);
-  if (!files) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, session + " has no flight recorder that can be read: " +
-                                                       files.error().message);
-  }
-  SessionRecordings read;
-  read.session = session;
-  for (const std::string& file : *files) {
-    Result<shm::Recording> recording = shm::ReadRecorderFile(file);
-    if (recording) {
-      read.recordings.push_back(std::move(*recording));
-    } else {
-      read.problems.push_back(file + ": " + recording.error().message);
-    }
-  }
-  if (read.recordings.empty()) {
-    return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     read.problems.empty() ? "nothing has been recorded in " + session
-                                           : "no recording can be read: " + read.problems.front());
-  }
-  read.names = contracts::ReadRecorderNames(session);
-  return read;
-}
 
 Trace BuildTrace(const std::vector<SessionRecordings>& sessions, int64_t now_ns) {
   return Builder(sessions, now_ns).Build();

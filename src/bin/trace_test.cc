@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bin/symbols.h"
+#include "bin/test_recordings.h"
 #include "shm/recorder_events.h"
 
 namespace manta::bin {
@@ -14,41 +15,6 @@ namespace {
 using nlohmann::json;
 using shm::EventKind;
 using shm::EventOutcome;
-
-constexpr ProcessId kDaemon = MakeProcessId(1, 1);
-constexpr ProcessId kDriver = MakeProcessId(1, 2);
-constexpr ProcessId kWorker = MakeProcessId(1, 3);
-
-// A recording whose clock counts nanoseconds.
-shm::Recording Recording(ProcessId process, uint32_t pid, shm::RecorderRole role,
-                         const std::vector<shm::RecorderEvent>& events) {
-  shm::Recording recording;
-  recording.process = process;
-  recording.pid = pid;
-  recording.role = static_cast<uint32_t>(role);
-  for (const shm::RecorderEvent& event : events) {
-    const auto at = static_cast<int64_t>(event.ticks);
-    recording.events.push_back({recording.written++, at, at, event});
-  }
-  return recording;
-}
-
-shm::RecorderEvent Task(EventKind kind, uint32_t function, uint64_t begin, uint64_t end,
-                        EventOutcome outcome = EventOutcome::kOk) {
-  return PackTask(kind, 0, {kDriver, 4, 5, function, 1, outcome}, end, end - begin);
-}
-
-shm::RecorderEvent News(EventKind kind, uint64_t at, uint16_t a, uint32_t b, uint64_t c, uint64_t d) {
-  return {at, shm::KindWord(kind, 0), a, b, c, d};
-}
-
-SessionRecordings Session(std::vector<shm::Recording> recordings) {
-  SessionRecordings session;
-  session.session = "/tmp/session_1";
-  session.names.functions = {{1, {9, 1, 0, 0}, "Square"}, {2, {9, 2, 0, 0}, "Parent"}};
-  session.recordings = std::move(recordings);
-  return session;
-}
 
 // The events of a trace that are not metadata.
 std::vector<json> EventsOf(const Trace& trace) {

@@ -26,13 +26,12 @@ uint32_t FarChannels::SendTasks(AtOwner& channel) {
     }
     const bool in_ring = (frame.body.flags & shm::kPayloadInRing) != 0;
     const uint32_t room = in_ring ? channel.view.header->task_payload_bytes : shm::kInlinePayload;
-    const uint32_t begin = in_ring ? frame.body.payload_offset : 0;
+    const uint32_t begin = in_ring ? shm::RingOffset(*slot) : 0;
     if (frame.body.payload_bytes > room || begin > room - frame.body.payload_bytes) {
       frame.body.payload_bytes = 0;  // damaged: the worker says so
       frame.body.args_bytes = UINT32_MAX;
     }
     const unsigned char* payload = in_ring ? channel.view.task_payload + begin : slot->payload;
-    frame.body.payload_offset = 0;
     frame.body.flags &= static_cast<uint8_t>(~shm::kPayloadInRing);
     link_->Send(trunk::FrameKind::kTask, trunk::BytesOf(frame), {payload, frame.body.payload_bytes});
     // Copied: the slot may be used again, but its owner waits for the completion before it does.

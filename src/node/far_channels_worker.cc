@@ -98,7 +98,7 @@ bool FarChannels::Push(AtWorker& channel, Arriving& task) {
     const std::optional<uint32_t> offset = channel.payload.Allocate(bytes, position);
     if (!offset) return false;
     std::memcpy(channel.view.task_payload + *offset, task.payload.data(), bytes);
-    body->payload_offset = *offset;
+    shm::SetRingOffset(*offset, body);
     body->flags |= shm::kPayloadInRing;
   } else if (bytes > 0) {
     std::memcpy(body->payload, task.payload.data(), bytes);

@@ -61,7 +61,8 @@ void NodeRecorder::Record(uint16_t kind, uint16_t a, uint32_t b, uint64_t c, uin
 void NodeRecorder::Joined(const Process& process) {
   if (process.far) return;
   const auto role = process.role == wire::Role::Driver ? shm::RecorderRole::kDriver : shm::RecorderRole::kWorker;
-  Record(Word(EventKind::kJoined), static_cast<uint16_t>(role), static_cast<uint32_t>(process.pid), process.id.value, 0);
+  Record(Word(EventKind::kJoined), static_cast<uint16_t>(role), static_cast<uint32_t>(process.pid), process.id.value,
+         process.job.value);
 }
 
 void NodeRecorder::Gone(const Process& process, const wire::CauseT& cause) {

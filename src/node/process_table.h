@@ -107,7 +107,4 @@ class ProcessTable {
   std::unordered_map<JobId, ProcessId> drivers_;
 };
 
-// The number that people see of a process: what counts on its node.
-inline uint32_t SerialOf(ProcessId id) { return static_cast<uint32_t>(id.value); }
-
 }  // namespace manta::node

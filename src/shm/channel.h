@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/ids.h"
 #include "manta/manta_c.h"
@@ -20,7 +21,7 @@
 namespace manta::shm {
 
 inline constexpr uint64_t kControlMagic = 0x31746e4361746e4d;  // "MntaCnt1", little endian
-inline constexpr uint32_t kControlLayout = 3;
+inline constexpr uint32_t kControlLayout = 4;
 
 struct ControlHeader {
   uint64_t magic;
@@ -67,7 +68,7 @@ static_assert(sizeof(ProcessPage) == 8192 + kPinsPerProcess * 8 + 4096);
 
 // ---- Tasks --------------------------------------------------------------------------------------------
 
-inline constexpr uint8_t kPayloadInRing = 1;   // payload_offset counts in the channel's task payload ring
+inline constexpr uint8_t kPayloadInRing = 1;   // the payload lies in the channel's ring of task payloads
 inline constexpr uint8_t kActorCreation = 2;   // the invoker makes the actor
 inline constexpr uint8_t kActorMethod = 4;
 inline constexpr uint8_t kHasReferences = 16;  // the payload ends with a NestedHeader: references inside of the arguments
@@ -88,11 +89,11 @@ constexpr T Align8(T bytes) {
 // DependencyHeader followed by its value if that is inline.
 struct TaskBody {
   uint32_t record;      // the owner's task record, and which use of it
-  uint32_t generation;
+  uint32_t generation;  // of its first result's object, too
   uint32_t payload_bytes;
   manta_function_id function;
   uint32_t args_bytes;
-  uint32_t payload_offset;
+  uint32_t first_result;  // the owner's object, whose id is the task's for everybody else; kNoResult | record where there is none
   uint16_t dependencies;
   uint16_t results;
   uint8_t flags;
@@ -100,11 +101,20 @@ struct TaskBody {
   // A hash of what the task asks of its worker: children of the same shape may run in its place. Of an actor's call: the number of the
   // concurrency group that it asks for, 0 for none.
   uint16_t shape;
-  unsigned char payload[kInlinePayload];
+  unsigned char payload[kInlinePayload];  // or, with kPayloadInRing, the offset there; with kPayloadShared, a SharedHandle
 };
+inline constexpr uint32_t kNoResult = 1u << 31;  // no object has such an index
 using TaskSlot = Slot<RealAtomics, TaskBody>;
 static_assert(sizeof(TaskSlot) == 128 && offsetof(TaskSlot, body) == 4);
 static_assert(offsetof(TaskBody, payload) == 44);
+
+// Where the payload is with kPayloadInRing.
+inline void SetRingOffset(uint32_t offset, TaskBody* body) { std::memcpy(body->payload, &offset, sizeof offset); }
+inline uint32_t RingOffset(const TaskBody& body) {
+  uint32_t offset;
+  std::memcpy(&offset, body.payload, sizeof offset);
+  return offset;
+}
 
 // A value in shared memory. The slot and its generation say whether it is still there; the rest finds it without a look-up.
 struct SharedHandle {

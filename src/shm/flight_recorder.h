@@ -113,7 +113,7 @@ uint64_t ReadRecorderRing(const typename A::template Atomic<uint64_t>& written,
 }
 
 inline constexpr uint64_t kRecorderMagic = 0x31636552'61746e4d;  // "MntaRec1", little endian
-inline constexpr uint32_t kRecorderVersion = 1;
+inline constexpr uint32_t kRecorderVersion = 2;
 inline constexpr uint32_t kMinRecorderEvents = 64;
 inline constexpr uint32_t kMaxRecorderEvents = 1u << 22;
 

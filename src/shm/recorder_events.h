@@ -6,10 +6,12 @@
 //
 //   kind                     a                        b          c                    d
 //   kTask, kInPlace,         outcome | node << 3 |    duration   owner's serial |     function |
-//   kActorCall, kActorStart  attempt << 8                        task record << 32    generation << 32
+//   kActorCall, kActorStart  attempt << 8                        first result << 24 |  generation's
+//                                                                generation's upper   lower half << 32
+//                                                                half << 48
 //   kGet, kWait              outcome                  duration   objects
 //   kSpace                   outcome                  duration   bytes
-//   kJoined                  role                     pid        process
+//   kJoined                  role                     pid        process              job
 //   kGone                    signal | exit code << 8  pid        process              1: for good
 //   kDemand                  key                      wanted     owner                1: dedicated
 //   kLeaseGranted            1: dedicated             owner      worker               lease
@@ -103,13 +105,21 @@ constexpr bool HasDuration(EventKind kind) {
 // Nodes from here on are not told apart: so many bits are left for them.
 inline constexpr uint32_t kManyNodes = 31;
 
+// The same with processes of a node, and with objects of a process: 24 bits each.
+inline constexpr uint32_t kManyInTask = (1u << 24) - 1;
+
 struct TaskFacts {
-  ProcessId owner;           // node kManyNodes: that one, or a higher one
-  uint32_t record = 0;       // in the owner's table
-  uint16_t generation = 0;   // of that record, its low bits
+  ProcessId owner;           // node kManyNodes, serial kManyInTask: that one, or a higher one
+  uint32_t first_result = 0;  // shm::TaskBody::first_result; kManyInTask: that one, a higher one, or none
+  uint32_t generation = 0;
   uint32_t function = 0;     // FunctionKey
   uint8_t attempt = 0;
   EventOutcome outcome = EventOutcome::kOk;
+
+  // Whether they say which task it was.
+  constexpr bool name_the_task() const {
+    return NodeIndexOf(owner) < kManyNodes && SerialOf(owner) < kManyInTask && first_result < kManyInTask;
+  }
 
   bool operator==(const TaskFacts&) const = default;
 };
@@ -122,32 +132,50 @@ constexpr RecorderEvent PackTask(EventKind kind, uint8_t thread, const TaskFacts
   const uint32_t node = std::min(NodeIndexOf(facts.owner), kManyNodes);
   event.a = static_cast<uint16_t>(static_cast<uint32_t>(facts.outcome) | node << 3 |
                                   uint32_t{facts.attempt} << 8);
-  event.c = static_cast<uint32_t>(facts.owner.value) | uint64_t{facts.record} << 32;
-  event.d = facts.function | uint64_t{facts.generation} << 32;
+  event.c = std::min(SerialOf(facts.owner), kManyInTask) | uint64_t{std::min(facts.first_result, kManyInTask)} << 24 |
+            uint64_t{facts.generation >> 16} << 48;
+  event.d = facts.function | uint64_t{facts.generation & 0xffff} << 32;
   PackDuration(duration, &event);
   return event;
 }
 
 constexpr TaskFacts TaskOf(const RecorderEvent& event) {
   TaskFacts facts;
-  facts.owner = MakeProcessId(event.a >> 3 & kManyNodes, static_cast<uint32_t>(event.c));
-  facts.record = static_cast<uint32_t>(event.c >> 32);
-  facts.generation = static_cast<uint16_t>(event.d >> 32);
+  facts.owner = MakeProcessId(event.a >> 3 & kManyNodes, static_cast<uint32_t>(event.c) & kManyInTask);
+  facts.first_result = static_cast<uint32_t>(event.c >> 24) & kManyInTask;
+  facts.generation = static_cast<uint32_t>(event.d >> 32 & 0xffff) | static_cast<uint32_t>(event.c >> 48) << 16;
   facts.function = static_cast<uint32_t>(event.d);
   facts.attempt = static_cast<uint8_t>(event.a >> 8);
   facts.outcome = static_cast<EventOutcome>(event.a & 7);
   return facts;
 }
 
+// What FlightRecorder::Begin notes of a task: c and d of its event, with kind and `a` where that has its duration's upper half.
+constexpr RecorderEvent PackBegunTask(EventKind kind, const TaskFacts& facts, uint64_t begin) {
+  RecorderEvent event = PackTask(kind, 0, facts, begin, 0);
+  const uint32_t beside = (event.a & ~7u) | (static_cast<uint32_t>(kind) & 7);
+  event.d |= uint64_t{beside} << 48;
+  return event;
+}
+// As an event without a duration, of kind kTask, kActorCall or kActorStart.
+constexpr RecorderEvent BegunTask(const RecorderEvent& begun) {
+  RecorderEvent event = begun;
+  const auto kind = static_cast<EventKind>(begun.d >> 48 & 7);
+  event.kind = KindWord(kind == EventKind::kActorCall || kind == EventKind::kActorStart ? kind : EventKind::kTask, 0);
+  event.a = static_cast<uint16_t>(begun.d >> 48 & ~uint64_t{7});
+  event.d = begun.d & kLongestDuration;
+  return event;
+}
+
 // Where the facts meet in one word.
 static_assert(TaskOf(PackTask(EventKind::kTask, 255,
-                              {MakeProcessId(30, UINT32_MAX), UINT32_MAX, UINT16_MAX, UINT32_MAX, 255,
+                              {MakeProcessId(30, UINT32_MAX), UINT32_MAX, UINT32_MAX, UINT32_MAX, 255,
                                EventOutcome::kTimeout},
                               1, kLongestDuration)) ==
-              TaskFacts{MakeProcessId(30, UINT32_MAX), UINT32_MAX, UINT16_MAX, UINT32_MAX, 255,
+              TaskFacts{MakeProcessId(30, kManyInTask), kManyInTask, UINT32_MAX, UINT32_MAX, 255,
                         EventOutcome::kTimeout});
 static_assert(DurationOf(PackTask(EventKind::kTask, 0, {}, 1, kLongestDuration + 1)) ==
               kLongestDuration);
-static_assert(DurationOf(PackTask(EventKind::kTask, 0, {{}, 0, UINT16_MAX, UINT32_MAX, 0, {}}, 1, 7)) == 7);
+static_assert(DurationOf(PackTask(EventKind::kTask, 0, {{}, 0, UINT32_MAX, UINT32_MAX, 0, {}}, 1, 7)) == 7);
 
 }  // namespace manta::shm

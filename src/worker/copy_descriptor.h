@@ -18,7 +18,7 @@ inline void CopyDescriptor(const shm::TaskBody& from, shm::TaskBody* to) {
   copy(from.payload_bytes, &to->payload_bytes);
   to->function = from.function;
   copy(from.args_bytes, &to->args_bytes);
-  copy(from.payload_offset, &to->payload_offset);
+  copy(from.first_result, &to->first_result);
   copy(from.dependencies, &to->dependencies);
   copy(from.results, &to->results);
   copy(from.flags, &to->flags);

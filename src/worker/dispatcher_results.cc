@@ -181,7 +181,7 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
         return true;
       }
       if (channel->remote() && !target->ordered) port_->TakeBack(channel->worker(), index, task->body.generation);
-      references_->SendInterrupt(channel->worker(), index, task->body.generation, recursive);
+      references_->SendInterrupt(channel->worker(), task->body, recursive);
       if (force && !target->ordered) {
         task->forced = true;
         *kill = channel->worker();
@@ -189,7 +189,7 @@ bool Dispatcher::Cancel(uint32_t index, TaskRecord* task, bool force, bool recur
       return false;
     }
     case TaskState::kRunningHere:
-      references_->SendInterrupt(owner_->process(), index, task->body.generation, recursive);
+      references_->SendInterrupt(owner_->process(), task->body, recursive);
       return false;
     case TaskState::kFree:
     case TaskState::kKept:

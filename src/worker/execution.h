@@ -23,7 +23,8 @@ class Owner;
 // What a thread runs at the moment: a stack, since a task that waits may run its children in place.
 struct ExecutionContext {
   ExecutionContext* outer = nullptr;
-  ObjectId task;  // named by the first result's owner and task record
+  ObjectId task;  // its owner, and the task record there
+  uint32_t first_result = 0;  // of the descriptor
   std::string_view name;              // of its own; empty: its function's
   const manta_function_id* function;  // of the descriptor
   uint16_t shape = 0;  // shm::TaskBody::shape
@@ -34,6 +35,9 @@ struct ExecutionContext {
   // time ends its own.
   bool tried_before = false;
   std::optional<TaskWaits> waits = {};  // since its first: most tasks never wait
+
+  // By which everybody else knows it.
+  ObjectId id() const { return {task.owner, first_result, task.generation}; }
 
   TaskWaits* its_waits() {
     if (!waits) waits.emplace();

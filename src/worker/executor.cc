@@ -302,8 +302,9 @@ const unsigned char* Executor::PayloadOf(const Incoming& channel, const shm::Tas
   }
   if ((task.flags & shm::kPayloadInRing) != 0) {
     const uint32_t ring = channel.view.header->task_payload_bytes;
-    if (task.payload_bytes > ring || task.payload_offset > ring - task.payload_bytes) return nullptr;
-    return channel.view.task_payload + task.payload_offset;
+    const uint32_t offset = shm::RingOffset(slot);
+    if (task.payload_bytes > ring || offset > ring - task.payload_bytes) return nullptr;
+    return channel.view.task_payload + offset;
   }
   return task.payload_bytes <= shm::kInlinePayload ? slot.payload : nullptr;
 }
@@ -359,6 +360,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     if (!setup.is_ordinary()) coming_threads_ = std::make_unique<Threads>(setup);
   }
   ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
+                           .first_result = task.first_result,
                            .name = name,
                            .function = &task.function,
                            .shape = is_method ? actor_shape_ : task.shape,
@@ -372,7 +374,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   input.args += setup_bytes;
   input.args_size -= setup_bytes;
   shm::TaskFacts facts = FactsOf(input.sender, task, code->key);
-  recorder_->Begins(facts, task_began_);
+  const shm::EventKind event_kind = EventKindOf(task);
+  recorder_->Begins(event_kind, facts, task_began_);
   execution.main_thread = this;
   creating_ = (task.flags & shm::kActorCreation) != 0;
   const Outcome outcome = execution.Run(input);
@@ -381,7 +384,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   interrupts_.Remove(context.task);
   facts.outcome = EventOutcomeOf(outcome, execution);
   const uint64_t ended = NowTicks();
-  recorder_->Ends(EventKindOf(task), facts, task_began_, ended);
+  recorder_->Ends(event_kind, facts, task_began_, ended);
   if ((task.flags & shm::kActorCreation) != 0 && outcome.status != shm::TaskStatus::kOk) {
     no_actor_.message += ": " + Account(execution.error());
     // Nothing else can run here. A detached actor's creator may be gone, and with it who would give the process back.
@@ -478,6 +481,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   ++current_depth;
   const std::string_view own_name = task.nested != nullptr ? std::string_view(task.nested->name) : std::string_view();
   ExecutionContext context{.task = {owner_->process(), index, task.body.generation},
+                           .first_result = task.body.first_result,
                            .name = own_name,
                            .function = &task.body.function,
                            .shape = task.body.shape,

@@ -23,6 +23,7 @@ class Executor::Served final : public ServedCall {
         name_(name),
         execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor),
         context_{.task = {{channel_->view.header->owner}, task.record, task.generation},
+                 .first_result = task.first_result,
                  .name = name_,
                  .function = &task_.function,
                  .shape = executor->actor_shape_,

@@ -77,6 +77,7 @@ void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const F
                            const unsigned char* payload, std::string_view name) {
   if (!MayBegin(channel, task)) return;
   ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
+                           .first_result = task.first_result,
                            .name = name,
                            .function = &task.function,
                            .shape = actor_shape_,

@@ -180,7 +180,15 @@ class Owner {
     TaskRecord* task = tasks_.Allocate();
     *index = task->body.record;
     ++task->body.generation;
+    task->body.first_result = shm::kNoResult | task->body.record;
     return task;
+  }
+  // [lock] Names a new task by its first result, which is as new: both get the later of their generations, so that neither has had it before.
+  static void NameTask(TaskRecord* task, ObjectRecord* first_result) {
+    const auto ahead = static_cast<int32_t>(task->body.generation - first_result->generation);  // they wrap around
+    const uint32_t later = ahead > 0 ? task->body.generation : first_result->generation;
+    task->body.generation = first_result->generation = later;
+    task->body.first_result = first_result->index;
   }
   void FreeTask([[maybe_unused]] uint32_t index, TaskRecord* task) {
     assert(Task(index) == task);

@@ -120,7 +120,7 @@ bool OwnerChannel::WriteSlot(const Owner& owner, const TaskRecord& task) {
   std::memcpy(body, &task.body, kHeaderBytes);
   WritePayload(owner, task, view_.task_payload + *offset);
   body->payload_bytes = bytes;
-  body->payload_offset = *offset;
+  shm::SetRingOffset(*offset, body);
   body->flags |= shm::kPayloadInRing;
   return true;
 }

@@ -437,7 +437,7 @@ void References::OnBatch(ProcessId from, std::span<const uint8_t> bytes) {
     if (object != nullptr) task_listener_->Cancel(object, message.force(), message.recursive());
   });
   ForEach(batch.interrupt(), [&](const wire::PeerInterrupt& message) {
-    task_listener_->Interrupt({from, message.record(), message.generation()}, message.recursive());
+    task_listener_->Interrupt({from, message.record(), message.generation()}, message.first_result(), message.recursive());
   });
   ForEach(batch.stream_taken(), [&](const wire::PeerStreamTaken& message) {
     task_listener_->StreamTaken({from, message.record(), message.generation()}, message.count());
@@ -450,12 +450,12 @@ void References::SendCancel(const ObjectRecord& object, bool force, bool recursi
   BatchFor(id.owner).cancel.emplace_back(ToWire(id), force, recursive);
 }
 
-void References::SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive) {
+void References::SendInterrupt(ProcessId worker, const shm::TaskBody& task, bool recursive) {
   if (worker == owner_->process()) {  // it runs in place
-    task_listener_->Interrupt({worker, record, generation}, recursive);
+    task_listener_->Interrupt({worker, task.record, task.generation}, task.first_result, recursive);
     return;
   }
-  BatchFor(worker).interrupt.emplace_back(record, generation, recursive);
+  BatchFor(worker).interrupt.emplace_back(task.record, task.generation, task.first_result, recursive);
 }
 
 void References::SendStreamTaken(ProcessId worker, uint32_t record, uint32_t generation, uint32_t count) {

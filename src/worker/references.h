@@ -29,7 +29,7 @@ class TaskListener {
   // A borrower wants the task that makes this object of ours cancelled.
   virtual void Cancel(ObjectRecord* object, bool force, bool recursive) = 0;
   // The owner of a task that this process runs wants it to stop.
-  virtual void Interrupt(const ObjectId& task, bool recursive) = 0;
+  virtual void Interrupt(const ObjectId& task, uint32_t first_result, bool recursive) = 0;
   // The owner of a task that this process runs has taken so many items of its stream.
   virtual void StreamTaken(const ObjectId& task, uint32_t count) = 0;
 
@@ -108,7 +108,7 @@ class References final : public BorderListener {
   // ---- To those who make objects
 
   void SendCancel(const ObjectRecord& object, bool force, bool recursive);
-  void SendInterrupt(ProcessId worker, uint32_t record, uint32_t generation, bool recursive);
+  void SendInterrupt(ProcessId worker, const shm::TaskBody& task, bool recursive);
   void SendStreamTaken(ProcessId worker, uint32_t record, uint32_t generation, uint32_t count);
 
   // ---- Events

@@ -131,11 +131,11 @@ class Runtime::Peers final : public TaskListener {
     runtime_->dispatcher_->Cancel(object->task, runtime_->owner_->Task(object->task), force, recursive, &kill);
     if (kill) runtime_->KillWorkers({kill}, "the task that it ran was cancelled by force");
   }
-  void Interrupt(const ObjectId& task, bool recursive) override {
+  void Interrupt(const ObjectId& task, uint32_t first_result, bool recursive) override {
     if (runtime_->executor_ != nullptr) runtime_->executor_->Interrupt(task);
     if (!recursive) return;
     std::vector<ProcessId> kill;
-    runtime_->dispatcher_->CancelChildren(task, &kill);
+    runtime_->dispatcher_->CancelChildren({task.owner, first_result, task.generation}, &kill);
     runtime_->KillWorkers(kill, "the task that it ran was cancelled by force");
   }
   void StreamTaken(const ObjectId& task, uint32_t count) override {
@@ -412,6 +412,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   if (spec.num_results == 1) {
     task->result = owner_->NewObject();
     task->result->task = index;
+    Owner::NameTask(task, task->result);
     results[0] = reinterpret_cast<manta_ref*>(task->result);
   } else if (spec.num_results > 1) {
     task->results = static_cast<ObjectRecord**>(
@@ -421,9 +422,10 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
       task->results[i]->task = index;
       results[i] = reinterpret_cast<manta_ref*>(task->results[i]);
     }
+    Owner::NameTask(task, task->results[0]);
   }
   const ExecutionContext* context = Executor::current();
-  task->parent = context != nullptr ? context->task : ObjectId{};
+  task->parent = context != nullptr ? context->id() : ObjectId{};
   TaskTarget* target;
   const InternedOptions& options = *options_[number];
   if (actor != nullptr) {

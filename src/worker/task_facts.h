@@ -9,7 +9,7 @@
 namespace manta::worker {
 
 inline shm::TaskFacts FactsOf(ProcessId owner, const shm::TaskBody& task, uint32_t function_key) {
-  return {owner, task.record, static_cast<uint16_t>(task.generation), function_key, task.attempt,
+  return {owner, task.first_result, task.generation, function_key, task.attempt,
           shm::EventOutcome::kOk};
 }
 

@@ -26,9 +26,9 @@ wire::TaskKind KindOf(const TaskRecord& task) {
   return (task.body.flags & shm::kActorMethod) != 0 ? wire::TaskKind::ActorMethod : wire::TaskKind::Task;
 }
 
-wire::TaskEntryT EntryOf(uint32_t index, const TaskRecord& task) {
+wire::TaskEntryT EntryOf(const TaskRecord& task) {
   wire::TaskEntryT entry;
-  entry.index = index;
+  entry.index = task.body.first_result;
   entry.generation = task.body.generation;
   entry.name = NameOfTask(task);
   entry.kind = KindOf(task);
@@ -50,10 +50,10 @@ wire::TaskEntryT EntryOf(uint32_t index, const TaskRecord& task) {
 
 wire::TaskListT ListTasks(const Owner& owner, size_t limit) {
   wire::TaskListT list;
-  owner.ForEachTask([&](uint32_t index, const TaskRecord& task) {
+  owner.ForEachTask([&](uint32_t, const TaskRecord& task) {
     if (task.state == TaskState::kFree || task.state == TaskState::kKept || task.state == TaskState::kAbandoned) return;
     ++list.outstanding;
-    if (list.tasks.size() < limit) list.tasks.push_back(std::make_unique<wire::TaskEntryT>(EntryOf(index, task)));
+    if (list.tasks.size() < limit) list.tasks.push_back(std::make_unique<wire::TaskEntryT>(EntryOf(task)));
   });
   return list;
 }

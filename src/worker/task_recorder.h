@@ -51,9 +51,9 @@ class TaskRecorder {
   uint32_t KeyOf(std::string_view name);
 
   // A task begins at `began` (NowTicks). Nested ones are not told.
-  [[gnu::always_inline]] void Begins(const shm::TaskFacts& facts, uint64_t began) {
+  [[gnu::always_inline]] void Begins(shm::EventKind kind, const shm::TaskFacts& facts, uint64_t began) {
     if (__builtin_expect(!executing_ || !shares_clock_, 0)) return;
-    const shm::RecorderEvent event = PackTask(shm::EventKind::kTask, 0, facts, began, 0);
+    const shm::RecorderEvent event = PackBegunTask(kind, facts, began);
     executing_->Begin(began, event.c, event.d);
   }
   // It has ended at `ended`; before anybody can see its result. Inline, so that the facts stay in registers: single bytes that were just

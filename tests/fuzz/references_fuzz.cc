@@ -35,7 +35,7 @@ std::vector<std::string> Seeds() {
   wire::PeerBatchT ask;
   ask.add_borrower = {{mine, 1}};
   ask.fetch = {mine, other};
-  ask.interrupt = {{1, 1, true}};
+  ask.interrupt = {{1, 1, 1, true}};
   ask.cancel = {{mine, true, true}};
   wire::PeerBatchT answer;
   answer.add_acknowledged = {{borrowed, 1, true}, {other, 1, false}};

@@ -113,6 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   body->results %= 4;  // a list of many does not fit into the ring, and there is no daemon to ask for other space
   const std::string_view payload = input.rest();
   std::memcpy(body->payload, payload.data(), std::min<size_t>(payload.size(), shm::kInlinePayload));
+  if ((body->flags & shm::kPayloadInRing) != 0) shm::SetRingOffset(body->first_result, body);
   std::memcpy(channel.task_payload, payload.data(), std::min<size_t>(payload.size(), WorkerWorld::kRingBytes));
   const uint32_t record = body->record;
   const uint32_t generation = body->generation;

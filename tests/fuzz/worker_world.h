@@ -44,7 +44,7 @@ class WorkerWorld final : public worker::LeasePort, public worker::ReadyListener
   void DependencyReady(uint32_t task) override { dispatcher->DependencyReady(task); }
   void WaiterReady(worker::Waiter*) override {}
   void Cancel(worker::ObjectRecord*, bool, bool) override {}
-  void Interrupt(const ObjectId&, bool) override {}
+  void Interrupt(const ObjectId&, uint32_t, bool) override {}
   void StreamTaken(const ObjectId&, uint32_t) override {}
 
   std::unique_ptr<node::ControlArena> arena;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 
 import pytest
@@ -61,12 +62,46 @@ def test_tasks(tmp_path):
     worker = state.get_worker(running[0].worker_id)
     assert worker.pid == running[0].worker_pid and worker.worker_type == "WORKER"
     assert state.get_task(refs[0]).task_id == state.get_task(refs[0].task_id().hex()).task_id == refs[0].task_id().hex()
-    summary = state.summarize_tasks()["cluster"]
-    assert summary["summary"]["wait_for"]["state_counts"] == {"RUNNING": 2, "PENDING_NODE_ASSIGNMENT": 3}
-    assert summary["total_tasks"] == 5
+    counts = state.summarize_tasks()["cluster"]["summary"]["wait_for"]["state_counts"]
+    assert counts["RUNNING"] == 2 and counts["PENDING_NODE_ASSIGNMENT"] == 3
+    assert running[0].start_time_ms <= time.time() * 1000 and running[0].end_time_ms is None
     gate.touch()
     ray.get(refs)
-    assert eventually(lambda: not state.list_tasks())
+    ids = {row.task_id for row in rows}
+    ended = {row.task_id: row for row in state.list_tasks(limit=10_000) if row.task_id in ids}
+    assert set(ended) == ids and {row.state for row in ended.values()} == {"FINISHED"}
+    for row in ended.values():
+        assert (row.name, row.type, row.error_type) == ("wait_for", "NORMAL_TASK", None)
+        assert row.job_id == running[0].job_id and row.start_time_ms <= row.end_time_ms <= time.time() * 1000
+    assert ended[running[0].task_id].worker_pid == running[0].worker_pid
+    assert not state.list_tasks(filters=[("state", "!=", "FINISHED"), ("name", "=", "wait_for")])
+    assert state.summarize_tasks()["cluster"]["summary"]["wait_for"]["state_counts"]["FINISHED"] >= 5
+
+
+def test_tasks_that_failed(tmp_path):
+    @ray.remote(max_retries=1)
+    def dies_once(path):
+        if not os.path.exists(path):
+            open(path, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @ray.remote
+    def raises():
+        raise ValueError("on purpose")
+
+    died, raised = dies_once.remote(str(tmp_path / "died")), raises.remote()
+    ray.get(died)
+    with pytest.raises(ValueError, match="on purpose"):
+        ray.get(raised)
+
+    def attempts(ref):
+        found = state.list_tasks(filters=[("task_id", "=", ref.task_id().hex())])
+        return sorted((row.attempt_number, row.state, row.error_type) for row in found)
+
+    assert attempts(raised) == [(0, "FAILED", "TASK_EXECUTION_EXCEPTION")]
+    # Whether the daemon hears of the death before its owner has the second result is open.
+    assert eventually(lambda: attempts(died) == [(0, "FAILED", "WORKER_DIED"), (1, "FINISHED", None)])
+    assert state.get_task(died).state == "FINISHED"
 
 
 def test_actors():

@@ -1,9 +1,12 @@
 // The `manta` command, asked about a cluster that is at work.
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,8 @@ int WaitForAndTake(std::string path, int value) {
   WaitFor(path);
   return value;
 }
+
+constexpr const char* kHere = "manta_test::(anonymous namespace)::";
 
 class Command : public ConnectedTest {
  protected:
@@ -61,6 +66,41 @@ TEST_F(Command, ListsTheTasksThatAreNotFinished) {
   close(creat(path.c_str(), 0600));
   EXPECT_EQ(*manta::Get(behind), 1);
   EXPECT_TRUE(Eventually(5s, [] { return Tasks().empty(); })) << Tasks();
+}
+
+int DieOnce(std::string path) {
+  if (access(path.c_str(), F_OK) == 0) return 1;
+  close(creat(path.c_str(), 0600));
+  kill(getpid(), SIGKILL);
+  return 0;
+}
+int Refuse() { throw std::runtime_error("on purpose"); }
+
+TEST_F(Command, ListsTheTasksThatHaveEndedToo) {
+  const auto attempts = [](const std::string& id) {
+    std::vector<std::string> found;
+    for (const Json& task : Json::parse(Manta({"list", "tasks", "--all", "--json"}).out, nullptr, false)) {
+      if (task.value("task", "") != id) continue;
+      EXPECT_LE(task.value("start_time_ms", int64_t{0}), task.value("end_time_ms", int64_t{0})) << task;
+      EXPECT_NE(task["worker"].value("pid", 0), 0) << task;
+      found.push_back(std::to_string(task.value("attempt", 9)) + " " + task.value("name", "") + " " + task.value("state", "") + " " +
+                      task.value("error", "-"));
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  const auto refused = manta::Task(Refuse).Remote();
+  EXPECT_THROW(refused.Get(), std::exception);
+  const auto died = manta::Task(DieOnce).Remote(root() + "/died");
+  EXPECT_EQ(*died.Get(), 1);
+  EXPECT_EQ(attempts(refused.ID()), std::vector<std::string>{std::string("0 ") + kHere + "Refuse FAILED TASK_EXECUTION_EXCEPTION"});
+  const std::vector<std::string> both = {std::string("0 ") + kHere + "DieOnce FAILED WORKER_DIED", std::string("1 ") + kHere + "DieOnce FINISHED -"};
+  // The daemon may hear of the death after the owner has the second result.
+  EXPECT_TRUE(Eventually(5s, [&] { return attempts(died.ID()) == both; })) << Json(attempts(died.ID()));
+  EXPECT_NE(Manta({"list", "tasks", "--all"}).out.find("WORKER_DIED"), std::string::npos);
+  const ProgramResult wrong = Manta({"list", "actors", "--all"});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.err.find("--all is for tasks"), std::string::npos) << wrong.err;
 }
 
 TEST_F(Command, ListsSharedObjectsByTheNamesThatProgramsHave) {

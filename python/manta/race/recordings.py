@@ -7,7 +7,7 @@ import os
 import struct
 
 _MAGIC = 0x3163655261746E4D  # "MntaRec1"
-_VERSION = 1
+_VERSION = 2
 _HEADER_BYTES, _WRITTEN_AT, _EVENT_BYTES = 256, 192, 32
 # task, actor's call, actor's start, task in place (src/shm/recorder_events.h)
 _KINDS = frozenset((1, 2, 3, 4))

@@ -53,7 +53,9 @@ list_nodes = _lister("nodes", common.NodeState)
 list_jobs = _lister("jobs", common.JobState)
 list_placement_groups = _lister("placement_groups", common.PlacementGroupState)
 
-list_tasks.__doc__ += " Those that have not ended: the timeline has the others."
+list_tasks.__doc__ += (
+    " Those that have not ended, and then the attempts that have, the last one first: each process remembers some thousand."
+    " What never began to run (cancelled before, or called on a dead actor) is not among these.")
 list_objects.__doc__ += " Those in shared memory: small ones are their owners' own."
 
 _not_yet.declare(globals(), functions=["list_runtime_envs", "list_cluster_events"])
@@ -75,7 +77,7 @@ get_job = _getter(list_jobs, "job_id", "The job with this id, or None.")
 
 
 def get_task(id, address=None, timeout=common.DEFAULT_RPC_TIMEOUT, _explain=False):
-    """The task with this id, or that makes this object; None when there is none, or it has ended."""
+    """The task with this id, or that makes this object, in its last attempt; None when there is none, or it ended long ago."""
     text = id if isinstance(id, str) else id.task_id().hex()
     return next(iter(list_tasks(address, filters=[("task_id", "=", text)], limit=1, timeout=timeout)), None)
 

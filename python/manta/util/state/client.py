@@ -21,16 +21,16 @@ class StateApiClient:
     def rows(self, what, timeout):
         """All rows of a list."""
         try:
-            found = self._ask(_LISTS[what], timeout)
-            cluster = _Cluster(self._ask("nodes", timeout))
+            found = self._ask(*_LISTS[what], timeout=timeout)
+            cluster = _Cluster(self._ask("nodes", timeout=timeout))
         except TimeoutError as error:
             raise ServerUnavailable(str(error)) from None
         except Exception as error:
             raise RayStateApiException(f"the list of {what} could not be had: {error}") from error
         return [row for row in (_CONVERT[what](one, cluster) for one in found) if row is not None]
 
-    def _ask(self, what, timeout):
-        return _command.rows(what, timeout=timeout, session_directory=self._session)
+    def _ask(self, *what, timeout):
+        return _command.rows(*what, timeout=timeout, session_directory=self._session)
 
 
 class _Cluster:
@@ -52,8 +52,8 @@ def _process(row, role):
     return {**_NO_PROCESS, **row.get(role, {})}
 
 
-_LISTS = {"actors": "actors", "tasks": "tasks", "workers": "processes", "objects": "objects", "nodes": "nodes", "jobs": "processes",
-          "placement_groups": "placement-groups"}
+_LISTS = {"actors": ["actors"], "tasks": ["tasks", "--all"], "workers": ["processes"], "objects": ["objects"], "nodes": ["nodes"],
+          "jobs": ["processes"], "placement_groups": ["placement-groups"]}
 
 
 def _actor(row, cluster):
@@ -67,11 +67,12 @@ def _actor(row, cluster):
 def _task(row, cluster):
     worker = _process(row, "worker")
     return common.TaskState(
-        task_id=_task_id(row["task"]), attempt_number=row["attempt"], name=row["name"], state=row["state"],
+        task_id=_task_id(row["task"]) if "task" in row else None, attempt_number=row["attempt"], name=row["name"], state=row["state"],
         job_id=_job_id(_process(row, "owner")["job"]), actor_id=_actor_id(row["actor"]) if "actor" in row else None,
         type=row["type"], func_or_class_name=row["name"], parent_task_id=_task_id(row["parent"]) if "parent" in row else None,
         node_id=_node_id(worker, cluster), worker_id=_worker_id(worker), worker_pid=worker["pid"],
-        error_type="TASK_CANCELLED" if row.get("cancelled") else None)
+        error_type="TASK_CANCELLED" if row.get("cancelled") else row.get("error"), start_time_ms=row.get("start_time_ms"),
+        end_time_ms=row.get("end_time_ms"))
 
 
 def _worker(row, cluster):

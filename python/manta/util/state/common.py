@@ -64,7 +64,7 @@ class ActorState(StateSchema):
 
 @dataclasses.dataclass
 class TaskState(StateSchema):
-    task_id: str
+    task_id: str | None  # none: it has ended, and its id was too large to be remembered
     attempt_number: int
     name: str
     state: str
@@ -77,6 +77,8 @@ class TaskState(StateSchema):
     worker_id: str | None
     worker_pid: int | None
     error_type: str | None
+    start_time_ms: int | None
+    end_time_ms: int | None
 
 
 @dataclasses.dataclass
