@@ -26,9 +26,9 @@ struct ChannelSizes {
 
 inline constexpr ChannelSizes kTaskChannel{shm::kLog2Slots, shm::kLog2Completions,
                                            shm::kPayloadRingBytes, shm::kPayloadRingBytes};
-// Actors: calls are few at a time and there are many of them. But a call has to fit: all of its arguments, and several values that are
-// almost large enough to be shared.
-inline constexpr ChannelSizes kActorChannel{6, 7, 512 * 1024, 32 * 1024};
+// Actors: calls are few at a time and there are many of them. But a call has to fit: all of its arguments, and a result that is almost
+// large enough to be shared, or an error of that size.
+inline constexpr ChannelSizes kActorChannel{6, 7, 512 * 1024, 128 * 1024};
 
 class ChannelAllocator {
  public:

@@ -129,6 +129,7 @@ void Executor::RefreshChannels() {
       if (!former->closed) continue;
       late_.fetch_sub(static_cast<uint32_t>(former->late.size()));
       former->late.clear();
+      former->late_tasks.clear();
     }
   }
   page.channel_version_seen.store(version, std::memory_order_release);
@@ -399,49 +400,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
   execution.Done();
 }
 
-Result<> Executor::PlaceList(Incoming& channel, std::span<const unsigned char> list, shm::CompletionBody* body) {
-  channel.ReclaimPayload();
-  const auto bytes = static_cast<uint32_t>(list.size());
-  const std::optional<uint32_t> offset = channel.payload.Allocate(bytes, channel.completions.position());
-  if (offset) {
-    std::memcpy(channel.view.result_payload + *offset, list.data(), bytes);
-    body->payload_offset = *offset;
-    body->payload_bytes = bytes;
-    body->flags |= shm::kResultsInRing;
-    return {};
-  }
-  Result<shm::SharedHandle> handle = shared_->Allocate(bytes, ProcessId{channel.view.header->owner});
-  if (!handle) return handle.error();
-  std::memcpy(shared_->Writable(handle.value()), list.data(), bytes);
-  shared_->Seal(handle.value());
-  std::memcpy(body->inline_result, &handle.value(), sizeof(shm::SharedHandle));
-  body->flags |= shm::kResultsShared;
-  return {};
-}
-
-// In the place of results whose list found no room; those that had room have nobody to free them.
-void Executor::PlaceError(Incoming& channel, const Outcome& lost, const Error& error, shm::CompletionBody* body) {
-  {
-    std::lock_guard guard(owner_->lock());
-    FreeLostValues(*owner_, lost);
-  }
-  if (body->status != shm::TaskStatus::kItem) body->status = shm::TaskStatus::kNotRunnable;
-  body->flags = shm::kResultsInRing;
-  body->payload_bytes = body->payload_offset = 0;
-  const std::string encoded = model::EncodeError(error);
-  std::vector<unsigned char> list;
-  ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
-  // Without room even for this the list stays empty, and says so.
-  const std::optional<uint32_t> offset =
-      channel.payload.Allocate(static_cast<uint32_t>(list.size()), channel.completions.position());
-  if (!offset) return;
-  std::memcpy(channel.view.result_payload + *offset, list.data(), list.size());
-  body->payload_offset = *offset;
-  body->payload_bytes = static_cast<uint32_t>(list.size());
-}
-
 // All of the completion is written in one go: its owner may look for it all the time, and would take the line away in between.
-void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
+void Executor::Publish(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, const ListPlace& place, uint64_t now) {
   shm::CompletionBody* body = channel.completions.Next();
   body->record = task.record;
   body->generation = task.generation;
@@ -453,21 +413,27 @@ void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outc
     body->run_ticks = 0;  // means nothing where calls overlap, or go on
   }
   body->status = outcome.status;
-  body->flags = outcome.has_kept ? shm::kKeptReferences : 0;
+  body->flags = static_cast<uint8_t>((outcome.has_kept ? shm::kKeptReferences : 0) | place.flags);
   body->inline_bytes = 0;
-  if (outcome.is_list) {
-    if (Result<> placed = PlaceList(channel, {outcome.bytes, outcome.size}, body); !placed) {
-      PlaceError(channel, outcome, placed.error(), body);
-    }
-  } else {
+  if (!outcome.is_list) {
     body->inline_bytes = static_cast<uint16_t>(outcome.size);
     CopyFew(body->inline_result, outcome.bytes, outcome.size);
+  } else if (place.flags == shm::kResultsShared) {
+    std::memcpy(body->inline_result, &place.apart, sizeof place.apart);
+  } else {
+    body->payload_offset = place.offset;
+    body->payload_bytes = place.bytes;
   }
   if ((channel.completions.position() & (channel.completions.size() - 1)) == 0) channel.ReclaimPayload();
   MANTA_KILL_POINT("worker.result_written");
   channel.completions.Publish();
   MANTA_KILL_POINT("worker.result_published");
   if (shm::Ring(channel.owner_page->doorbell) || channel.view.header->remote != 0) owner_->WokePeer();
+}
+
+void Executor::Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
+  if (__builtin_expect(outcome.is_list, 0)) return CompleteWithList(channel, task, outcome, now);
+  Publish(channel, task, outcome, {}, now);
 }
 
 Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inline_result) {

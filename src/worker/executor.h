@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "worker/function_registry.h"
 #include "worker/interrupts.h"
 #include "worker/item_windows.h"
+#include "worker/list_space.h"
 #include "worker/owner.h"
 #include "worker/running_task.h"
 #include "worker/served_calls.h"
@@ -83,6 +85,20 @@ class Executor final : private MainThread, private ItemSink {
 
  private:
   enum class Phase : uint8_t { kRunning, kActorEnded, kRefusing, kRetired, kStopped };
+  // An outcome on its way to its owner.
+  struct Unsent {
+    Outcome outcome;
+    std::vector<unsigned char> bytes = {};  // the outcome's, if it keeps them here
+    bool may_ask = true;                    // for space, when its list has no room in the ring; once
+    std::shared_ptr<ListSpace> space = {};  // asked for
+  };
+  // Where the list of a completion lies.
+  struct ListPlace {
+    uint8_t flags = 0;  // kResultsInRing: the next two; kResultsShared: the last; 0: there is no list
+    uint32_t bytes = 0;
+    uint32_t offset = 0;
+    shm::SharedHandle apart{};
+  };
   struct Incoming {
     uint32_t offset;  // / 64, as in the channel table
     shm::ChannelView view;
@@ -97,13 +113,13 @@ class Executor final : private MainThread, private ItemSink {
     std::mutex completing;  // over all that completions touch, and the rest
     bool closed = false;    // the memory is not ours any more
     // Completions for which the owner has made no room so far: it is slow, or stopped, and others need not wait for it. At most
-    // as many as it has calls under way.
+    // as many as it has calls under way. Those of one task stay in order.
     struct Late {
       shm::TaskBody task;
-      Outcome outcome;
-      std::vector<unsigned char> bytes;
+      Unsent unsent;
     };
-    std::deque<Late> late;
+    std::list<Late> late;
+    std::unordered_map<uint32_t, uint32_t> late_tasks;  // how many of them a task record has
   };
   struct CachedCode {
     manta_function_id id{};
@@ -140,10 +156,14 @@ class Executor final : private MainThread, private ItemSink {
   const unsigned char* PayloadOf(const Incoming& channel, const shm::TaskBody& task, const shm::TaskBody& slot) const;
   void RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskBody& slot);
   Result<FunctionRegistry::Code> Resolve(const manta_function_id& id);
-  // `now`: when the task ended.
+  // `now`: when the task ended. Waits until the outcome has room, or its owner is gone.
   void Complete(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now);
-  Result<> PlaceList(Incoming& channel, std::span<const unsigned char> list, shm::CompletionBody* body);
-  void PlaceError(Incoming& channel, const Outcome& lost, const Error& error, shm::CompletionBody* body);
+  void CompleteWithList(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now);
+  // False: its list has no place just now; nothing has been sent.
+  bool CompletePlaced(Incoming& channel, const shm::TaskBody& task, Unsent* unsent, uint64_t now);
+  bool PlaceList(Incoming& channel, Unsent* unsent, ListPlace* place);
+  void ReplaceByError(const Error& no_space, Unsent* unsent);
+  void Publish(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, const ListPlace& place, uint64_t now);
   Execution& ExecutionAt(size_t depth);
   static thread_local ThreadState* pool_state_;  // of the threads of pools
   ThreadState& State() { return pool_state_ != nullptr ? *pool_state_ : main_; }
@@ -169,11 +189,14 @@ class Executor final : private MainThread, private ItemSink {
   void RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                    const unsigned char* payload, std::string_view name);
   void CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
-  bool CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome);
+  static bool HasRoom(Incoming& channel);
+  bool CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, Unsent* unsent);
   void CompleteLate();
   std::shared_ptr<Incoming> ChannelOf(ProcessId owner);
   bool IsGone(Incoming& channel) const;
-  Sent AwaitOwner(Incoming& channel, int64_t again_ns, FunctionRef<bool()> done);
+  // While an owner has no room: how soon a thread that waits for it looks again.
+  static constexpr int64_t kRoomAgainNs = 1'000'000;
+  Sent AwaitOwner(Incoming& channel, TaskWaits* task, int64_t again_ns, FunctionRef<bool()> done);
   Sent SendItem(const Outcome& item, Room room) override;
   Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) override;
   void BeginWindow() override;

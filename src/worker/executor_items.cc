@@ -10,7 +10,6 @@
 namespace manta::worker {
 namespace {
 
-constexpr int64_t kRoomAgainNs = 1'000'000;
 constexpr int64_t kOwnerAgainNs = 100'000'000;
 
 }  // namespace
@@ -38,13 +37,13 @@ bool Executor::IsGone(Incoming& channel) const {
                       [&](const auto& offset) { return offset.load(std::memory_order_acquire) == channel.offset; });
 }
 
-// Until `done()`; kStop: never, since the owner is gone or this process ends.
-ItemSink::Sent Executor::AwaitOwner(Incoming& channel, int64_t again_ns, FunctionRef<bool()> done) {
+// Until `done()`; kStop: never, since the owner is gone or this process ends. `task`: which lends its CPU meanwhile, if any.
+ItemSink::Sent Executor::AwaitOwner(Incoming& channel, TaskWaits* task, int64_t again_ns, FunctionRef<bool()> done) {
   for (;;) {
     Waiting::Request request;
     request.done = done;
     request.deadline = NowNs() + again_ns;
-    request.task = current()->its_waits();
+    request.task = task;
     if (waiting_->Wait(request)) return Sent::kYes;
     if (phase_.load(std::memory_order_relaxed) == Phase::kStopped || IsGone(channel)) return Sent::kStop;
   }
@@ -58,6 +57,7 @@ ItemSink::Sent Executor::SendItem(const Outcome& item, Room room) {
   task.record = context.task.index;
   task.generation = context.task.generation;
   if (room == Room::kLater && threads_ != nullptr) return CompleteFromThread(*channel, task, item), Sent::kYes;
+  Unsent unsent{.outcome = item, .may_ask = room != Room::kTry};
   Sent sent = Sent::kNotNow;
   const auto send = [&] {
     if (sent != Sent::kNotNow) return true;  // whoever waits asks again
@@ -66,20 +66,19 @@ ItemSink::Sent Executor::SendItem(const Outcome& item, Room room) {
       const uint32_t unread = channel->completions.position() -
                               channel->view.header->completions_consumed.load(std::memory_order_acquire);
       if (unread >= channel->completions.size() / 2) return false;
-      Complete(*channel, task, item, 0);
-      sent = Sent::kYes;
+      if (CompletePlaced(*channel, task, &unsent, 0)) sent = Sent::kYes;
     } else {
       std::lock_guard guard(channel->completing);
       if (channel->closed) {
         sent = Sent::kStop;
-      } else if (channel->late.empty() && CompleteIfRoom(*channel, task, item)) {
+      } else if (CompleteIfRoom(*channel, task, &unsent)) {
         sent = Sent::kYes;
       }
     }
     return sent != Sent::kNotNow;
   };
   if (send() || room == Room::kTry) return sent;
-  return AwaitOwner(*channel, kRoomAgainNs, send) == Sent::kStop ? Sent::kStop : sent;
+  return AwaitOwner(*channel, current()->its_waits(), kRoomAgainNs, send) == Sent::kStop ? Sent::kStop : sent;
 }
 
 ItemSink::Sent Executor::AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) {
@@ -89,7 +88,7 @@ ItemSink::Sent Executor::AwaitWindow(uint32_t sent, uint32_t most_ahead, bool ma
     const std::shared_ptr<Incoming> channel = ChannelOf(task.owner);
     if (channel == nullptr || IsGone(*channel)) return Sent::kStop;
     if (!may_wait) return Sent::kNotNow;
-    if (AwaitOwner(*channel, kOwnerAgainNs, may_go_on) == Sent::kStop) return Sent::kStop;
+    if (AwaitOwner(*channel, current()->its_waits(), kOwnerAgainNs, may_go_on) == Sent::kStop) return Sent::kStop;
   }
   return interrupts_.Contains(task) ? Sent::kStop : Sent::kYes;
 }

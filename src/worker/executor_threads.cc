@@ -127,47 +127,6 @@ void Executor::EndOnThread(Incoming& channel, const shm::TaskBody& task, const F
   if (context.exit_requested) waiting_->WakeAll();
 }
 
-// There may be more calls under way than the completion ring has entries: then the owner has to read first.
-void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
-  {
-    std::lock_guard guard(channel.completing);
-    if (channel.closed) return;
-    if (channel.late.empty() && CompleteIfRoom(channel, task, outcome)) return;
-    Incoming::Late& late = channel.late.emplace_back();
-    std::memcpy(&late.task, &task, offsetof(shm::TaskBody, payload));
-    late.bytes.assign(outcome.bytes, outcome.bytes + outcome.size);
-    late.outcome = outcome;
-    late.outcome.bytes = late.bytes.data();
-    late_.fetch_add(1);
-  }
-  if (!late_is_news_.exchange(true)) waiting_->WakeAll();
-}
-
-// Under `completing`.
-bool Executor::CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
-  const uint32_t unread = channel.completions.position() -
-                          channel.view.header->completions_consumed.load(std::memory_order_acquire);
-  if (unread >= channel.completions.size()) {
-    shm::Ring(channel.owner_page->doorbell);
-    return false;
-  }
-  Complete(channel, task, outcome, 0);
-  return true;
-}
-
-// The main thread, which has the channels.
-void Executor::CompleteLate() {
-  late_is_news_.store(false);
-  if (late_.load() == 0) return;
-  for (const std::shared_ptr<Incoming>& channel : channels_) {
-    std::lock_guard guard(channel->completing);
-    while (!channel->late.empty() && CompleteIfRoom(*channel, channel->late.front().task, channel->late.front().outcome)) {
-      channel->late.pop_front();
-      late_.fetch_sub(1);
-    }
-  }
-}
-
 void Executor::EndActor(const char* reason) {
   {
     std::lock_guard guard(end_reason_mutex_);

@@ -34,6 +34,8 @@ class SharedObjects {
   // The same without waiting: `then` runs on the service thread, or where FailAll does. May be called under the owner's lock.
   using Then = std::function<void(const Result<shm::SharedHandle>&)>;
   void AllocateLater(uint64_t size, ProcessId owner, Then then);
+  // Sends what AllocateLater has asked: for threads that do not go on to wait.
+  void Flush() { control_->Flush(); }
   unsigned char* Writable(const shm::SharedHandle& handle) { return memory_->Writable(handle.offset); }
   // From here on nobody writes it.
   void Seal(const shm::SharedHandle& handle);

@@ -172,6 +172,7 @@ bool Waiting::Await(const Request& request) {
       ParkAsFollower(parking, &waiter);
       guard.lock();
       std::erase(followers_, &waiter);
+      guard.unlock();  // `done` may take any other lock
     }
     if (request.done()) {
       reached = true;

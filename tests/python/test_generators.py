@@ -438,3 +438,24 @@ def test_an_actor_survives_callers_that_die_while_it_pauses(kind, tmp_path):
     finally:
         ray.shutdown()
         subprocess.run([command, "stop", "--session", started["session"]], check=True, capture_output=True)
+
+
+def test_many_generators_beside_many_calls_of_an_actor_with_threads():
+    """More results than the way to their owner holds at once, which none of its threads may keep from the others."""
+
+    @ray.remote(max_concurrency=12)
+    class Writer:
+        def items(self, count, size):
+            for _ in range(count):
+                yield bytes(size)
+
+        def one(self, size):
+            return bytes(size)
+
+    writer = Writer.remote()
+    for _ in range(10):
+        generators = [writer.items.options(num_returns="streaming").remote(300, 30_000) for _ in range(4)]
+        refs = [writer.one.remote(60_000) for _ in range(400)]
+        for generator in generators:
+            assert sum(1 for _ in generator) == 300
+        assert all(len(value) == 60_000 for value in ray.get(refs, timeout=60))

@@ -1,0 +1,163 @@
+// How outcomes get to their owners when they do not fit into a completion, or there is no room for them just now.
+
+#include <cstring>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+
+#include "model/error_codec.h"
+#include "worker/executor.h"
+#include "worker/lost_values.h"
+#include "worker/result_list.h"
+#include "worker/shared_objects.h"
+
+namespace manta::worker {
+namespace {
+
+// Of the parts of an error that has to fit into any ring.
+constexpr size_t kMostText = 4096;
+
+void CutTo(size_t most, std::string* text) {
+  if (text->size() <= most) return;
+  const std::string more = "... (" + std::to_string(text->size() - most) + " bytes more)";
+  text->resize(most);
+  *text += more;
+}
+
+// What the outcome's own error says, if it is one.
+std::optional<Error> OwnError(const Outcome& outcome) {
+  ResultReader reader(outcome.bytes, outcome.size);
+  ResultReader::Entry entry;
+  if (outcome.status == shm::TaskStatus::kOk || !reader.Next(&entry) || entry.kind != shm::ValueKind::kError) return std::nullopt;
+  Error error = model::DecodeError(entry.bytes, entry.size);
+  error.payload.clear();
+  for (std::string* text : {&error.message, &error.type_name, &error.stack}) CutTo(kMostText, text);
+  return error;
+}
+
+}  // namespace
+
+// In the place of a list that is larger than the ring, and for which there is no space elsewhere: what failed itself keeps its error.
+void Executor::ReplaceByError(const Error& no_space, Unsent* unsent) {
+  Outcome& outcome = unsent->outcome;
+  std::optional<Error> error = OwnError(outcome);
+  if (!error) {
+    error = no_space;
+    CutTo(kMostText, &error->message);
+    std::lock_guard guard(owner_->lock());
+    FreeLostValues(*owner_, outcome);
+    if (outcome.status != shm::TaskStatus::kItem) outcome.status = shm::TaskStatus::kNotRunnable;
+  }
+  const std::string encoded = model::EncodeError(*error);
+  std::vector<unsigned char> list;
+  ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  unsent->bytes = std::move(list);
+  outcome.has_kept = false;
+  outcome.bytes = unsent->bytes.data();
+  outcome.size = static_cast<uint32_t>(unsent->bytes.size());
+}
+
+// The ring comes first: it costs no word to the daemon. While it is full, the arena is asked; when that is full too, whatever fits into the ring
+// waits there until its owner has read what is before it.
+bool Executor::PlaceList(Incoming& channel, Unsent* unsent, ListPlace* place) {
+  for (;;) {
+    channel.ReclaimPayload();
+    const Outcome& outcome = unsent->outcome;
+    if (const std::optional<uint32_t> offset = channel.payload.Allocate(outcome.size, channel.completions.position())) {
+      std::memcpy(channel.view.result_payload + *offset, outcome.bytes, outcome.size);
+      *place = {.flags = shm::kResultsInRing, .bytes = outcome.size, .offset = *offset};
+      return true;
+    }
+    if (unsent->may_ask) {
+      unsent->may_ask = false;
+      unsent->space = ListSpace::Ask(shared_, owner_, outcome.size, ProcessId{channel.view.header->owner});
+    }
+    if (unsent->space == nullptr || !unsent->space->answered()) return false;
+    const Result<shm::SharedHandle> space = std::exchange(unsent->space, nullptr)->Take();
+    if (space) {
+      std::memcpy(shared_->Writable(space.value()), outcome.bytes, outcome.size);
+      shared_->Seal(space.value());
+      *place = {.flags = shm::kResultsShared, .apart = space.value()};
+      return true;
+    }
+    if (outcome.size <= channel.view.header->result_payload_bytes) return false;
+    ReplaceByError(space.error(), unsent);
+  }
+}
+
+bool Executor::CompletePlaced(Incoming& channel, const shm::TaskBody& task, Unsent* unsent, uint64_t now) {
+  ListPlace place;
+  if (unsent->outcome.is_list && !PlaceList(channel, unsent, &place)) return false;
+  Publish(channel, task, unsent->outcome, place, now);
+  return true;
+}
+
+// The main thread of a worker without others.
+void Executor::CompleteWithList(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now) {
+  Unsent unsent{.outcome = outcome};
+  bool completed = false;
+  const auto complete = [&] { return completed = completed || CompletePlaced(channel, task, &unsent, now); };
+  if (!complete()) AwaitOwner(channel, nullptr, kRoomAgainNs, complete);
+}
+
+// ---- With threads. All of it but CompleteFromThread under `completing`.
+
+bool Executor::HasRoom(Incoming& channel) {
+  const uint32_t unread = channel.completions.position() - channel.view.header->completions_consumed.load(std::memory_order_acquire);
+  if (unread < channel.completions.size()) return true;
+  shm::Ring(channel.owner_page->doorbell);
+  return false;
+}
+
+// What is late of other tasks holds nobody up while there is ample room; what a task says comes in order.
+bool Executor::CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, Unsent* unsent) {
+  if (!channel.late.empty()) {
+    const uint32_t unread = channel.completions.position() - channel.view.header->completions_consumed.load(std::memory_order_acquire);
+    if (unread >= channel.completions.size() / 2 || channel.late_tasks.contains(task.record)) return false;
+  }
+  return HasRoom(channel) && CompletePlaced(channel, task, unsent, 0);
+}
+
+// There may be more calls under way than the completion ring has entries: then the owner has to read first.
+void Executor::CompleteFromThread(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome) {
+  bool asks;
+  {
+    std::lock_guard guard(channel.completing);
+    if (channel.closed) return;
+    Unsent unsent{.outcome = outcome};
+    if (CompleteIfRoom(channel, task, &unsent)) return;
+    asks = unsent.space != nullptr;
+    Incoming::Late& late = channel.late.emplace_back();
+    std::memcpy(&late.task, &task, offsetof(shm::TaskBody, payload));
+    late.unsent = std::move(unsent);
+    if (late.unsent.bytes.empty()) late.unsent.bytes.assign(outcome.bytes, outcome.bytes + outcome.size);
+    late.unsent.outcome.bytes = late.unsent.bytes.data();
+    ++channel.late_tasks[task.record];
+    late_.fetch_add(1);
+  }
+  if (asks) shared_->Flush();
+  if (!late_is_news_.exchange(true)) waiting_->WakeAll();
+}
+
+// The main thread, which has the channels.
+void Executor::CompleteLate() {
+  late_is_news_.store(false);
+  if (late_.load() == 0) return;
+  for (const std::shared_ptr<Incoming>& channel : channels_) {
+    std::lock_guard guard(channel->completing);
+    std::unordered_set<uint32_t> held_up;  // tasks of which something earlier stays
+    for (auto late = channel->late.begin(); late != channel->late.end() && HasRoom(*channel);) {
+      const uint32_t record = late->task.record;
+      if (held_up.contains(record) || !CompletePlaced(*channel, late->task, &late->unsent, 0)) {
+        held_up.insert(record);
+        ++late;
+        continue;
+      }
+      late = channel->late.erase(late);
+      if (const auto left = channel->late_tasks.find(record); --left->second == 0) channel->late_tasks.erase(left);
+      late_.fetch_sub(1);
+    }
+  }
+}
+
+}  // namespace manta::worker

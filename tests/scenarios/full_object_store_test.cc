@@ -1,0 +1,92 @@
+// A full object store: what needs no room there goes its way, and what does says so without holding others up.
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "tests/support/cluster_test.h"
+
+namespace manta_test {
+namespace {
+
+using Text = std::string;
+
+Text Letters(int count) { return Text(static_cast<size_t>(count), 'a'); }
+std::tuple<Text, Text, Text> ThreeTimes(int count) { return {Letters(count), Letters(count), Letters(count)}; }
+void Throw(int count) { throw std::runtime_error(Letters(count)); }
+
+class Writer {
+ public:
+  Text Write(int count) { return Letters(count); }
+  std::tuple<Text, Text, Text> WriteThreeTimes(int count) { return ThreeTimes(count); }
+  void Fail(int count) { Throw(count); }
+  int One() { return 1; }
+};
+
+class FullObjectStore : public ClusterTest {
+ protected:
+  void SetUp() override {
+    ClusterTest::SetUp();
+    manta::Config config;
+    config.num_cpus = 2;
+    config.object_store_bytes = 64 << 20;
+    manta::Init(config);
+    for (int bytes = 1 << 20; bytes > 64 << 10; bytes /= 2) {
+      while (manta::AvailableResources()["object_store_memory"] >= 1.5 * bytes) held_.push_back(manta::Put(Letters(bytes)));
+    }
+  }
+  void TearDown() override {
+    held_.clear();
+    ClusterTest::TearDown();
+  }
+
+  static manta::ActorHandle<Writer> Start(int threads) {
+    auto writer = manta::Actor<Writer>().SetMaxConcurrency(threads).Remote();
+    EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
+    return writer;
+  }
+
+ private:
+  std::vector<manta::ObjectRef<Text>> held_;
+};
+
+// Far more than the ring between two processes holds at once.
+TEST_F(FullObjectStore, HoldsUpNoResultThatTravelsByCopy) {
+  LimitTime(30s);
+  for (const int threads : {1, 4}) {
+    auto writer = Start(threads);
+    std::vector<manta::ObjectRef<Text>> texts;
+    for (int i = 0; i < 300; ++i) texts.push_back(writer.Task(&Writer::Write).Remote(60'000));
+    EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
+    for (const auto& text : texts) EXPECT_EQ(text.Get()->size(), 60'000u);
+  }
+  std::vector<manta::ObjectRef<Text>> texts;
+  for (int i = 0; i < 3'000; ++i) texts.push_back(manta::Task(Letters).Remote(60'000));
+  for (const auto& text : texts) EXPECT_EQ(text.Get()->size(), 60'000u);
+}
+
+TEST_F(FullObjectStore, TakesNoErrorsPlace) {
+  LimitTime(60s);
+  auto writer = Start(1);
+  for (const int count : {1'000, 33'000, 500'000}) {
+    const std::string message = MessageOf<manta::TaskError>([&] { writer.Task(&Writer::Fail).Remote(count).Get(); });
+    EXPECT_NE(message.find("std::runtime_error"), std::string::npos) << count << ": " << message.substr(0, 200);
+    EXPECT_NE(message.find("aaaa"), std::string::npos) << count << ": " << message.substr(0, 200);
+  }
+}
+
+TEST_F(FullObjectStore, RefusesWhatFitsNowhereElseAndHoldsUpNobodyMeanwhile) {
+  LimitTime(60s);
+  auto writer = Start(4);
+  const auto three = writer.Task(&Writer::WriteThreeTimes).RemoteMulti(60'000);
+  const auto& first = std::get<0>(three);
+  std::this_thread::sleep_for(100ms);  // for its thread to ask for room
+  EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
+  EXPECT_TRUE(manta::Wait(std::vector{first}, 1, 0).ready.empty()) << "nobody was to wait until it is refused";
+  EXPECT_NE(MessageOf<manta::ObjectStoreFullError>([&] { first.Get(); }).find("no room"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace manta_test
