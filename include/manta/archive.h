@@ -2,8 +2,8 @@
 //
 // What can travel without any help: numbers, enums, std::string and the containers, std::optional,
 // variant, pair, tuple, array, unique_ptr, shared_ptr, durations and time points, complex, bitset,
-// trivially copyable classes, and aggregates of all these, at any depth; also ObjectRef,
-// ActorHandle and Array. Classes with private members say what to write:
+// trivially copyable classes with private members, and aggregates of all these, at any depth; also
+// ObjectRef, ActorHandle and Array. Other classes with private members say what to write:
 //
 //   class Account {
 //    public:
@@ -20,6 +20,11 @@
 //
 //   template <class Archive>
 //   void Serialize(Archive& archive, Account& account) { archive(account.owner, account.balance); }
+//
+// or, for a union or another trivially copyable type without pointers:
+//
+//   template <>
+//   struct manta::TravelsAsBytes<Number> : std::true_type {};
 //
 // What does not travel (pointers, views, ...) is refused at compile time, with a message that says
 // what to do instead. Two things cannot be seen there: pointers inside of trivially copyable

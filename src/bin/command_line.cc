@@ -1,7 +1,10 @@
 #include "bin/command_line.h"
 
+#include <arpa/inet.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -51,6 +54,27 @@ const CLI::Validator kNotNegative(
     },
     "NUMBER");
 
+const CLI::Validator kIpv4(
+    [](std::string& text) -> std::string {
+      in_addr address;
+      return inet_pton(AF_INET, text.c_str(), &address) == 1 ? "" : "an IPv4 address is wanted, not '" + text + "'";
+    },
+    "ADDRESS");
+
+constexpr std::array kLists = {"nodes", "workers", "tasks", "actors", "placement-groups", "objects", "leases", "demands", "resources", "processes"};
+
+std::string AllLists() {
+  std::string all;
+  for (const char* list : kLists) all += (all.empty() ? "" : list == kLists.back() ? " or " : ", ") + std::string(list);
+  return all;
+}
+
+// "": it may be.
+std::string WhyNotToList(const std::string& what) {
+  if (std::find(kLists.begin(), kLists.end(), what) != kLists.end()) return "";
+  return (what.empty() ? "say what to list: " : "there is no list of '" + what + "'; there are: ") + AllLists();
+}
+
 void AddNodeOptions(CLI::App* verb, NodeOptions* node) {
   verb->add_option("--num-cpus", node->num_cpus, "CPUs to offer (default: those this process may use)")
       ->check(kNotNegative);
@@ -98,7 +122,8 @@ int RunCommandLine(int argc, char** argv) {
                    "with --head: where other nodes join (default: nowhere; 0: any free port)")
       ->check(CLI::Range(0, 65535));
   verb->add_option("--node-ip-address", start.node.node_address,
-                   "this node's IPv4 address (default: 127.0.0.1 for a head)");
+                   "this node's IPv4 address (default: 127.0.0.1 for a head)")
+      ->check(kIpv4);
   verb->add_option("--secret-file", start.node.secret_file,
                    "with --address: the cluster's secret, a copy of the file \"secret\" of the head's session "
                    "(default: MANTA_SECRET, or a head on this machine)");
@@ -129,14 +154,14 @@ int RunCommandLine(int argc, char** argv) {
 
   ListOptions list;
   verb = app.add_subcommand("list", "list what is in a cluster");
-  verb->add_option("what", list.what,
-                   "nodes, workers, tasks, actors, placement-groups, objects, leases, demands, resources or processes")
-      ->required()
-      ->check(CLI::IsMember({"nodes", "workers", "tasks", "actors", "placement-groups", "objects", "leases",
-                             "demands", "resources", "processes"}));
+  verb->add_option("what", list.what, AllLists());
   verb->add_flag("--all", list.all, "tasks: those that have ended, too, as far as the flight recorders of this node reach");
   AddClusterChoice(verb, &list.cluster);
-  verb->callback([&] { status = RunList(list); });
+  verb->callback([&] {
+    const std::string wrong = WhyNotToList(list.what);
+    if (!wrong.empty()) throw CLI::ValidationError(wrong);
+    status = RunList(list);
+  });
 
   TimelineOptions timeline;
   verb = app.add_subcommand("timeline",

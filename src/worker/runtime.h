@@ -214,6 +214,7 @@ class Runtime {
   std::string said_;                // service thread: what it last said of a demand that waits, and when
   int64_t said_at_ = 0;
   int64_t results_at_ = 0;          // service thread: when it found the last, or nothing outstanding
+  std::string why_cluster_ends_;        // service thread: as its daemon has said; empty: nothing
   bool is_retiring_ = false;            // service thread: ends when it owns no objects any more
   std::atomic<bool> outlives_actor_{false};  // ends when no other process holds its objects any more
   std::atomic<bool> closed_{false};

@@ -159,8 +159,10 @@ void Runtime::OnFrame(const wire::Frame& frame) {
     Text(asked->what()) == "objects" ? answer(ListObjects) : answer(ListTasks);
   } else if (const auto* output = frame.message_as_WorkerOutput()) {
     ShowOutput(*output);
-  } else if (const auto* stop = frame.message_as_Stop(); stop != nullptr && executor_ != nullptr) {
-    if (stop->keeps_objects()) {
+  } else if (const auto* stop = frame.message_as_Stop()) {
+    if (executor_ == nullptr) {
+      why_cluster_ends_ = Text(stop->reason());
+    } else if (stop->keeps_objects()) {
       is_retiring_ = true;
     } else {
       executor_->RequestStop();
@@ -182,9 +184,9 @@ void Runtime::ShowOutput(const wire::WorkerOutput& output) {
 void Runtime::OnClosed() {
   if (closed_.load()) return;  // after Goodbye
   if (!is_driver_) _exit(1);  // the daemon's death is its node's death
+  const std::string how = why_cluster_ends_.empty() ? "the node daemon died" : "the cluster has ended (" + why_cluster_ends_ + ")";
   const Error error = MakeError(MANTA_ERROR_NODE_DIED,
-                                "the node daemon died: everything that was running on this node is lost. Its log "
-                                "is in " + welcome_.session_directory + "/logs");
+                                how + ": everything that was running on this node is lost. Its log is in " + welcome_.session_directory + "/logs");
   closed_.store(true);
   FailAll(error);
   // It holds its session until its memory has been taken apart.

@@ -128,6 +128,12 @@ TEST_F(CommandLine, OfSeveralClustersOneHasToBeChosen) {
 }
 
 TEST_F(CommandLine, MistakesAreExplained) {
+  EXPECT_NE(Run("list"), 0);
+  EXPECT_TRUE(Says("say what to list: nodes, workers, ")) << output;
+  EXPECT_NE(Run("list things"), 0);
+  EXPECT_TRUE(Says("there is no list of 'things'; there are: nodes, ")) << output;
+  EXPECT_NE(Run("start --head --node-ip-address=999.1.1.1"), 0);
+  EXPECT_TRUE(Says("an IPv4 address is wanted, not '999.1.1.1'")) << output;
   EXPECT_NE(Run("start --head --object-store-memory 1000"), 0);
   EXPECT_TRUE(Says("at least 64 MiB")) << output;
   EXPECT_NE(Run("start --head --num-cpus -2"), 0);

@@ -206,6 +206,16 @@ union Either {
   int number;
   float real;
 };
+struct DerivedNumbers : Point {
+  int z;
+};
+
+}  // namespace
+
+template <>
+struct manta::TravelsAsBytes<Either> : std::true_type {};
+
+namespace {
 
 TEST(Archive, CountsFields) {
   using manta::detail::CountFields;
@@ -264,6 +274,9 @@ TEST(Archive, TriviallyCopyableTypesAreCopiedAsMemory) {
   Either either;
   either.number = 7;
   EXPECT_EQ(RoundTrip(either).number, 7);
+  DerivedNumbers derived = {};
+  derived.z = 8;
+  EXPECT_EQ(RoundTrip(derived).z, 8);
 }
 
 TEST(Archive, EmptyTypesTakeNoSpaceExceptInContainers) {
@@ -518,6 +531,21 @@ struct Base {
 struct Derived : Base {
   std::string b;
 };
+struct DerivedPointer : Base {
+  const char* text;
+};
+struct Pointer25th {
+  int a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23;
+  const char* text;
+};
+union NumberOrPointer {
+  int number;
+  const char* text;
+};
+struct HoldsUnion {
+  int which;
+  NumberOrPointer value;
+};
 class Secretive {
  public:
   Secretive() {}
@@ -571,6 +599,10 @@ TEST(Archive, KnowsWhatCannotTravel) {
   EXPECT_EQ(ProblemOf<Span>(), Problem::kView);
   EXPECT_EQ(ProblemOf<std::vector<int>::iterator>(), Problem::kIterator);
   EXPECT_EQ(ProblemOf<Derived>(), Problem::kBaseClass);
+  EXPECT_EQ(ProblemOf<DerivedPointer>(), Problem::kBaseClass);
+  EXPECT_EQ(ProblemOf<Pointer25th>(), Problem::kTooManyFields);
+  EXPECT_EQ(ProblemOf<NumberOrPointer>(), Problem::kUnion);
+  EXPECT_EQ(ProblemOf<HoldsUnion>(), Problem::kUnion);
   EXPECT_EQ(ProblemOf<Secretive>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<Virtual>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<std::function<void()>>(), Problem::kUnknownClass);

@@ -107,6 +107,17 @@ struct Derived : Base {
 };
 void Case() { manta::Put(Derived()); }
 
+//// union: manta: which member of a union counts cannot be seen
+union NumberOrPointer {
+  int number;
+  const char* text;
+};
+struct HoldsUnion {
+  int which;
+  NumberOrPointer value;
+};
+void Case() { manta::Put(HoldsUnion()); }
+
 //// more_than_24_fields: manta: this aggregate has more than 24 fields
 struct Wide {
   std::string a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18,

@@ -401,6 +401,19 @@ TEST_F(Connection, NamesWhatIsTooLongForIt) {
             std::string::npos);
 }
 
+int Sleep(int seconds) { return static_cast<int>(sleep(static_cast<unsigned>(seconds))); }
+
+TEST_F(Connection, ThatEndsWithItsClusterSaysWhoEndedThat) {
+  StartedCluster cluster;
+  manta::Config config;
+  config.address = cluster.address();
+  manta::Init(config);
+  const auto never = manta::Task(Sleep).Remote(1'000);
+  cluster.Stop();
+  const std::string message = MessageOf<manta::NodeDiedError>([&] { never.Get(); });
+  EXPECT_EQ(message.find("the cluster has ended (asked to by "), 0u) << message;
+}
+
 TEST_F(Connection, AForkBesideInitAndShutdownHoldsUpNobody) {
   LimitTime(60s);
   std::atomic<bool> stop{false};

@@ -41,6 +41,14 @@ struct Access {
   }
 };
 
+// Says of a trivially copyable class or union whose members cannot be looked at that its memory is all there is to its value: no
+// pointers. It travels as it stands then:
+//
+//   template <>
+//   struct manta::TravelsAsBytes<Header> : std::true_type {};
+template <class T>
+struct TravelsAsBytes : std::false_type {};
+
 namespace detail {
 
 // Writes and reads values of T. What each specialisation has:
@@ -65,6 +73,7 @@ enum class Problem {
   kIterator,
   kCoroutine,
   kUnknownClass,
+  kUnion,
   kBaseClass,
   kTooManyFields,
   kInheritedHook,
@@ -219,6 +228,29 @@ struct AllFieldsAreBits<TypeList<Fields...>> {
   static constexpr bool value = (FieldIsBits<Fields>() && ...);
 };
 
+// Converts to what may be copied as memory.
+template <class T>
+struct AnyBits {
+  template <class U, class = std::enable_if_t<!std::is_same_v<U, T> && FieldIsBits<U>()>>
+  operator U() const noexcept;
+};
+template <class T, size_t>
+using AnyBitsAt = AnyBits<T>;
+template <class T, class Before, class = void>
+struct TakesBits : std::false_type {};
+template <class T, size_t... Before>
+struct TakesBits<T, std::index_sequence<Before...>,
+                 std::void_t<decltype(T{AnyBitsAt<T, Before>{}...})>> : std::true_type {};
+
+// Fields that cannot be named can still be tried: whether each of the first kMaxInitializers may be
+// something that is no pointer. Of a union among them the first member speaks for all.
+template <class T>
+constexpr bool InitializersAreBits() {
+  constexpr size_t count = CountInitializers<T>();
+  return TakesBits<T, std::make_index_sequence<count < kMaxInitializers ? count
+                                                                        : kMaxInitializers>>::value;
+}
+
 template <class T>
 constexpr bool CanBeTakenApart() {
   return !HasBaseClass<T>() && CountFields<T>() <= kMaxFields;
@@ -233,9 +265,10 @@ constexpr Category CategoryOfAggregate() {
     } else {
       return Category::kFields;
     }
+  } else if constexpr (IsTrustedAsBits<T>()) {
+    return InitializersAreBits<T>() ? Category::kBits : Category::kRefused;
   } else {
-    // What cannot be taken apart cannot be searched for pointers either.
-    return IsTrustedAsBits<T>() ? Category::kBits : Category::kRefused;
+    return Category::kRefused;
   }
 }
 
@@ -245,12 +278,15 @@ constexpr Category CategoryOf() {
     return HookMissesMembers<T>::value ? Category::kRefused : Category::kHook;
   } else if constexpr (HasFreeHook<T>::value) {
     return Category::kHook;
+  } else if constexpr (TravelsAsBytes<T>::value) {
+    static_assert(IsTriviallyCopyable<T>(), "manta: TravelsAsBytes is for trivially copyable types");
+    return Category::kBits;
   } else if constexpr (std::is_same_v<T, bool>) {
     return Category::kBool;
   } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
     return Category::kBits;
   } else if constexpr (std::is_union_v<T>) {
-    return IsTrustedAsBits<T>() ? Category::kBits : Category::kRefused;
+    return Category::kRefused;
   } else if constexpr (!std::is_class_v<T> || std::is_polymorphic_v<T>) {
     return Category::kRefused;
   } else if constexpr (std::is_empty_v<T> && IsTriviallyCopyable<T>()) {
@@ -275,6 +311,8 @@ constexpr Problem ProblemOf() {
     return Problem::kPointer;
   } else if constexpr (std::is_reference_v<T>) {
     return Problem::kReference;
+  } else if constexpr (std::is_union_v<T>) {
+    return Problem::kUnion;
   } else if constexpr (!std::is_class_v<T> || std::is_polymorphic_v<T>) {
     return Problem::kUnknownClass;
   } else if constexpr (IsView<T>()) {
@@ -390,14 +428,19 @@ constexpr void Refuse() {
                 "members. Make it an aggregate (public members, no constructors), or write "
                 "MANTA_DEFINE(member, ...) inside of the class, or give it a function template "
                 "Serialize(Archive&).");
+  static_assert(problem != Problem::kUnion,
+                "manta: which member of a union counts cannot be seen. Send a std::variant, or, if "
+                "no member is a pointer, specialize manta::TravelsAsBytes for it.");
   static_assert(problem != Problem::kBaseClass,
                 "manta: an aggregate with a base class cannot be taken apart. Write "
                 "MANTA_DEFINE(member, ...) inside of it, with the members of the base, or make the "
-                "base a member.");
+                "base a member; or, if it is trivially copyable without pointers, specialize "
+                "manta::TravelsAsBytes for it.");
   static_assert(problem != Problem::kTooManyFields,
                 "manta: this aggregate has more than 24 fields, or fields that cannot be counted "
-                "(references, bit-fields in a union, ...). Write MANTA_DEFINE(member, ...) inside "
-                "of it.");
+                "(references, bit-fields, ...). Write MANTA_DEFINE(member, ...) inside of it; or, "
+                "if it is trivially copyable without pointers, specialize manta::TravelsAsBytes "
+                "for it.");
   static_assert(problem != Problem::kInheritedHook,
                 "manta: this class inherits Serialize from a base class and adds members that it "
                 "does not know. Write MANTA_DEFINE(member, ...) in the derived class, with the "
