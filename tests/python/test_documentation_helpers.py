@@ -105,6 +105,27 @@ def test_a_queue_in_coroutines():
     assert asyncio.run(both()) == list(range(5))
 
 
+def test_hundreds_wait_at_a_queue():
+    import asyncio
+
+    async def waiting_first(queue, waiters, others):
+        waiters = [asyncio.create_task(one) for one in waiters]
+        await asyncio.sleep(0.5)
+        await asyncio.gather(*others)
+        return await asyncio.wait_for(asyncio.gather(*waiters), 60)
+
+    queue, many = Queue(), range(300)
+    got = asyncio.run(waiting_first(queue, [queue.get_async() for _ in many], [queue.put_async(i) for i in many]))
+    assert sorted(got) == list(many) and queue.empty()
+    queue.shutdown()
+
+    queue = Queue(maxsize=1)
+    queue.put(None)
+    asyncio.run(waiting_first(queue, [queue.put_async(i) for i in many], [queue.get_async() for _ in many]))
+    assert queue.full()
+    queue.shutdown()
+
+
 def add(x, y=1):
     return x + y
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import collections
-import threading
-import time
+import asyncio
 
 import manta
+
+
+# Calls under way at once: as many as an actor may have, for each one that waits is one.
+_MOST_WAITING = 10_000
 
 
 class Empty(Exception):
@@ -21,7 +23,7 @@ class Queue:
     """First in, first out; may be passed around."""
 
     def __init__(self, maxsize=0, actor_options=None):
-        options = {"num_cpus": 0, "max_concurrency": 64, **(actor_options or {})}
+        options = {"num_cpus": 0, "max_concurrency": _MOST_WAITING, **(actor_options or {})}
         self.maxsize = maxsize
         self.actor = manta.remote(**options)(_QueueActor).remote(maxsize)
 
@@ -41,12 +43,12 @@ class Queue:
 
     def put(self, item, block=True, timeout=None):
         """Waits for room, for `timeout` seconds at most; raises Full."""
-        if not manta.get(self.actor.put.remote([item], _limit(block, timeout))):
+        if not manta.get(self.actor.put.remote(item, _limit(block, timeout))):
             raise Full
 
     def get(self, block=True, timeout=None):
         """Waits for an item, for `timeout` seconds at most; raises Empty."""
-        items = manta.get(self.actor.get.remote(1, _limit(block, timeout)))
+        items = manta.get(self.actor.get.remote(_limit(block, timeout)))
         if not items:
             raise Empty
         return items[0]
@@ -60,7 +62,7 @@ class Queue:
     def put_nowait_batch(self, items):
         """All of them, or Full and none."""
         items = list(items)
-        if not manta.get(self.actor.put.remote(items, 0)):
+        if not manta.get(self.actor.put_batch.remote(items)):
             raise Full(f"there is no room for {len(items)} more: {self.size()} of {self.maxsize} are there")
 
     def get_nowait_batch(self, num_items):
@@ -69,17 +71,17 @@ class Queue:
             raise TypeError(f"num_items has to be a whole number, not {num_items!r}")
         if num_items < 0:
             raise ValueError(f"num_items has to be 0 or more, not {num_items}")
-        items = manta.get(self.actor.get.remote(num_items, 0))
+        items = manta.get(self.actor.get_batch.remote(num_items))
         if len(items) < num_items:
             raise Empty(f"{num_items} were asked for, and {self.size()} are there")
         return items
 
     async def put_async(self, item, block=True, timeout=None):
-        if not await self.actor.put.remote([item], _limit(block, timeout)):
+        if not await self.actor.put.remote(item, _limit(block, timeout)):
             raise Full
 
     async def get_async(self, block=True, timeout=None):
-        items = await self.actor.get.remote(1, _limit(block, timeout))
+        items = await self.actor.get.remote(_limit(block, timeout))
         if not items:
             raise Empty
         return items[0]
@@ -103,36 +105,38 @@ def _limit(block, timeout):
 
 
 class _QueueActor:
+    """Its methods are coroutines: whoever waits holds no thread."""
+
     def __init__(self, maxsize):
-        self._maxsize = maxsize
-        self._items = collections.deque()
-        self._changed = threading.Condition()
+        self._items = asyncio.Queue(maxsize)
 
     def qsize(self):
-        return len(self._items)
+        return self._items.qsize()
 
-    def _wait_for(self, condition, limit):
-        """With the lock held."""
-        deadline = None if limit is None else time.monotonic() + limit
-        while not condition():
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return False
-            self._changed.wait(left)
+    async def put(self, item, limit):
+        """Whether there was room in time."""
+        try:
+            if limit == 0:
+                self._items.put_nowait(item)
+            else:
+                await asyncio.wait_for(self._items.put(item), limit)
+        except (asyncio.QueueFull, asyncio.TimeoutError):
+            return False
         return True
 
-    def put(self, items, limit):
-        with self._changed:
-            if not self._wait_for(lambda: self._maxsize <= 0 or len(self._items) + len(items) <= self._maxsize, limit):
-                return False
-            self._items.extend(items)
-            self._changed.notify_all()
-            return True
+    async def get(self, limit):
+        """The item in a list; an empty one when there was none in time."""
+        try:
+            return [self._items.get_nowait() if limit == 0 else await asyncio.wait_for(self._items.get(), limit)]
+        except (asyncio.QueueEmpty, asyncio.TimeoutError):
+            return []
 
-    def get(self, count, limit):
-        with self._changed:
-            if not self._wait_for(lambda: len(self._items) >= count, limit):
-                return []
-            items = [self._items.popleft() for _ in range(count)]
-            self._changed.notify_all()
-            return items
+    async def put_batch(self, items):
+        if 0 < self._items.maxsize < self._items.qsize() + len(items):
+            return False
+        for item in items:
+            self._items.put_nowait(item)
+        return True
+
+    async def get_batch(self, count):
+        return [self._items.get_nowait() for _ in range(count)] if self._items.qsize() >= count else []
