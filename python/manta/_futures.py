@@ -7,20 +7,33 @@ import weakref
 
 from manta import _manta, _native
 
-_queues = weakref.WeakKeyDictionary()  # event loop: its queue
+_queues = {}  # by the address of an event loop: (the loop, weakly; its queue)
+_changing_queues = threading.Lock()
 
 
 def queue_of(loop):
-    """Where references wait for which coroutines of `loop` wait."""
-    queue = _queues.get(loop)
-    if queue is None or not queue.is_current():
-        if queue is not None:
-            loop.remove_reader(queue.fileno())
-        for closed in [other for other in _queues if other.is_closed()]:
-            del _queues[closed]  # what it still waited for refers to it
-        queue = _queues[loop] = _manta.ReadyQueue()
-        loop.add_reader(queue.fileno(), _settle_ready, queue)
+    """Where references wait for which coroutines of `loop` wait. In the thread that runs it."""
+    known = _queues.get(id(loop))
+    if known is not None and known[0]() is loop and known[1].is_current():
+        return known[1]
+    return _new_queue(loop)
+
+
+def _new_queue(loop):
+    queue = _manta.ReadyQueue()
+    with _changing_queues:
+        # What they still wait for refers to their loops. Freed without the lock, as destructors may do anything.
+        ended = [_queues.pop(key) for key, (other, _) in list(_queues.items()) if _has_ended(other())]
+        former = _queues.get(id(loop))
+        _queues[id(loop)] = weakref.ref(loop), queue
+    if former is not None:
+        loop.remove_reader(former[1].fileno())
+    loop.add_reader(queue.fileno(), _settle_ready, queue)
     return queue
+
+
+def _has_ended(loop):
+    return loop is None or loop.is_closed()
 
 
 def await_ref(ref):

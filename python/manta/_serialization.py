@@ -83,8 +83,9 @@ def pickler():
             """Keeps the names of source files, which tracebacks show; cloudpickle drops them."""
 
             def reducer_override(self, value):
-                if type(value) in custom:
-                    return custom[type(value)](value)
+                reduce = custom.get(type(value))
+                if reduce is not None:
+                    return reduce(value)
                 if type(value) is not types.CodeType:
                     return super().reducer_override(value)
                 make, arguments = inside._code_reduce(value)[:2]

@@ -8,6 +8,8 @@ import sys
 import traceback
 import warnings
 
+from manta import _doubles
+
 __all__ = [
     "RayError", "RayTaskError", "CrossLanguageError", "TaskCancelledError", "RayActorError", "ActorDiedError",
     "ActorUnavailableError", "AsyncioActorExit", "ActorAlreadyExistsError", "LocalRayletDiedError", "WorkerCrashedError",
@@ -91,7 +93,7 @@ class RayTaskError(RayError):
             return self
         if isinstance(cause, _LEAVING):  # it would leave the caller, too
             return self
-        double = _double_type(type(cause))
+        double = _doubles.type_of(RayTaskError, type(cause))
         try:
             if double is not None:
                 return double(self)
@@ -105,57 +107,6 @@ class RayTaskError(RayError):
 
 # What ends a thread or a program that does not catch it.
 _LEAVING = SystemExit, KeyboardInterrupt, GeneratorExit
-
-
-_double_types: dict[type, type | None] = {}
-
-
-def _double_type(cause_type):
-    """The class RayTaskError(<cause_type>); None if nothing can be derived from it together with RayTaskError."""
-    if cause_type in _double_types:
-        return _double_types[cause_type]
-
-    def init(self, error):
-        self._error = error
-        self.cause = error.cause
-        self.args = error.cause.args
-
-    def new(cls, error):
-        # Neither constructor of the bases is known to take what there is; but the arguments have made one such exception.
-        for make, args in ((cause_type.__new__, error.cause.args), (cause_type.__new__, ()), (BaseException.__new__, error.cause.args)):
-            try:
-                return make(cls, *args)
-            except TypeError as why:
-                refused = why
-        raise refused
-
-    def getattribute(self, name):
-        error = self.__dict__.get("_error")
-        if error is not None and name in error.__dict__:
-            return getattr(error, name)
-        return getattr(self.cause, name)
-
-    name = f"RayTaskError({cause_type.__name__})"
-    members = {
-        "__init__": init,
-        "__new__": new,
-        "__getattr__": getattribute,
-        "__str__": lambda self: str(self._error),
-        "__reduce__": lambda self: (_rebuild_double, (self._error,)),
-        "as_instanceof_cause": lambda self: self,
-        "__module__": "ray.exceptions",
-        "__qualname__": name,
-    }
-    try:
-        made = type(name, (RayTaskError, cause_type), members)
-    except TypeError:
-        made = None
-    _double_types[cause_type] = made
-    return made
-
-
-def _rebuild_double(error):
-    return error.as_instanceof_cause()
 
 
 def _hex(id):

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import sys
 import time
 
 import pytest
@@ -97,3 +98,19 @@ def test_loops_one_after_the_other():
         return await after.remote(0, i)
 
     assert [asyncio.run(one(i)) for i in range(5)] == list(range(5))
+
+
+def test_loops_in_many_threads_at_once():
+    async def one(i):
+        return await after.options(num_cpus=0).remote(0.001, i)
+
+    def loop_after_loop(_):
+        return [asyncio.run(one(i)) for i in range(20)]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # threads take turns within a line, too
+    try:
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            assert list(threads.map(loop_after_loop, range(16))) == [list(range(20))] * 16
+    finally:
+        sys.setswitchinterval(before)

@@ -1,9 +1,12 @@
 """The exceptions: their hierarchy, how user code makes them, and that they travel (the contract's section 1.8)."""
 
+import gc
 import os
 import pickle
 import sys
+import weakref
 
+import cloudpickle
 import pytest
 
 import manta as ray
@@ -99,6 +102,29 @@ def test_an_error_is_of_its_causes_type_too():
     error = task_error(Mine(7)).as_instanceof_cause()
     assert isinstance(error, Mine) and isinstance(error, e.RayTaskError)
     assert error.code == 7 and "RayTaskError(Mine)" in repr(type(error)) and "Traceback: ..." in str(error)
+
+
+def test_an_error_keeps_no_class_alive():
+    def of_a_class_of_its_own():
+        class Mine(Exception):
+            pass
+
+        error = task_error(Mine()).as_instanceof_cause()
+        assert type(task_error(Mine()).as_instanceof_cause()) is type(error)
+        return weakref.ref(Mine), weakref.ref(type(error))
+
+    mine, double = of_a_class_of_its_own()
+    gc.collect()
+    assert mine() is None and double() is None
+
+
+def test_a_class_travels_without_what_errors_are_made_of():
+    class Mine(Exception):
+        pass
+
+    assert isinstance(task_error(Mine()).as_instanceof_cause(), Mine)
+    copy = pickle.loads(cloudpickle.dumps(Mine))
+    assert isinstance(task_error(copy()).as_instanceof_cause(), copy) and b"RayTaskError" not in cloudpickle.dumps(Mine)
 
 
 def test_a_cause_that_nothing_can_be_derived_from():
