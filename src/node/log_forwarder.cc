@@ -66,7 +66,9 @@ void LogForwarder::ShowLine(int64_t now, const LogSource& source, Stream* stream
     if (stream->suppressed_lines++ == 0) stream->suppressed_since = now;
     return;
   }
-  if (options_.deduplicate && IsRepetition(now, source, line)) return;
+  const bool is_progress = line.starts_with(kProgressMark);
+  if (is_progress) line.remove_prefix(1);
+  if (options_.deduplicate && !is_progress && IsRepetition(now, source, line)) return;
   stream->tokens -= 1;
   if (stream->suppressed_lines > 0 || stream->skipped_bytes > 0) *out += SuppressionNote(stream);
   *out += line;

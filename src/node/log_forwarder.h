@@ -2,6 +2,7 @@
 //
 //  - A line that several processes write within five seconds (numbers in it do not count) is shown once, and afterwards how often it
 //    came. One process may repeat itself. While there are more than 10,000 different ones, the rest is shown each time.
+//  - A line that begins with kProgressMark, which is not shown, is no repetition: bars of several processes look alike.
 //  - A process that writes more than its allowance is cut short; the driver is told how much it did not see.
 #pragma once
 
@@ -31,6 +32,8 @@ struct LogSource {
     return std::pair(process, is_stderr) <=> std::pair(other.process, other.is_stderr);
   }
 };
+
+constexpr char kProgressMark = '\x1e';  // manta/experimental/tqdm_ray.py writes it
 
 class LogForwarder {
  public:

@@ -96,6 +96,13 @@ TEST(LogForwarderTest, OneMayRepeatItself) {
   EXPECT_EQ(forwarder.NextDeadline(), INT64_MAX);
 }
 
+TEST(LogForwarderTest, ShowsEachStepOfEachBar) {
+  LogForwarder forwarder({});
+  EXPECT_EQ(forwarder.Add(0, kFirst, "\x1etask 1: 50%\n"), "task 1: 50%\n");
+  EXPECT_EQ(forwarder.Add(0, kSecond, "\x1etask 2: 50%\n\x1etask 2: 60%\n"), "task 2: 50%\ntask 2: 60%\n");
+  EXPECT_EQ(forwarder.NextDeadline(), INT64_MAX);
+}
+
 TEST(LogForwarderTest, RepeatsEverythingIfAskedTo) {
   LogForwarder::Options options;
   options.deduplicate = false;

@@ -7,8 +7,13 @@ import builtins
 import sys
 import time
 
+from manta import _native
+
 # A line is written after each such part of the whole; without a total, after so many seconds.
 _PARTS, _PERIOD_S = 10, 5.0
+
+# Before each line of a worker, so that bars that look alike are not taken for one that repeats itself (src/node/log_forwarder.h).
+_MARK = "\x1e"
 
 _enabled = True
 
@@ -68,10 +73,10 @@ class tqdm:
         self._shown_at = time.monotonic()
         self._part = self._part_done()
         if _draws_in_place():
-            sys.stderr.write(f"\r\x1b[K{self}" + ("\n" if self._closed else ""))
+            _bars.draw(self, self._closed)
         else:
-            sys.stderr.write(f"{self}\n")
-        sys.stderr.flush()
+            sys.stderr.write(f"{_MARK if _in_worker() else ''}{self}\n")
+            sys.stderr.flush()
 
     def __str__(self):
         """name:  50%|#####     | 5/10 [0:02, 2.5 it/s]"""
@@ -104,11 +109,53 @@ def _draws_in_place():
     return sys.stderr.isatty()
 
 
+def _in_worker():
+    return _native.is_initialized() and not _native.context()["is_driver"]
+
+
+class _Bars:
+    """What this process draws in place; nothing between hide_bars and unhide_bars, so that others can write."""
+
+    def __init__(self):
+        self._hidden = False
+        self._open = None  # the bar that the line is of
+
+    def draw(self, bar, is_last):
+        self._open = None if is_last else bar
+        if is_last or not self._hidden:
+            self._write(f"\r\x1b[K{bar}" + ("\n" if is_last else ""))
+
+    def hide_bars(self):
+        if not self._hidden and _draws_in_place():
+            self._write("\r\x1b[K")
+        self._hidden = True
+
+    def unhide_bars(self):
+        self._hidden = False
+        if self._open is not None and _draws_in_place():
+            self.draw(self._open, False)
+
+    @staticmethod
+    def _write(text):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+_bars = _Bars()
+
+
+def instance():
+    """The bars of this process."""
+    return _bars
+
+
 def safe_print(*args, **kwargs):
-    """print, on a line of its own below the bar."""
-    if _draws_in_place():
-        sys.stderr.write("\r\x1b[K")
-    builtins.print(*args, **kwargs)
+    """print, above the bar."""
+    _bars.hide_bars()
+    try:
+        builtins.print(*args, **{"flush": True, **kwargs})
+    finally:
+        _bars.unhide_bars()
 
 
 def set_enabled(new_value):
