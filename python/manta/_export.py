@@ -31,8 +31,9 @@ class _Elsewhere:
 class Exported:
     """A function or class with its pickle, made at the first use: what is in its globals then counts."""
 
-    def __init__(self, target):
+    def __init__(self, target, made_of=None):
         self.target = target
+        self._made_of = made_of or target  # the user's
         self._pickle = None
         self._captured = ()  # references in it
         self._job = None
@@ -60,11 +61,13 @@ class Exported:
         try:
             self._pickle, self._captured = _manta.collect_refs(lambda: _serialization.dumps_alone(self.target))
         except Exception as error:
-            raise _serialization._explained(self.target, error) from error
+            from manta import _unpicklable
+
+            raise _unpicklable.error_of(self._made_of, error) from error
         if len(self._pickle) > _WARN_BYTES:
             import warnings
 
-            warnings.warn(f"The function or class {self.target!r} is {len(self._pickle) >> 20} MiB large, because of what it refers to; "
+            warnings.warn(f"The function or class {self._made_of!r} is {len(self._pickle) >> 20} MiB large, because of what it refers to; "
                           "put large values into the object store (put) and pass the reference.")
 
     def _put_with_captured(self):

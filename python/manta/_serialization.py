@@ -50,7 +50,9 @@ def dumps(value):
     try:
         writer.dump(value)
     except Exception as error:
-        raise _explained(value, error) from error
+        from manta import _unpicklable
+
+        raise _unpicklable.error_of(value, error) from error
     return file.getvalue(), buffers
 
 
@@ -93,51 +95,3 @@ def pickler():
 
         _pickler = Pickler
     return _pickler
-
-
-def _explained(value, error):
-    """The error of a pickle, with the member that it was about."""
-    where = _offender(value, repr_of(value), 3)
-    hint = f"\nWhat cannot be pickled: {where}" if where else ""
-    return TypeError(f"Could not serialize {repr_of(value)}: {error}{hint}")
-
-
-def repr_of(value):
-    try:
-        text = repr(value)
-    except Exception:
-        text = object.__repr__(value)
-    return text if len(text) <= 200 else text[:200] + "..."
-
-
-def _offender(value, name, depth):
-    """The path to the smallest member of `value` that does not pickle."""
-    for suffix, _, item in members_of(value)[:1000]:
-        if not pickles(item):
-            path = name + suffix
-            return (depth > 0 and _offender(item, path, depth - 1)) or f"{path} = {repr_of(item)}"
-    return None
-
-
-def pickles(value):
-    try:
-        dumps_alone(value)
-    except Exception:
-        return False
-    return True
-
-
-def members_of(value):
-    """(how it is reached from `value`, its name, the member) of what a pickle of `value` would contain."""
-    if hasattr(value, "__code__"):
-        import inspect
-
-        closure = inspect.getclosurevars(value)
-        return [(f", variable '{key}'", key, item) for key, item in {**closure.nonlocals, **closure.globals}.items()]
-    if isinstance(value, dict):
-        return [(f"[{key!r}]", str(key), item) for key, item in value.items()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [(f"[{i}]", str(i), item) for i, item in enumerate(value)]
-    return [("." + key, key, item) for key, item in vars(value).items()] if hasattr(value, "__dict__") else []
-
-

@@ -77,7 +77,7 @@ class ActorClass(_options.WithOptions):
     def _complete(self, exported=None):
         cls = self._class
         self._is_async = _is_async(cls)
-        self._exported_class = exported or Exported(_runnable(cls, self.concurrency_groups))
+        self._exported_class = exported or Exported(_runnable(cls, self.concurrency_groups), cls)
         self._description = _Description.of(cls)
         self.__doc__ = cls.__doc__
         self.__name__ = cls.__name__

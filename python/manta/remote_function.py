@@ -15,7 +15,7 @@ class RemoteFunction(_options.WithOptions):
     def __init__(self, function, options, exported=None):
         self._function = function
         self._options = options
-        self._exported_function = exported or Exported(_as_it_runs(function, options))
+        self._exported_function = exported or Exported(_as_it_runs(function, options), function)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self.__module__ = function.__module__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from manta import _serialization
+from manta import _unpicklable
 
 
 class FailureTuple:
@@ -16,7 +16,7 @@ class FailureTuple:
         self.parent = parent
 
     def __repr__(self):
-        return f"FailTuple({self.name} [obj={_serialization.repr_of(self.obj)}, parent={_serialization.repr_of(self.parent)}])"
+        return f"FailTuple({self.name} [obj={_unpicklable.repr_of(self.obj)}, parent={_unpicklable.repr_of(self.parent)}])"
 
 
 def inspect_serializability(base_obj, name=None, depth=3, print_file=None):
@@ -25,19 +25,19 @@ def inspect_serializability(base_obj, name=None, depth=3, print_file=None):
     name = name or getattr(base_obj, "__name__", str(base_obj))
     failures = {}
 
-    def look(value, name, parent, left):
-        if _serialization.pickles(value):
+    def look(value, name, path):
+        if _unpicklable.pickles(value):
             return True
-        print(f"{'    ' * (depth - left)}!!! FAIL serialization of {name}: {_serialization.repr_of(value)}", file=out)
-        members = _serialization.members_of(value) if left > 0 else []
-        deeper = [(key, member) for _, key, member in members if not _serialization.pickles(member)]
-        for key, member in deeper:
-            look(member, key, value, left - 1)
-        if not deeper:
-            failures[id(value)] = FailureTuple(value, name, parent)
+        print(f"{'    ' * len(path)}!!! FAIL serialization of {name}: {_unpicklable.repr_of(value)}", file=out)
+        members = list(_unpicklable.unpicklable_members_of(value)) if len(path) < depth else []
+        for _, key, member in members:
+            if not _unpicklable.contains([*path, value], member):
+                look(member, key, [*path, value])
+        if not members:
+            failures[id(value)] = FailureTuple(value, name, path[-1] if path else None)
         return False
 
-    fine = look(base_obj, name, None, depth)
+    fine = look(base_obj, name, [])
     if not fine:
         print(f"Variables that cannot be serialized: {sorted(f.name for f in failures.values())}", file=out)
     return fine, set(failures.values())

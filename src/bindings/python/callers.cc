@@ -66,16 +66,35 @@ bool Prepare(Caller* self, manta_runtime* runtime) {
   return true;
 }
 
-bool Fits(Caller* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-  if (self->check == Py_None || (names == nullptr && count >= self->least && count <= self->most)) return true;
+// (args, kwargs)
+std::pair<Owned, Owned> ArgumentsOf(PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   Owned positional(PyTuple_New(count));
   Owned named(PyDict_New());
-  if (!positional || !named) return false;
+  if (!positional || !named) return {};
   for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(positional.get(), i, Py_NewRef(arguments[i]));
   for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
-    if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(names, i), arguments[count + i]) != 0) return false;
+    if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(names, i), arguments[count + i]) != 0) return {};
   }
-  return static_cast<bool>(Owned(PyObject_CallFunctionObjArgs(self->check, positional.get(), named.get(), nullptr)));
+  return {std::move(positional), std::move(named)};
+}
+
+bool Fits(Caller* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  if (self->check == Py_None || (names == nullptr && count >= self->least && count <= self->most)) return true;
+  const auto [positional, named] = ArgumentsOf(arguments, count, names);
+  return positional && static_cast<bool>(Owned(PyObject_CallFunctionObjArgs(self->check, positional.get(), named.get(), nullptr)));
+}
+
+// In the place of the exception that is set, if arguments could not be pickled: one that names them.
+void NameUnpicklable(Caller* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) return;
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  const auto [positional, named] = ArgumentsOf(arguments, count, names);
+  Owned module(positional ? PyImport_ImportModule("manta._unpicklable") : nullptr);
+  Owned error(module ? PyObject_CallMethod(module.get(), "argument_error", "OOOO", self->name, positional.get(), named.get(), value) : nullptr);
+  if (error) Owned former(std::exchange(value, error.release()));
+  PyErr_Restore(type, value, traceback);
 }
 
 PyObject* References(const std::vector<manta_ref*>& results) {
@@ -109,7 +128,10 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   encoded.bytes.append(name, header.name_bytes);
   const bool streams = self->num_returns == kStreaming;
   if (streams) encoded.bytes.append(reinterpret_cast<const char*>(&self->most_ahead), sizeof self->most_ahead);
-  if (!EncodeArguments(runtime, arguments, static_cast<size_t>(PyVectorcall_NARGS(flagged)), names, &encoded)) return nullptr;
+  if (!EncodeArguments(runtime, arguments, static_cast<size_t>(PyVectorcall_NARGS(flagged)), names, &encoded)) {
+    NameUnpicklable(self, arguments, PyVectorcall_NARGS(flagged), names);
+    return nullptr;
+  }
   if (encoded.in_object) {
     header.flags |= CallHeader::kArgumentsInObject;
     std::memcpy(encoded.bytes.data(), &header, sizeof header);
