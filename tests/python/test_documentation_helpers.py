@@ -24,6 +24,10 @@ class Doubles:
         time.sleep(0.05 if x == 0 else 0)
         return 2 * x
 
+    @ray.method(num_returns=2)
+    def both(self, x):
+        return x, self.double(x)
+
     def pid(self, _):
         return os.getpid()
 
@@ -47,6 +51,14 @@ def test_a_pool_of_actors_that_we_made():
     with pytest.raises(ValueError):
         pool.push(idle)
     assert len(set(pool.map(lambda actor, x: actor.pid.remote(x), range(12)))) == 3
+
+
+def test_a_pool_of_methods_with_several_results():
+    pool = ActorPool([Doubles.remote(), Doubles.remote()])
+    assert list(pool.map(lambda actor, x: actor.both.remote(x), range(4))) == [[0, 0], [1, 2], [2, 4], [3, 6]]
+    assert sorted(pool.map_unordered(lambda actor, x: actor.both.remote(x), range(4))) == [[0, 0], [1, 2], [2, 4], [3, 6]]
+    pool.submit(lambda actor, x: actor.both.remote(x), 5)
+    assert pool.get_next(timeout=60) == [5, 10]
 
 
 def test_a_queue_between_tasks():

@@ -10,8 +10,8 @@ class ActorPool:
 
     def __init__(self, actors):
         self._idle = list(actors)
-        self._of_future = {}  # reference: (number, actor)
-        self._futures = {}    # number: reference
+        self._calls = {}      # reference, the first of several that come together: (number, actor, what the call has given)
+        self._futures = {}    # number: that reference
         self._next_task = 0
         self._next_return = 0
         self._waiting = []    # (function, value) that no actor was free for
@@ -49,18 +49,19 @@ class ActorPool:
                 break
 
     def submit(self, fn, value):
-        """Calls fn(actor, value), which gives a reference, on a free actor; waits its turn when there is none."""
+        """Calls fn(actor, value), which gives a reference or a list of them, on a free actor; waits its turn when there is none."""
         if not self._idle:
             self._waiting.append((fn, value))
             return
         actor = self._idle.pop()
-        future = fn(actor, value)
-        self._of_future[future] = self._next_task, actor
+        given = fn(actor, value)
+        future = given[0] if isinstance(given, list) else given
+        self._calls[future] = self._next_task, actor, given
         self._futures[self._next_task] = future
         self._next_task += 1
 
     def has_next(self):
-        return bool(self._of_future)
+        return bool(self._calls)
 
     def get_next(self, timeout=None, ignore_if_timedout=False):
         """The next result in the order of submission. When the time is up: TimeoutError, and with `ignore_if_timedout` that call's result
@@ -70,30 +71,29 @@ class ActorPool:
         if future is None:
             raise ValueError("get_next cannot go on after get_next_unordered: the order of what is left is not known")
         in_time = bool(manta.wait([future], timeout=timeout)[0])
-        if in_time or ignore_if_timedout:
-            self._finish(future)
+        given = self._finish(future) if in_time or ignore_if_timedout else None
         if not in_time:
             raise TimeoutError(f"the next result was not there within {timeout} s")
-        return manta.get(future)
+        return manta.get(given)
 
     def get_next_unordered(self, timeout=None, ignore_if_timedout=False):
         """Whichever result comes next."""
         self._check_any()
-        ready, _ = manta.wait(list(self._of_future), num_returns=1, timeout=timeout)
+        ready, _ = manta.wait(list(self._calls), num_returns=1, timeout=timeout)
         if not ready:
             raise TimeoutError(f"no result was there within {timeout} s")
-        self._finish(ready[0])
-        return manta.get(ready[0])
+        return manta.get(self._finish(ready[0]))
 
     def _check_any(self):
         if not self.has_next():
             raise StopIteration("no call is outstanding")
 
     def _finish(self, future):
-        number, actor = self._of_future.pop(future)
+        number, actor, given = self._calls.pop(future)
         del self._futures[number]
         self._next_return = max(self._next_return, number + 1)
         self._give_back(actor)
+        return given
 
     def _give_back(self, actor):
         self._idle.append(actor)
@@ -110,6 +110,6 @@ class ActorPool:
 
     def push(self, actor):
         """Puts an actor into the pool."""
-        if actor in self._idle or any(actor == busy for _, busy in self._of_future.values()):
+        if actor in self._idle or any(actor == busy for _, busy, _ in self._calls.values()):
             raise ValueError("the actor is in the pool already")
         self._give_back(actor)
