@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import threading
 
+_of_thread = threading.local()
+
+
+def runs_here():
+    """Whether the calling thread runs the loop of an actor."""
+    return getattr(_of_thread, "runs", False)
+
+
 # Calls that begin before those under way get their turn.
 _BURST = 64
 
@@ -57,6 +65,7 @@ def _run(calls):
                     timeout = 0
             return super().select(timeout)
 
+    _of_thread.runs = True
     loop = asyncio.SelectorEventLoop(Selector())
     asyncio.set_event_loop(loop)
     loop.add_reader(calls.fileno(), lambda: None)  # it wakes the loop, and the selector does the rest

@@ -270,14 +270,16 @@ class ActorMethod(_options.WithOptions):
         self._given = options
         self._shape = shape
         returns, most_ahead = _generators.returns_of(None, options, name)
-        self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check_of(shape), most_ahead)
+        self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check_of(shape), most_ahead,
+                                    options.get("name") or None)
 
     def _retry_after(self, kinds):
         """The class as the actor's process has it does not know these exceptions: they travel with each call."""
         least, most, check = check_of(self._shape)
         returns, most_ahead = _generators.returns_of(None, self._given, self._name)
         shape = least + 2, most + 2, check and (lambda args, kwargs: check(args[2:], kwargs))
-        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(self._given), self._native, shape, most_ahead)
+        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(self._given), self._native, shape, most_ahead,
+                             self._given.get("name") or self._name)
         self.remote = functools.partial(call, self._name, kinds)
 
     def options(self, **options):

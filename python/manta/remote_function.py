@@ -20,8 +20,8 @@ class RemoteFunction(_options.WithOptions):
         self.__wrapped__ = function
         self.__module__ = function.__module__
         returns, most_ahead = _generators.returns_of(function, options, _name_of(function))
-        self.remote = _native.Caller(_FUNCTION, returns, options.get("name") or _name_of(function), self, None,
-                                     check_of(shape_of(function, skip_first=False)), most_ahead)
+        self.remote = _native.Caller(_FUNCTION, returns, _name_of(function), self, None, check_of(shape_of(function, skip_first=False)),
+                                     most_ahead, options.get("name") or None)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{_name_of(self._function)} is a remote function and cannot be called here: "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import json
 
-from manta import _address, _environments, _native
+from manta import _address, _environments, _event_loops, _native
 from manta._ids import ActorID, JobID, NodeID, PlacementGroupID, TaskID
 
 
@@ -14,6 +15,15 @@ def _here():
     if not _native.is_initialized():
         raise RuntimeError("there is no context: this process is connected to no cluster. Call ray.init() first.")
     return _native.context()
+
+
+# (a task with a name of its own, what its function is called)
+_named = contextvars.ContextVar("manta_named_task", default=(None, None))
+
+
+def remember_function(name):
+    """Of the calling task. For the extension."""
+    _named.set((_native.context()["task_id"], name))
 
 
 class RuntimeContext:
@@ -44,7 +54,11 @@ class RuntimeContext:
     def get_task_name(self):
         return _here()["task_name"] or None
 
-    get_task_function_name = get_task_name
+    def get_task_function_name(self):
+        """As get_task_name, also for a task that has got another name by an option."""
+        context = _here()
+        task, function = _named.get()
+        return function if task == context["task_id"] else context["task_name"] or None
 
     def get_actor_id(self):
         pair = _here()["actor_id"]
@@ -86,6 +100,8 @@ class RuntimeContext:
         context = _here()
         if context["is_driver"]:
             raise RuntimeError("is_canceled is for tasks: this is a driver.")
+        if _event_loops.runs_here():
+            raise RuntimeError("is_canceled is not for actors with coroutines: one that is cancelled is told by asyncio.CancelledError.")
         return context["is_cancelled"]
 
     @property

@@ -1,5 +1,6 @@
 """Where code runs (the contract's section 1.10)."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -77,6 +78,40 @@ def test_in_a_task():
     assert there["is_canceled"] is False
 
 
+def test_the_name_of_a_task_and_that_of_its_function():
+    def names():
+        context = ray.get_runtime_context()
+        return context.get_task_name(), context.get_task_function_name()
+
+    @ray.remote
+    def outer(inner):
+        return names(), ray.get(inner.remote()), names()
+
+    @ray.remote
+    def task():
+        return names()
+
+    @ray.remote
+    class Threaded:
+        def names(self):
+            return names()
+
+    @ray.remote
+    class OnALoop:
+        async def names(self):
+            await asyncio.sleep(0.01)
+            return names()
+
+    own = task._function.__qualname__
+    assert ray.get(task.options(name="other").remote()) == ("other", own)
+    outer_own = outer._function.__qualname__
+    assert ray.get(outer.options(name="out").remote(task)) == (("out", outer_own), (own, own), ("out", outer_own))
+    for actor in (Threaded.remote(), OnALoop.remote()):
+        calls = [actor.names.options(name="custom").remote(), actor.names.remote(), actor.names.options(name="third").remote(),
+                 actor.names.options(name="fourth", retry_exceptions=[KeyError]).remote()]
+        assert ray.get(calls) == [("custom", "names"), ("names", "names"), ("third", "names"), ("fourth", "names")]
+
+
 def test_in_an_actor():
     actor = Actor.options(name="where", namespace="elsewhere").remote()
     there = ray.get(actor.told.remote())
@@ -86,6 +121,16 @@ def test_in_an_actor():
     assert ray.get(actor.me.remote()) == actor
     assert ray.get(ray.get(actor.ask_me_by_a_task.remote())) == 42
     assert ray.get_actor("where", namespace="elsewhere") == actor
+
+
+def test_a_coroutine_does_not_ask_whether_it_is_cancelled():
+    @ray.remote
+    class OnALoop:
+        async def ask(self):
+            return ray.get_runtime_context().is_canceled()
+
+    with pytest.raises(RuntimeError, match="asyncio.CancelledError"):
+        ray.get(OnALoop.remote().ask.remote())
 
 
 def test_ids_as_objects():

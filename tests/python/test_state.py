@@ -104,6 +104,21 @@ def test_tasks_that_failed(tmp_path):
     assert state.get_task(died).state == "FINISHED"
 
 
+def test_a_call_of_a_method_with_a_name_of_its_own(tmp_path):
+    @ray.remote
+    class Waits:
+        def wait_for(self, path):
+            while not os.path.exists(path):
+                time.sleep(0.01)
+
+    gate = tmp_path / "gate"
+    waits = Waits.remote()
+    ref = waits.wait_for.options(name="custom").remote(str(gate))
+    assert eventually(lambda: [row.actor_id for row in state.list_tasks(filters=[("name", "=", "custom")])] == [waits._actor_id.hex()])
+    gate.touch()
+    ray.get(ref)
+
+
 def test_actors():
     actor = Named.options(name="one").remote()
     elsewhere = Named.options(name="two", namespace="elsewhere").remote()

@@ -34,6 +34,7 @@ struct Caller {
   int num_returns;          // or kStreaming, kDynamic
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
   PyObject* name;           // str: of the function, for people; of the method
+  PyObject* label;          // str: what its tasks are called instead; or None
   const char* shown;        // the function's or the class's
   PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
   PyObject* actor;          // of methods: the NativeActor
@@ -116,12 +117,14 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   const manta_function_id* const invoker = InvokerId();
   if (runtime == nullptr || invoker == nullptr || !Prepare(self, runtime)) return nullptr;
   const char* const name = PyUnicode_AsUTF8(self->name);
-  if (name == nullptr) return nullptr;
+  const char* const shown = self->label == Py_None ? name : PyUnicode_AsUTF8(self->label);
+  if (name == nullptr || shown == nullptr) return nullptr;
 
   EncodedArguments encoded;
   CallHeader header{self->kind, 0, 0, {}};
   std::memcpy(header.digest, self->digest, sizeof header.digest);
-  if (self->kind == CallKind::kMethod) header.name_bytes = static_cast<uint16_t>(std::strlen(name));
+  if (self->label != Py_None) header.flags |= CallHeader::kLabelled;
+  if (self->kind == CallKind::kMethod || self->label != Py_None) header.name_bytes = static_cast<uint16_t>(std::strlen(name));
   if (self->num_returns == kStreaming) header.flags |= CallHeader::kStreams;
   if (self->num_returns == kDynamic) header.flags |= CallHeader::kCollects;
   encoded.bytes.assign(reinterpret_cast<const char*>(&header), sizeof header);
@@ -151,7 +154,7 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   spec.nested = encoded.nested.data();
   spec.num_nested = static_cast<uint32_t>(encoded.nested.size());
   spec.options = self->options;
-  spec.name = name;
+  spec.name = shown;
   if (self->kind == CallKind::kConstructor) return CreateActor(runtime, spec, self->source);
   spec.num_results = self->num_returns < 0 ? 1 : static_cast<uint32_t>(self->num_returns);
   std::vector<manta_ref*> results(spec.num_results);
@@ -165,9 +168,11 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
 PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   int kind, num_returns;
   unsigned most_ahead = 0;
-  PyObject *name, *source, *actor, *check;
+  PyObject *name, *source, *actor, *check, *label = Py_None;
   Py_ssize_t least, most;
-  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)|I", &kind, &num_returns, &name, &source, &actor, &least, &most, &check, &most_ahead)) return nullptr;
+  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)|IO", &kind, &num_returns, &name, &source, &actor, &least, &most, &check, &most_ahead, &label)) {
+    return nullptr;
+  }
   if (kind < 0 || kind > 2 || num_returns < kDynamic || num_returns > UINT16_MAX) {
     PyErr_SetString(PyExc_ValueError, "num_returns has to be between 0 and 65535");
     return nullptr;
@@ -182,6 +187,7 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   self->num_returns = num_returns;
   self->most_ahead = most_ahead;
   self->name = Py_NewRef(name);
+  self->label = Py_NewRef(label);
   self->source = Py_NewRef(source);
   self->actor = Py_NewRef(actor);
   self->check = Py_NewRef(check);
@@ -213,6 +219,7 @@ void Dealloc(PyObject* object) {
   PyObject_GC_UnTrack(object);
   Clear(object);
   Py_CLEAR(From(object)->name);
+  Py_CLEAR(From(object)->label);
   FreeInstance(object);
 }
 

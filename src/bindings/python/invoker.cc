@@ -149,6 +149,7 @@ class Invocation {
       arguments = {static_cast<const char*>(arguments.data) + sizeof most_ahead_, arguments.size - sizeof most_ahead_};
     }
 
+    if ((header_.flags & CallHeader::kLabelled) != 0 && !Remember(name)) return nullptr;
     uint32_t count = call_->num_dependencies;
     const bool in_object = (header_.flags & CallHeader::kArgumentsInObject) != 0;
     if (in_object && count-- == 0) return Damaged();
@@ -174,6 +175,12 @@ class Invocation {
     if (function == nullptr) return nullptr;
     PyObject* made = Vectorcall(function, decoded);
     return made != nullptr && header_.kind == CallKind::kConstructor ? HandOver(made) : made;
+  }
+
+  // For get_task_function_name.
+  bool Remember(const char* name) const {
+    Owned module(PyImport_ImportModule("manta.runtime_context"));
+    return module && Owned(PyObject_CallMethod(module.get(), "remember_function", "s#", name, Py_ssize_t{header_.name_bytes}));
   }
 
   // Makes `instance`, which it takes over, the actor.
