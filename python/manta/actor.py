@@ -53,9 +53,9 @@ class _Description:
 
     @staticmethod
     def of(cls):
-        methods = {}
+        methods, of_handles = {}, dir(ActorHandle)
         for name, member in inspect.getmembers(cls, lambda m: inspect.isroutine(m)):
-            if name.startswith("__") and name.endswith("__") and name != "__call__":
+            if name in of_handles:
                 continue
             given = inspect.getattr_static(cls, name)
             bound = isinstance(given, (staticmethod, classmethod))
@@ -167,6 +167,9 @@ class ActorClass(_options.WithOptions):
     def __reduce__(self):
         return _rebuild_class, (self._class, self._given)
 
+    def __repr__(self):
+        return f"ActorClass({self._class.__name__})"
+
 
 def _rebuild_class(cls, given):
     """Completed when it is used: `cls` may be unpickled itself just now, if it makes actors of its own class."""
@@ -174,9 +177,6 @@ def _rebuild_class(cls, given):
     made._class = cls
     made._given = given
     return made
-
-    def __repr__(self):
-        return f"ActorClass({self._class.__name__})"
 
 
 def _method_options(name, member):
@@ -262,36 +262,42 @@ class _AnyMethod(dict):
 class ActorMethod(_options.WithOptions):
     """A method of an actor. Call it with .remote(...)."""
 
-    __slots__ = ("_native", "_name", "_given", "_shape", "remote", "__weakref__")
+    __slots__ = ("_native", "_name", "_given", "_shape", "_kinds", "remote", "__weakref__")
 
-    def __init__(self, native, name, options, shape):
+    def __init__(self, native, name, options, shape, kinds=None):
+        """`kinds`: the exceptions that the call itself lists; those that the class lists for its method are marked there."""
         self._native = native
         self._name = name
         self._given = options
         self._shape = shape
+        self._kinds = kinds
         returns, most_ahead = _generators.returns_of(None, options, name)
-        self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check_of(shape), most_ahead,
-                                    options.get("name") or None)
-
-    def _retry_after(self, kinds):
-        """The class as the actor's process has it does not know these exceptions: they travel with each call."""
-        least, most, check = check_of(self._shape)
-        returns, most_ahead = _generators.returns_of(None, self._given, self._name)
-        shape = least + 2, most + 2, check and (lambda args, kwargs: check(args[2:], kwargs))
-        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(self._given), self._native, shape, most_ahead,
-                             self._given.get("name") or self._name)
-        self.remote = functools.partial(call, self._name, kinds)
+        check, label = check_of(shape), options.get("name") or None
+        if kinds is None:
+            self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check, most_ahead, label)
+            return
+        # The class as the actor's process has it does not know these exceptions: they travel with each call.
+        least, most, fits = check
+        check = least + 2, most + 2, fits and (lambda args, kwargs: fits(args[2:], kwargs))
+        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(options), native, check, most_ahead, label or name)
+        self.remote = functools.partial(call, name, kinds)
 
     def options(self, **options):
         _options.check("method", options)
-        made = ActorMethod(self._native, self._name, {**self._given, **options}, self._shape)
-        listed = options.get("retry_exceptions")
-        if isinstance(listed, (list, tuple)):
-            made._retry_after(tuple(listed))
-        return made
+        listed = options.get("retry_exceptions", self._kinds)
+        kinds = tuple(listed) if isinstance(listed, (list, tuple)) else None
+        return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape, kinds)
+
+    def __reduce__(self):
+        self._native.travel()
+        return _rebuild_method, (*self._native.id(), self._name, self._given, self._shape, self._kinds)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._name} is an actor's method and cannot be called here: {self._name}.remote(...) calls it there.")
+
+
+def _rebuild_method(creator, serial, *given):
+    return ActorMethod(_manta.import_actor(creator, serial), *given)
 
 
 class ActorHandle:

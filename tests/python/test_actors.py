@@ -120,6 +120,41 @@ def test_handles_travel():
     assert ray.get(ray.put(counter)) == counter
 
 
+def test_methods_travel():
+    @ray.remote
+    def call(method, *args):
+        return ray.get(method.remote(*args))
+
+    counter = Counter.remote()
+    assert ray.get(call.remote(counter.add, 5)) == 5
+    assert sorted(ray.get(call.remote(counter.two.options(num_returns=2)))) == sorted(ray.get(counter.two.remote()))
+    assert ray.get(call.remote(Counter.remote(3).add)) == 4  # which is all that refers to this actor
+
+
+def test_special_methods_that_the_class_defines():
+    @ray.remote
+    class Items:
+        def __init__(self, *items):
+            self.items = items
+
+        def __len__(self):
+            return len(self.items)
+
+        def __getitem__(self, index):
+            return self.items[index]
+
+        def __call__(self):
+            return "called"
+
+    items = Items.remote("a", "b")
+    assert ray.get([items.__len__.remote(), items.__getitem__.remote(1), items.__call__.remote()]) == [2, "b", "called"]
+    with pytest.raises(TypeError):
+        items.__getitem__.remote()
+    with pytest.raises(AttributeError):
+        items.__contains__
+    assert repr(Items).startswith("ActorClass(") and "Items" in repr(Items)
+
+
 def test_an_actor_ends_with_its_last_handle():
     counter = Counter.remote()
     pid = ray.get(counter.pid.remote())
@@ -330,7 +365,7 @@ def test_a_call_may_list_exceptions_of_its_own(cluster, kind):
 
     actor = ray.remote(Plain if kind == "plain" else Async).remote()
     again = {"max_task_retries": 5, "retry_exceptions": [Passing]}
-    assert ray.get(actor.run.options(**again).remote(3, more=10)) == 13
+    assert ray.get(actor.run.options(**again).options(name="again").remote(3, more=10)) == 13
     assert [ray.get(ref) for ref in actor.stream.options(**again).remote(6)] == [6]
     # Those of the class count no more.
     with pytest.raises(Passing, match="try 7"):
