@@ -10,7 +10,7 @@ from manta._native import ObjectRef, ObjectRefGenerator
 
 def remote(*args, **options):
     """Makes a task of a function or an actor of a class: @remote, or @remote(option=value)."""
-    if len(args) == 1 and not options and callable(args[0]):
+    if len(args) == 1 and not options:
         return _make(args[0], {})
     if args or not options:
         raise ValueError("remote is a decorator without parentheses (@remote), or one with options by name (@remote(num_cpus=2)): "
@@ -23,6 +23,9 @@ def remote(*args, **options):
 
 
 def _make(target, options):
+    if isinstance(target, (actor.ActorClass, actor.ActorMethod, remote_function.RemoteFunction)):
+        raise TypeError("The @ray.remote decorator must be applied to either a function or a class, and only once: "
+                        f"{target!r} is remote already.")
     if inspect.isclass(target):
         _options.check("actor", options)
         return actor.ActorClass(target, options)
@@ -35,7 +38,7 @@ def _make(target, options):
             raise ValueError(f"{target.__qualname__} is an asynchronous generator: a task may be a plain one; methods of actors may be "
                              "asynchronous.")
         return remote_function.RemoteFunction(target, options)
-    raise TypeError(f"remote makes a task of a function or an actor of a class; {target!r} is neither.")
+    raise TypeError(f"The @ray.remote decorator must be applied to either a function or a class; {target!r} is neither.")
 
 
 def get(object_refs, *, timeout=None):

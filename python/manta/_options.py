@@ -7,7 +7,6 @@ import warnings
 
 from manta import _nodes, runtime_env as environments
 
-_NOT_GIVEN = None
 _PRECISION = 10_000
 
 

@@ -9,7 +9,7 @@ rounds, beside its standard deviation.
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import re
@@ -156,6 +156,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.seconds <= 0:
         parser.error("--seconds has to be more than 0")
+    if importlib.util.find_spec("numpy") is None:
+        parser.exit(1, "The microbenchmark measures arrays of numpy, which is not installed: pip install numpy\n")
     ray = importlib.import_module(options.module)
     importlib.import_module(options.module + ".util")
     ray.init(address="local", resources={"custom": 100})

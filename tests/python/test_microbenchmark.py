@@ -25,6 +25,12 @@ def test_wrong_arguments_are_told():
     assert result.returncode == 2 and "--seconds" in result.stderr
 
 
+def test_it_says_that_it_needs_numpy():
+    # -S: without what is installed beside Python.
+    result = subprocess.run([sys.executable, "-S", "-m", "manta.microbenchmark"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and "numpy, which is not installed" in result.stderr and "Traceback" not in result.stderr
+
+
 def test_the_benchmark_compares_medians_with_targets(tmp_path):
     figures = tmp_path / "figures.json"
     result = subprocess.run([sys.executable, str(BENCH), "--quick", "--rows", "start|idle", "--json", str(figures)], capture_output=True, text=True,

@@ -15,7 +15,7 @@ import manta as ray
 from manta.exceptions import ActorDiedError, ActorPlacementGroupRemoved, GetTimeoutError, TaskPlacementGroupRemoved
 from manta.util import get_current_placement_group, get_placement_group, placement_group, placement_group_table, remove_placement_group
 from manta.util import state
-from manta.util.placement_group import PlacementGroup, check_placement_group_index
+from manta.util.placement_group import PlacementGroup
 from manta.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from waiting import eventually
@@ -310,10 +310,6 @@ def test_an_index_out_of_range_is_refused(index):
     group = placement_group([{"CPU": 1}, {"CPU": 1}])
     with pytest.raises(ValueError, match="index"):
         where.options(scheduling_strategy=in_group(group, index)).remote()
-    if isinstance(index, int):
-        with pytest.raises(ValueError, match="index"):
-            check_placement_group_index(group, index)
-    check_placement_group_index(group, 1)
 
 
 def test_what_fits_in_no_bundle_is_refused():

@@ -408,8 +408,19 @@ def test_options():
             cpus.options(**bad)
     with pytest.raises(ValueError):
         ray.remote()
-    with pytest.raises(TypeError, match="is neither"):
-        ray.remote(num_cpus=1)(5)
+    for decorate in (ray.remote, ray.remote(num_cpus=1)):
+        with pytest.raises(TypeError, match="must be applied to either a function or a class; 5 is neither"):
+            decorate(5)
+
+
+def test_a_decorator_is_applied_once():
+    class Plain:
+        pass
+
+    for remote in (square, ray.remote(Plain), ray.remote(Plain).options(num_cpus=0)):
+        for decorate in (ray.remote, ray.remote(num_cpus=1)):
+            with pytest.raises(TypeError, match="must be applied to either a function or a class, and only once"):
+                decorate(remote)
 
 
 def test_another_thread_goes_on_while_one_waits():

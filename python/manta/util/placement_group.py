@@ -154,16 +154,6 @@ def get_current_placement_group():
     return None if pair == (0, 0) else PlacementGroup(PlacementGroupID(pair))
 
 
-def check_placement_group_index(placement_group, bundle_index):
-    """ValueError for an index that the group has not."""
-    if placement_group.is_empty:
-        if bundle_index != -1:
-            raise ValueError(f"the bundle index {bundle_index} is for a placement group, and the empty group stands for none")
-    elif not -1 <= bundle_index < placement_group.bundle_count:
-        raise ValueError(f"the placement group bundle index {bundle_index} is out of range: the group has "
-                         f"{placement_group.bundle_count} bundles")
-
-
 def _whole(bundle):
     """Whole amounts as integers, as they were given."""
     return {key: int(amount) if amount == int(amount) else amount for key, amount in bundle.items()}
