@@ -100,12 +100,26 @@ def prepare_worker():
     """Before the first task of this worker. RuntimeEnvSetupError if the environment cannot be made."""
     from manta import exceptions
 
+    fit_threads()
     fields = {}
     try:
         fields = current()
         _apply(fields)
     except Exception as error:
         raise exceptions.RuntimeEnvSetupError(f"{error!r} in {json.dumps(fields)}") from error
+
+
+_OPENMP = "OMP_NUM_THREADS"
+_threads = None  # that fit_threads has set
+
+
+def fit_threads():
+    """One thread of OpenMP for each CPU of the calling task or actor, at least one, unless somebody else has said how many. Before the first
+    task of a worker and before an actor is made: libraries look at the variable when they are loaded."""
+    global _threads
+    if os.environ.get(_OPENMP, _threads) == _threads:
+        _threads = str(max(1, int(_native.resources(2).get("CPU", 1))))
+        os.environ[_OPENMP] = _threads
 
 
 def _apply(fields):

@@ -92,6 +92,27 @@ def test_a_detached_actor_keeps_its_own_when_it_restarts(cluster):
     ray.kill(keeper)
 
 
+def test_threads_of_openmp_fit_the_cpus(monkeypatch):
+    @ray.remote
+    class Actor:
+        def __init__(self):
+            self.threads = os.environ["OMP_NUM_THREADS"]
+
+        def number(self):
+            return self.threads
+
+    name = "OMP_NUM_THREADS"
+    monkeypatch.delenv(name, raising=False)
+    with ray.init(num_cpus=2):
+        assert ray.get(variable.options(num_cpus=2).remote(name)) == "2"
+        assert ray.get(Actor.remote().number.remote()) == "1"
+        assert ray.get(Actor.options(num_cpus=2).remote().number.remote()) == "2"
+        assert ray.get(variable.options(runtime_env={"env_vars": {name: "7"}}).remote(name)) == "7"
+    monkeypatch.setenv(name, "5")
+    with ray.init(num_cpus=2):
+        assert ray.get(variable.remote(name)) == "5" and ray.get(Actor.options(num_cpus=2).remote().number.remote()) == "5"
+
+
 def test_children_inherit_what_they_do_not_replace(cluster):
     @ray.remote
     def parent():

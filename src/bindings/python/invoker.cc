@@ -150,6 +150,7 @@ class Invocation {
     }
 
     if ((header_.flags & CallHeader::kLabelled) != 0 && !Remember(name)) return nullptr;
+    if (header_.kind == CallKind::kConstructor && !FitThreads()) return nullptr;
     uint32_t count = call_->num_dependencies;
     const bool in_object = (header_.flags & CallHeader::kArgumentsInObject) != 0;
     if (in_object && count-- == 0) return Damaged();
@@ -181,6 +182,11 @@ class Invocation {
   bool Remember(const char* name) const {
     Owned module(PyImport_ImportModule("manta.runtime_context"));
     return module && Owned(PyObject_CallMethod(module.get(), "remember_function", "s#", name, Py_ssize_t{header_.name_bytes}));
+  }
+
+  static bool FitThreads() {
+    Owned module(PyImport_ImportModule("manta._environments"));
+    return module && Owned(PyObject_CallMethod(module.get(), "fit_threads", nullptr));
   }
 
   // Makes `instance`, which it takes over, the actor.
