@@ -119,6 +119,7 @@ def is_refused(entry):
     if '(' in entry.text or ' ' in entry.text:
         return False
     value = find(entry.text)
+    value = getattr(value, '__func__', value)  # of a staticmethod
     return getattr(value, '__manta_not_there_yet__', False) and refuses(value)
 
 
@@ -137,8 +138,8 @@ def words_of(node):
             words.add(part.id)
         elif isinstance(part, ast.Attribute):
             words.add(part.attr)
-            if isinstance(part.value, ast.Name):
-                words.add(f'{part.value.id}.{part.attr}')
+            if isinstance(part.value, (ast.Name, ast.Attribute)):
+                words.add(f"{getattr(part.value, 'id', None) or part.value.attr}.{part.attr}")
         elif isinstance(part, (ast.alias, ast.ImportFrom)):
             parts = (part.name if isinstance(part, ast.alias) else part.module or '').split('.')
             words.update(parts, (f'ray.{name}' for name in parts[1:2]))
@@ -188,7 +189,9 @@ def covered_by(entry, all_tests):
         fits = lambda test: any(f'{word}({argument[1]}=' in test.calls for word in needed)
     else:
         parts = text.split('.')
-        wanted = '.'.join(parts) if len(parts) == 2 else parts[-1]
+        # What is called on a class itself stands behind its name.
+        of_class = isinstance(find(text), (staticmethod, classmethod))
+        wanted = '.'.join(parts[-2:]) if len(parts) == 2 or of_class else parts[-1]
         # Where what it belongs to is spoken of: the class of a member, the module of a name that others may have, too.
         of = parts[-2] if len(parts) > 2 and parts[-2] not in ('util', 'RuntimeContext', 'ObjectRef') else None
         imported = len(parts) == 2 and parts[1][0].isupper()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 
-from manta import _manta, _not_yet, exceptions
+from manta import _manta, exceptions
 from manta._ids import JobID
 
 _ID = struct.Struct("<QII")  # owner, index, generation
@@ -55,13 +55,31 @@ def _call_site(self):
     return ""
 
 
+def _from_binary(value):
+    """The reference with this id. If it names no object of the cluster, it fails as that to one that is lost."""
+    if len(value) != _ID.size:
+        raise ValueError(f"an ObjectRef's id has {_ID.size} bytes, not {len(value)}")
+    return _manta.import_ref(*_ID.unpack(value))
+
+
+def _from_hex(text):
+    return _from_binary(bytes.fromhex(text))
+
+
+def _from_random():
+    """One that names no object."""
+    return _from_binary(os.urandom(_ID.size))
+
+
+def _nil():
+    """The one that names no object by its id, which is 0."""
+    return _from_binary(bytes(_ID.size))
+
+
 def complete(kind):
     """Adds these to the extension's type."""
-    for method in (_job_id, _owner_address, _call_site):
+    of_references, of_the_type = (_job_id, _owner_address, _call_site), (_from_binary, _from_hex, _from_random, _nil)
+    for method in (*of_references, *of_the_type):
         method.__name__ = method.__name__.lstrip("_")
         method.__qualname__ = "ObjectRef." + method.__name__
-        setattr(kind, method.__name__, method)
-    for name, instead in (("from_random", "references name objects that there are"), ("nil", "references name objects that there are"),
-                          ("from_hex", "pickle the reference, which says of which cluster it is"),
-                          ("from_binary", "pickle the reference, which says of which cluster it is")):
-        setattr(kind, name, staticmethod(_not_yet.function(name, instead, module="ray.ObjectRef")))
+        setattr(kind, method.__name__, method if method in of_references else staticmethod(method))

@@ -70,6 +70,24 @@ def test_many_at_once(cluster):
     assert ray.get(keeper.get.remote()) == list(range(20))
 
 
+def test_by_its_id(cluster):
+    ref = ray.put("known")
+    for same in (ray.ObjectRef.from_binary(ref.binary()), ray.ObjectRef.from_hex(ref.hex())):
+        assert same == ref and hash(same) == hash(ref) and ray.get(same) == "known"
+    with pytest.raises(ValueError, match="16 bytes"):
+        ray.ObjectRef.from_binary(b"short")
+
+
+def test_one_that_names_no_object(cluster):
+    nil, random = ray.ObjectRef.nil(), ray.ObjectRef.from_random()
+    assert nil.is_nil() and nil == ray.ObjectRef.nil() and not random.is_nil() and random != ray.ObjectRef.from_random()
+    for ref in (nil, random):
+        with pytest.raises(ray.exceptions.ObjectLostError):
+            ray.get(ref, timeout=60)
+        with pytest.raises(ray.exceptions.ObjectLostError):
+            ray.get(load_and_get.remote(ref), timeout=60)
+
+
 def test_what_was_pickled_stays_though_its_owner_forgets_it(cluster):
     pickled = pickle.dumps(ray.put([1, 2, 3]))
     gc.collect()

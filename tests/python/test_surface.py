@@ -9,8 +9,10 @@ import types
 import pytest
 
 import manta as ray
+from manta import _not_yet
 
-SURFACE = pathlib.Path(__file__).parents[2] / "tools" / "python_surface.txt"
+TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+SURFACE = TOOLS / "python_surface.txt"
 
 
 def names():
@@ -75,6 +77,7 @@ def test_sub_packages_are_loaded_at_their_first_use():
     program = """
 import sys
 import manta as ray
+from manta import _not_yet
 assert "manta.autoscaler" not in sys.modules
 ray.autoscaler
 assert "manta.autoscaler" in sys.modules
@@ -106,7 +109,16 @@ def test_what_is_not_there_yet_says_so():
     from manta.util import collective
 
     for use in (ray.java_function, collective.allreduce, ray.cluster_utils.Cluster,
-                ray.dag.InputNode, ray.ObjectRef.from_random, ray.ObjectRef.nil, ray.ObjectRef.from_hex, ray.ObjectRef.from_binary, ray.cross_language.java_actor_class):
+                ray.dag.InputNode, ray.cross_language.java_actor_class):
         with pytest.raises(NotImplementedError, match="not there yet in Manta"):
             use()
     assert not isinstance(ray.put, ray.ObjectRefGenerator)
+
+
+def test_the_table_of_names_tries_members_of_classes(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    import python_table
+
+    monkeypatch.setattr(ray.ObjectRef, "later", staticmethod(_not_yet.function("later")), raising=False)
+    names = [python_table.Entry("", f"ray.ObjectRef.{name}", "") for name in ("later", "from_random")]
+    assert [python_table.is_refused(name) for name in names] == [True, False]

@@ -90,7 +90,10 @@ PyObject* TaskId(PyObject* self, PyObject*) {
   return module && binary ? PyObject_CallMethod(module.get(), "TaskID", "O", binary.get()) : nullptr;
 }
 
-PyObject* IsNil(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* IsNil(PyObject* self, PyObject*) {
+  const manta_object_id id = IdOf(self);
+  return PyBool_FromLong(id.owner == 0 && id.index == 0 && id.generation == 0);
+}
 
 PyObject* CallMixin(PyObject* self, const char* function) {
   Owned module(PyImport_ImportModule("manta._futures"));
@@ -105,7 +108,7 @@ PyMethodDef methods[] = {
     {"hex", Hex, METH_NOARGS, "The object's id as 32 hex digits."},
     {"binary", Binary, METH_NOARGS, "The object's id as 16 bytes."},
     {"task_id", TaskId, METH_NOARGS, "The id of the task that makes the object: it is named by its first result."},
-    {"is_nil", IsNil, METH_NOARGS, "Whether this names no object: never."},
+    {"is_nil", IsNil, METH_NOARGS, "Whether this is ObjectRef.nil(), which names no object."},
     {"future", Future, METH_NOARGS, "A concurrent.futures.Future of the value."},
     {"__reduce__", Reduce, METH_NOARGS, nullptr},
     {"__class_getitem__", ClassGetItem, METH_O | METH_CLASS, "ObjectRef[T], for type checkers."},
