@@ -203,6 +203,7 @@ class ActorHandle {
   auto Task(Method method) && {
     return MakeCaller(std::move(actor_), method);
   }
+  detail::AfterError Task(detail::PickOneWithMantaOverload) const;
 
   // Ends the actor now; the call that it runs is lost. With no_restart = false it starts again if
   // SetMaxRestarts allows. Returns without waiting for the end.
@@ -333,7 +334,10 @@ struct ConstructorCall {
     return Choice::kFound && ArgumentsPass<Parameters, GivenTypes>();
   }
   static constexpr void Explain() {
-    static_assert(Choice::kFound,
+    static_assert(!std::is_abstract_v<T>,
+                  "manta: the actor's class is abstract. Name one that derives from it, or give Actor a "
+                  "factory that returns a pointer to it: manta::Actor(MakeShape).Remote()");
+    static_assert(Choice::kFound || std::is_abstract_v<T>,
                   "manta: the actor's class has no constructor for these arguments (they arrive as "
                   "rvalues; an ObjectRef stands for its value or for itself)");
     if constexpr (Choice::kFound) ExplainArguments<Parameters, GivenTypes>();
@@ -561,6 +565,7 @@ auto Actor(F&& factory) {
     }
   }
 }
+detail::AfterError Actor(detail::PickOneWithMantaOverload);
 
 // The actor of that name, or nothing if there is none. T must be the class that it was created as:
 // a call through a handle of another type fails with InvalidArgumentError in the actor.

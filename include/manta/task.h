@@ -301,6 +301,7 @@ auto Task(F&& function) {
     return detail::AfterError();
   }
 }
+detail::AfterError Task(detail::PickOneWithMantaOverload);
 
 }  // namespace v1
 }  // namespace manta

@@ -181,6 +181,29 @@ void Case() { manta::Task(&Counter::Add).Remote(1); }
 //// not_callable: manta: Task takes something that can be called
 void Case() { manta::Task(5).Remote(1); }
 
+//// overloaded_function: PickOneWithMantaOverload
+int Twice(int x);
+double Twice(double x);
+void Case() { manta::Task(Twice).SetNumCpus(2).Remote(1); }
+
+//// function_template: PickOneWithMantaOverload
+template <class T>
+T Twice(T x);
+void Case() { manta::Task(Twice).Remote(1); }
+
+//// overload_picks_one:
+int Twice(int x);
+double Twice(double x);
+template <class T>
+T Thrice(T x);
+void Case() {
+  manta::Task(manta::Overload<double(double)>(Twice)).Remote(1);
+  manta::Task(manta::Overload<int(int)>(Thrice)).Remote(1);
+}
+
+//// function_and_its_argument: no matching function for call to
+void Case() { manta::Task(Add, 1); }
+
 //// generic_lambda_mismatch: manta: this function object cannot be called with these arguments
 struct Overloaded {
   int operator()(int x) const;
@@ -197,6 +220,20 @@ void Case(manta::ActorHandle<Counter> counter) { counter.Task(&Other::Get).Remot
 //// function_as_method: manta: ActorHandle::Task takes a pointer to a method
 void Case(manta::ActorHandle<Counter> counter) { counter.Task(Add).Remote(1, 2); }
 
+//// overloaded_method: PickOneWithMantaOverload
+struct Scale {
+  int By(int x);
+  double By(double x);
+};
+void Case(manta::ActorHandle<Scale> scale) { scale.Task(&Scale::By).Remote(1); }
+
+//// overloaded_method_of_a_temporary: PickOneWithMantaOverload
+struct Scale {
+  int By(int x);
+  double By(double x);
+};
+void Case() { manta::Actor<Scale>().Remote().Task(&Scale::By).Remote(1); }
+
 //// wrong_argument_of_method: manta: an argument of Remote has the wrong type
 void Case(manta::ActorHandle<Counter> counter) { counter.Task(&Counter::Add).Remote("x"); }
 
@@ -205,6 +242,26 @@ void Case(manta::ActorHandle<Counter> counter) { counter.Task(&Counter::Add).Rem
 
 //// no_such_constructor: manta: the actor's class has no constructor for these arguments
 void Case() { manta::Actor<Counter>().Remote("text"); }
+
+//// abstract_class: manta: the actor's class is abstract
+struct Shape {
+  virtual ~Shape() = default;
+  virtual double Area() = 0;
+};
+void Case() { manta::Actor<Shape>().Remote(); }
+
+//// factory_of_an_abstract_class:
+struct Shape {
+  virtual ~Shape() = default;
+  virtual double Area() = 0;
+};
+std::unique_ptr<Shape> MakeShape(double size);
+void Case() { manta::Actor(MakeShape).Remote(2).Task(&Shape::Area).Remote(); }
+
+//// overloaded_factory: PickOneWithMantaOverload
+std::unique_ptr<Counter> Make(int start);
+std::unique_ptr<Counter> Make();
+void Case() { manta::Actor(Make).Remote(1); }
 
 //// pointer_for_constructor: manta: a pointer means nothing in another process
 struct Wraps {

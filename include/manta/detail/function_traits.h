@@ -54,6 +54,12 @@ template <class F>
 inline constexpr bool kIsFunctionPointer =
     std::is_pointer_v<F>&& std::is_function_v<std::remove_pointer_t<F>>;
 
+// Stands for the name of several functions, of which no type can be deduced: what the compiler then quotes
+// is its constructor.
+struct PickOneWithMantaOverload {
+  PickOneWithMantaOverload(...) = delete;  // one of several functions: Task(manta::Overload<int(int)>(F))
+};
+
 }  // namespace detail
 
 // Picks one of several functions of a name: Task(manta::Overload<int(int)>(Add)), or, of several
