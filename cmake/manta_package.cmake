@@ -27,4 +27,11 @@ if(NOT MANTA_SANITIZE AND NOT MANTA_WHEEL)
                    ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
   set_tests_properties(package.outside_project PROPERTIES
     LABELS package SKIP_RETURN_CODE 77 TIMEOUT 600 PROCESSORS 64)
+  # The programs of the page for users of C++, each compiled, run and compared with what the page says.
+  add_test(NAME package.cpp_guide
+           COMMAND ${CMAKE_COMMAND} -E env CXX=${CMAKE_CXX_COMPILER}
+                   ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_cpp_guide.py
+                   ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+  set_tests_properties(package.cpp_guide PROPERTIES
+    LABELS package SKIP_RETURN_CODE 77 TIMEOUT 600 PROCESSORS 64)
 endif()
