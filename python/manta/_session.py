@@ -81,7 +81,7 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
                          arguments.object_store_bytes, log_to_driver is not False, sys.executable,
                          _worker_arguments(arguments.path, arguments.settings), arguments.labels)
     except ConnectionError as error:
-        raise error if address else RuntimeError(str(error)) from None
+        raise error if arguments.address else RuntimeError(str(error)) from None
     _job.begin(arguments.settings)
     try:
         _environments.begin_job()

@@ -51,6 +51,12 @@ def test_addresses(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
     with pytest.raises(NotImplementedError):
         ray.init()
+    for address in ("auto", "127.0.0.1:1"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(ConnectionError):
+            ray.init()
+        with pytest.raises(ConnectionError):
+            ray.put(1)
     ray.init("local")  # what is given counts more than the environment
 
 
