@@ -41,10 +41,17 @@ def _make(target, options):
     raise TypeError(f"The @ray.remote decorator must be applied to either a function or a class; {target!r} is neither.")
 
 
+def _check_timeout(timeout):
+    if not hasattr(timeout, "__float__") and not hasattr(timeout, "__index__"):
+        raise TypeError(f"timeout has to be a number of seconds or None, not {timeout!r}")
+    if timeout < 0:
+        raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
+
+
 def get(object_refs, *, timeout=None):
     """The value of a reference, or the values of a list of them. Raises what the first failed one has raised."""
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
+    if timeout is not None:
+        _check_timeout(timeout)
     if type(object_refs) is ObjectRef:
         return _native.get([object_refs], timeout)[0]
     if type(object_refs) is ObjectRefGenerator:
@@ -73,8 +80,8 @@ def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
         raise TypeError("wait takes a list of ObjectRefs, not a single one: wait([ref])")
     if not isinstance(ray_waitables, list):
         raise TypeError(f"wait takes a list of ObjectRefs, not {type(ray_waitables).__name__}: {ray_waitables!r}")
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout has to be None, 0 or more, not {timeout!r}")
+    if timeout is not None:
+        _check_timeout(timeout)
     generators = False
     for ref in ray_waitables:
         if type(ref) is not ObjectRef:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 
-from manta import _nodes, runtime_env as environments
+from manta import _nodes, _not_yet, runtime_env as environments
 
 _PRECISION = 10_000
+# The runtime counts in 32 bits, amounts of resources in multiples of 1 / _PRECISION up to 2^48, and a task's results in 16 bits.
+_MOST = 2**31 - 1
+_MOST_UNITS = 2**48
+_MOST_RESULTS = 2**16 - 1
 
 
 def _amount(name, value):
@@ -15,13 +19,13 @@ def _amount(name, value):
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} has to be a number or None, not {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} has to be 0 or more, not {value!r}")
+    if not 0 <= value <= _MOST_UNITS:
+        raise ValueError(f"{name} has to be between 0 and 2^48, not {value!r}")
     if value > 0 and round(value * _PRECISION) == 0:
         raise ValueError(f"{name} counts in steps of 0.0001, and {value!r} is less than one")
 
 
-def _integer(least):
+def _integer(least, most=_MOST):
     def check(name, value):
         if value is None:
             return
@@ -29,6 +33,8 @@ def _integer(least):
             raise TypeError(f"{name} has to be a whole number or None, not {value!r}")
         if value < least:
             raise ValueError(f"{name} has to be {least} or more, not {value!r}")
+        if value > most:
+            raise ValueError(f"{name} has to be {most} or less, not {value!r}")
 
     return check
 
@@ -50,6 +56,8 @@ def _resources(name, value):
         if key in value:
             raise ValueError(f"resources cannot have '{key}', for which there is num_{key.lower()}s")
     for key, amount in value.items():
+        if not isinstance(key, str):
+            raise TypeError(f"{name} has to be a dict of names and amounts, and {key!r} in it is no name")
         _amount(f"resources[{key!r}]", amount)
 
 
@@ -58,13 +66,26 @@ def _num_returns(name, value):
         if value not in ("dynamic", "streaming"):
             raise ValueError(f"num_returns has to be None, 0 or more, 'dynamic' or 'streaming', not {value!r}")
         return
-    _integer(0)(name, value)
+    _integer(0, _MOST_RESULTS)(name, value)
 
 
 def _backpressure(name, value):
     _integer(-1)(name, value)
     if value == 0:
         raise ValueError(f"{name} has to be 1 or more, or -1 for none, not 0")
+
+
+def _concurrency_groups(name, value):
+    if value in (None, []):
+        return
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} has to be a dict of names and numbers of threads, such as {{'io': 2}}, or None, not {value!r}")
+    for group, threads in value.items():
+        if not isinstance(group, str):
+            raise TypeError(f"{name} has to be a dict of names and numbers of threads, and {group!r} in it is no name")
+        if threads is None:
+            raise TypeError(f"{name}[{group!r}] has to be a number of threads, not None")
+        _integer(1)(f"{name}[{group!r}]", threads)
 
 
 def _retry_exceptions(name, value):
@@ -115,7 +136,7 @@ TABLE = {
     "num_returns": (_num_returns, True, False, True),
     "retry_exceptions": (_retry_exceptions, True, False, True),
     "_generator_backpressure_num_objects": (_backpressure, True, False, True),
-    "concurrency_groups": (_of(dict, list), False, True, False),
+    "concurrency_groups": (_concurrency_groups, False, True, False),
     "concurrency_group": (_of(str), False, False, True),
     "enable_tensor_transport": (_of(bool), False, True, False),
     "tensor_transport": (_of(str), False, False, True),
@@ -133,6 +154,7 @@ TABLE = {
 NOT_YET = {
     "enable_tensor_transport": (None, False),
     "tensor_transport": None,
+    "_labels": (None, {}),
 }
 
 _COLUMN = {"task": 1, "actor": 2, "method": 3}
@@ -148,7 +170,7 @@ def check(kind, options, in_options=False):
         entry[0](name, value)
         allowed = NOT_YET.get(name, ())
         if name in NOT_YET and value is not None and (allowed is None or value not in allowed):
-            raise NotImplementedError(f"The option {name} is not there yet in Manta.")
+            raise _not_yet.error(f"The option {name}")
     _check_placement_group(options)
     if in_options and kind == "task" and options.get("max_calls") is not None:
         raise ValueError("max_calls belongs to the function: it cannot be given in .options()")
@@ -156,6 +178,9 @@ def check(kind, options, in_options=False):
         raise ValueError("concurrency_groups belong to the class: they cannot be given in .options()")
     if kind == "task" and options.get("object_store_memory") is not None:
         raise ValueError("object_store_memory is no option of tasks")
+    if kind == "actor" and options.get("object_store_memory") is not None:
+        warnings.warn("the option object_store_memory is deprecated and has no effect: what an actor stores is not reserved for it",
+                      DeprecationWarning, stacklevel=3)
     if kind == "actor" and options.get("name") == "":
         raise ValueError("an actor's name cannot be empty")
     if options.get("get_if_exists") and not options.get("name"):
@@ -209,7 +234,7 @@ def placement_of(options):
         if index != -1:
             raise ValueError(f"the bundle index {index} is for a placement group, and the empty group stands for none")
         return _NO_GROUP
-    if isinstance(index, bool) or not isinstance(index, int) or index < -1:
+    if isinstance(index, bool) or not isinstance(index, int) or not -1 <= index <= _MOST:
         raise ValueError(f"the placement group bundle index {index!r} is out of range: it counts from 0, and -1 stands for any bundle")
     return (*group.id.pair(), index, bool(captures))
 
@@ -242,9 +267,12 @@ def default_retries():
     if not given:
         return None
     try:
-        return max(int(given), -1)
+        retries = int(given)
     except ValueError:
         raise ValueError(f"RAY_TASK_MAX_RETRIES has to be a number, not {given!r}") from None
+    retries = max(retries, -1)
+    TABLE["max_retries"][0]("RAY_TASK_MAX_RETRIES", retries)
+    return retries
 
 
 def intern(options, method=False):

@@ -252,6 +252,16 @@ def test_concurrency_groups():
     met = [groups.meet.remote() for _ in range(2)]
     assert ray.get(groups.quick.remote()) == "quick"
     assert sorted(ray.get(met)) == [0, 1]
+    assert ray.get(ray.remote(num_cpus=0, concurrency_groups=[])(list).remote().__ray_ready__.remote())  # as if there were none
+
+
+@pytest.mark.parametrize("groups, kind, says", [
+    (["io"], TypeError, "dict of names and numbers of threads, such as {'io': 2}"), ([{"name": "io"}], TypeError, "dict of names"),
+    ({1: 1}, TypeError, "1 in it is no name"), ({"io": None}, TypeError, "a number of threads, not None"),
+    ({"io": 0.5}, TypeError, "a whole number"), ({"io": 0}, ValueError, "1 or more"), ({"io": 2**32}, ValueError, "2147483647 or less")])
+def test_concurrency_groups_that_are_none_are_refused(groups, kind, says):
+    with pytest.raises(kind, match=says):
+        ray.remote(concurrency_groups=groups)(list)
 
 
 def test_pending_calls():

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import manta as ray
 from manta.actor import ActorClass, ActorClassInheritanceException, ActorHandle, ActorMethod
 from manta.remote_function import RemoteFunction
+from manta.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -57,11 +59,62 @@ def test_an_actors_class_handles_and_methods():
             pass
 
 
-def test_options_that_change_nothing_yet_are_accepted():
-    """What Ray's dashboard would show, and what the runtime does not count."""
-    plain = dict(enable_task_events=False, _labels={"a": "b"})
+def test_options_without_effect_are_accepted():
+    """What Ray's dashboard would not show."""
+    plain = dict(enable_task_events=False, _labels={})
     assert ray.get(double.options(**plain).remote(1)) == 2
     assert ray.get(Counter.options(**plain).remote(1).add.options(enable_task_events=True).remote()) == 2
+
+
+def test_options_that_are_not_there_yet_say_so():
+    with pytest.raises(NotImplementedError, match="_labels is not there yet"):
+        double.options(_labels={"a": "b"})
+    with pytest.raises(NotImplementedError, match="_labels is not there yet"):
+        Counter.options(_labels={"a": "b"})
+
+
+@pytest.mark.parametrize("kind, option, most", [
+    (abs, "max_retries", 2**31 - 1), (abs, "num_returns", 2**16 - 1), (abs, "max_calls", 2**31 - 1), (list, "max_restarts", 2**31 - 1),
+    (list, "max_task_retries", 2**31 - 1), (list, "max_pending_calls", 2**31 - 1), (list, "max_concurrency", 2**31 - 1)])
+def test_numbers_that_the_runtime_cannot_count_to_are_refused(kind, option, most):
+    ray.remote(**{option: most})(kind)
+    for number in (most + 1, 2**32 + 1, 2**64 + 1):
+        with pytest.raises(ValueError, match=f"{option} has to be {most} or less, not {number}"):
+            ray.remote(**{option: number})(kind)
+
+
+def test_numbers_of_methods_and_generators_are_refused_as_well():
+    with pytest.raises(ValueError, match="max_task_retries has to be 2147483647 or less"):
+        ray.method(max_task_retries=2**32)
+    with pytest.raises(ValueError, match="_generator_backpressure_num_objects has to be 2147483647 or less"):
+        ray.remote(num_returns="streaming", _generator_backpressure_num_objects=2**32)(abs)
+    group = ray.util.placement_group([{"CPU": 1}])
+    with pytest.raises(ValueError, match="index 4294967296 is out of range"):
+        double.options(scheduling_strategy=PlacementGroupSchedulingStrategy(group, 2**32)).remote(1)
+    ray.util.remove_placement_group(group)
+
+
+@pytest.mark.parametrize("options, kind, says", [
+    (dict(num_cpus=math.nan), ValueError, "num_cpus has to be between 0 and 2\\^48, not nan"),
+    (dict(num_cpus=math.inf), ValueError, "num_cpus has to be between 0 and 2\\^48, not inf"),
+    (dict(memory=10**400), ValueError, "memory has to be between 0 and 2\\^48"),
+    (dict(resources={"slot": math.nan}), ValueError, "resources\\['slot'\\] has to be between"),
+    (dict(resources={1: 1}), TypeError, "1 in it is no name")])
+def test_amounts_that_are_none_are_refused(options, kind, says):
+    with pytest.raises(kind, match=says):
+        double.options(**options)
+
+
+@pytest.mark.parametrize("timeout", ["1", [1], 1j, {}])
+def test_a_time_limit_is_a_number(timeout):
+    ref = double.remote(1)
+    for waiting in (lambda: ray.get(ref, timeout=timeout), lambda: ray.wait([ref], timeout=timeout)):
+        with pytest.raises(TypeError, match="timeout has to be a number of seconds or None"):
+            waiting()
+    for negative in (-1, -math.inf):
+        with pytest.raises(ValueError, match="timeout has to be None, 0 or more"):
+            ray.get(ref, timeout=negative)
+    assert ray.get(ref, timeout=math.inf) == 2
 
 
 def test_memory_is_a_resource():

@@ -547,10 +547,12 @@ def test_object_space_is_no_option_of_tasks():
     with pytest.raises(ValueError, match="no option of tasks"):
         ray.remote(object_store_memory=1 << 20)(len)
 
-    @ray.remote(object_store_memory=1 << 20)
-    class Actor:  # nor of actors any more: it says nothing
+    class Actor:
         def answer(self):
             return 42
+
+    with pytest.warns(DeprecationWarning, match="object_store_memory is deprecated and has no effect"):
+        Actor = ray.remote(object_store_memory=1 << 20)(Actor)
 
     assert ray.get(Actor.remote().answer.remote()) == 42
 
@@ -570,4 +572,7 @@ def test_the_environment_says_how_often_tasks_are_tried_again(cluster, monkeypat
     assert (tmp_path / "once").read_text() == "."
     monkeypatch.setenv("RAY_TASK_MAX_RETRIES", "often")
     with pytest.raises(ValueError, match="RAY_TASK_MAX_RETRIES has to be a number, not 'often'"):
+        ray.remote(crash).remote(tmp_path / "never")
+    monkeypatch.setenv("RAY_TASK_MAX_RETRIES", str(2**32))
+    with pytest.raises(ValueError, match="RAY_TASK_MAX_RETRIES has to be 2147483647 or less"):
         ray.remote(crash).remote(tmp_path / "never")
