@@ -38,6 +38,12 @@ typedef struct manta_bytes {
   size_t size;
 } manta_bytes;
 
+/* Memory that the caller owns. */
+typedef struct manta_blob manta_blob;
+MANTA_API const void* manta_blob_data(const manta_blob* blob);
+MANTA_API size_t manta_blob_size(const manta_blob* blob);
+MANTA_API void manta_blob_free(manta_blob* blob); /* NULL is allowed */
+
 /* Names an object in the whole cluster. Value 0 in `owner` is the nil id. */
 typedef struct manta_object_id {
   uint64_t owner;      /* id of the process that owns it */
@@ -466,7 +472,10 @@ typedef struct manta_actor_options {
   int32_t max_concurrency;   /* threads that run methods; 1 keeps order */
   const manta_resource* concurrency_groups; /* name and number of threads */
   size_t num_concurrency_groups;
+  manta_bytes description;   /* for manta_actor_description; at most MANTA_ACTOR_DESCRIPTION_LIMIT bytes */
 } manta_actor_options;
+
+#define MANTA_ACTOR_DESCRIPTION_LIMIT 65536
 
 MANTA_API void manta_actor_options_init(manta_actor_options* options);
 
@@ -485,6 +494,9 @@ MANTA_API manta_actor* manta_actor_import(manta_runtime* runtime, const manta_ac
 /* ACTOR_NOT_FOUND when nobody has that name. */
 MANTA_API manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const char* ray_namespace,
                                         manta_actor** out);
+/* What its creator has told of a named actor for whoever finds it (manta_actor_options.description). *out: NULL when that is nothing, and
+ * for one that has died. Waits for the daemon. */
+MANTA_API manta_error* manta_actor_description(manta_actor* actor, manta_blob** out);
 MANTA_API manta_error* manta_actor_kill(manta_actor* actor, int no_restart);
 /* Ends the actor that runs the calling method, after that method. Error outside of an actor. */
 MANTA_API manta_error* manta_actor_exit(manta_runtime* runtime);
@@ -610,12 +622,6 @@ MANTA_API void manta_placement_group_list_free(manta_placement_group_list* list)
  * keys have at most 4 KiB, values 8 MiB; all together at most 256 MiB, of which an entry takes some hundred bytes beside its own.
  * Every call waits for the daemon; calls of one process go one after the other.
  * Errors of all: NOT_INITIALIZED for a runtime that was shut down, or NULL; NODE_DIED; INVALID_ARGUMENT for what is too large. */
-
-/* Memory that the caller owns. */
-typedef struct manta_blob manta_blob;
-MANTA_API const void* manta_blob_data(const manta_blob* blob);
-MANTA_API size_t manta_blob_size(const manta_blob* blob);
-MANTA_API void manta_blob_free(manta_blob* blob); /* NULL is allowed */
 
 #define MANTA_KV_OVERWRITE 1 /* what is there; else that stays */
 /* The entry goes when this job (its driver, and detached actors) and all others that have put it so are over. An entry that anybody

@@ -102,19 +102,9 @@ class ActorClass(_options.WithOptions):
 
     def remote(self, *args, **kwargs):
         """A new actor, at once; a failure of its constructor shows in its methods' results."""
-        if self.actor_name is None:
-            return ActorHandle(self._create(*args, **kwargs), self._description)
-        # Whoever finds the actor needs its description at once; a former actor's stays until this one is known to be there.
-        self._publish(replace=False)
         native = self._create(*args, **kwargs)
-        if native.id()[0] != _native.context()["process_id"]:
-            return find(self.actor_name, self.actor_namespace)  # get_if_exists has found one of another process
-        self._publish(replace=True)
-        return ActorHandle(native, self._description)
-
-    def _publish(self, replace):
-        key = _key_of_name(self.actor_namespace, self.actor_name)
-        _native.kv_put(_NAMED, key, pickle.dumps(self._description), replace, not self.detached)
+        # One that get_if_exists has found may be of another class.
+        return _handle(native, self._description) if self.get_if_exists else ActorHandle(native, self._description)
 
     def options(self, **options):
         _options.check("actor", options, in_options=True)
@@ -134,6 +124,10 @@ class ActorClass(_options.WithOptions):
     @property
     def actor_namespace(self):
         return self._given.get("namespace")
+
+    @property
+    def description(self):
+        return pickle.dumps(self._description) if self.actor_name else b""
 
     @property
     def detached(self):
@@ -233,20 +227,16 @@ class _MethodOptions:
         return _options.intern(self.given, method=True)
 
 
-# What handles of named actors have to know of their classes, by namespace and name.
-_NAMED = "named_actors"
-
-
-def _key_of_name(namespace, name):
-    return f"{namespace or _native.context()['namespace']}\0{name}".encode()
-
-
 def find(name, namespace):
     """The handle of a named actor; ValueError if there is none."""
-    native = _manta.find_actor(name, namespace)
-    data = _native.kv_get(_NAMED, _key_of_name(namespace, name))
     # One that was made by another language tells nothing of its methods: then any is tried.
-    return ActorHandle(native, _Description("", _AnyMethod()) if data is None else pickle.loads(data))
+    return _handle(_manta.find_actor(name, namespace), _Description("", _AnyMethod()))
+
+
+def _handle(native, untold):
+    """With what its creator has told of its methods, or with `untold`."""
+    told = native.description()
+    return ActorHandle(native, untold if told is None else pickle.loads(told))
 
 
 def of_id(pair):

@@ -1,7 +1,9 @@
 // What is behind the opaque types of the C interface, for the files that implement it.
 #pragma once
 
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "manta/manta_c.h"
@@ -9,6 +11,10 @@
 
 struct manta_error {
   manta::Error error;
+};
+
+struct manta_blob {
+  std::vector<uint8_t> bytes;
 };
 
 namespace manta::api {

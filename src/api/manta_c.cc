@@ -450,6 +450,15 @@ manta_error* manta_actor_find(manta_runtime* runtime, const char* name, const ch
   return nullptr;
 }
 
+manta_error* manta_actor_description(manta_actor* actor, manta_blob** out) {
+  Runtime& runtime = *From(actor)->runtime;
+  if (Result<> open = runtime.CheckOpen("the search for an actor"); !open) return Own(open.error());
+  Result<std::string> description = runtime.actors().Describe(From(actor)->id);
+  if (!description) return Own(description.error());
+  *out = description->empty() ? nullptr : new manta_blob{{description->begin(), description->end()}};
+  return nullptr;
+}
+
 manta_error* manta_actor_kill(manta_actor* actor, int no_restart) {
   if (Result<> open = From(actor)->runtime->CheckOpen("Kill"); !open) return Own(open.error());
   return Own(From(actor)->runtime->actors().Kill(From(actor), no_restart != 0));

@@ -15,10 +15,6 @@ using manta::api::Own;
 using manta::worker::KeyValues;
 using manta::worker::Runtime;
 
-struct manta_blob {
-  KeyValues::Bytes bytes;
-};
-
 namespace {
 
 KeyValues::BytesView View(const manta_bytes& bytes) { return {static_cast<const uint8_t*>(bytes.data), bytes.size}; }

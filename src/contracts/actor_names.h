@@ -28,6 +28,7 @@ struct ActorEntry {
   int32_t max_task_retries = 0;      // what its callers have to know
   int32_t max_pending_calls = -1;
   bool overlapping = false;
+  std::string description;           // of a living one, for whoever finds it by name
   std::string death;                 // why it is dead
 };
 
@@ -41,8 +42,8 @@ class ActorNames {
  public:
   virtual ~ActorNames() = default;
 
-  // Adds or changes an actor; only its state `kDead` ends it, and frees its name. The answer is none, or the living actor that has
-  // the name already (then nothing has changed).
+  // Adds or changes an actor, whose description stays when the change has none; only its state `kDead` ends it, and frees its name. The
+  // answer is none, or the living actor that has the name already (then nothing has changed).
   using RegisterAnswer = std::function<void(const std::optional<ActorEntry>& holder)>;
   virtual void Register(const ActorEntry& actor, RegisterAnswer answer) = 0;
 

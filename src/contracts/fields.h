@@ -13,6 +13,10 @@ namespace manta::contracts {
 
 inline std::string Text(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
 
+inline std::string Bytes(const flatbuffers::Vector<uint8_t>* bytes) {
+  return bytes == nullptr ? std::string() : std::string(bytes->begin(), bytes->end());
+}
+
 inline std::vector<std::string> Texts(const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* texts) {
   std::vector<std::string> list;
   if (texts == nullptr) return list;

@@ -32,7 +32,9 @@ void ActorDirectory::Register(const ActorEntry& actor, RegisterAnswer answer) {
   if (entry.name != actor.name || entry.ray_namespace != actor.ray_namespace) {
     names_.erase({entry.ray_namespace, entry.name});
   }
+  std::string described = std::move(entry.description);
   entry = actor;
+  if (entry.description.empty()) entry.description = std::move(described);
   AnswerWaiting(actor.id);
   answer(std::nullopt);
 }
@@ -42,6 +44,7 @@ void ActorDirectory::End(ActorEntry* actor, const std::string& reason) {
   if (name != names_.end() && name->second == actor->id) names_.erase(name);
   actor->state = ActorState::kDead;
   actor->process = {};
+  actor->description.clear();
   actor->death = reason;
   dead_.push_back(actor->id);
   if (dead_.size() > remembered_dead_) {

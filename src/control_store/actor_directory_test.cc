@@ -73,6 +73,20 @@ TEST_F(ActorDirectoryTest, AnUpdateKeepsTheName) {
   EXPECT_EQ(Find("a")->state, ActorState::kAlive);
 }
 
+TEST_F(ActorDirectoryTest, ADescriptionStaysForAsLongAsItsActorLives) {
+  ActorEntry described = Named("a", 1);
+  described.description = "its methods";
+  EXPECT_FALSE(Register(described));
+  EXPECT_FALSE(Register(Named("a", 1)));  // an update tells what has changed
+  EXPECT_EQ(Find("a")->description, "its methods");
+  ActorEntry dead = Named("a", 1);
+  dead.state = ActorState::kDead;
+  EXPECT_FALSE(Register(dead));
+  EXPECT_EQ(FindById({kDriver, 1})->description, "");
+  EXPECT_FALSE(Register(Named("a", 2)));
+  EXPECT_EQ(Find("a")->description, "") << "of the former actor of that name";
+}
+
 TEST_F(ActorDirectoryTest, ARenamedActorFreesItsOldName) {
   EXPECT_FALSE(Register(Named("a", 1)));
   EXPECT_FALSE(Register(Named("b", 1)));

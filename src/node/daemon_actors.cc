@@ -23,6 +23,7 @@ void Daemon::OnRegisterActor(Process& sender, const wire::RegisterActor& message
   actor.max_task_retries = message.max_task_retries();
   actor.max_pending_calls = message.max_pending_calls();
   actor.overlapping = message.overlapping();
+  actor.description = contracts::Bytes(message.description());
   actor.death = Text(message.death());
   actor.state = message.dead()           ? ActorState::kDead
                 : message.created()      ? ActorState::kAlive
@@ -66,7 +67,7 @@ void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
       message.ray_namespace() != nullptr ? Text(message.ray_namespace()) : sender.ray_namespace;
   const ActorId actor{ProcessId{message.creator()}, message.serial()};
   const auto answer = [this, request = message.request(), id = sender.id,
-                       asked = actor](const auto& actor) {
+                       asked = actor, describes = !message.await()](const auto& actor) {
     wire::ActorFoundT found;
     found.request = request;
     found.creator = asked.creator.value;
@@ -81,6 +82,7 @@ void Daemon::OnFindActor(Process& sender, const wire::FindActor& message) {
       found.max_task_retries = actor->max_task_retries;
       found.max_pending_calls = actor->max_pending_calls;
       found.overlapping = actor->overlapping;
+      if (describes) found.description.assign(actor->description.begin(), actor->description.end());
     }
     processes_.Send(id, std::move(found));
   };

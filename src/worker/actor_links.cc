@@ -66,6 +66,8 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
     creating_.insert(id);
   }
   if (!registration.name.empty()) {
+    const auto* const description = static_cast<const uint8_t*>(options.description.data);
+    registration.description.assign(description, description + options.description.size);
     registration.request = registrations_.NewRequest();
     control_->Queue(wire::RegisterActorT(registration));
     control_->Flush();
@@ -86,6 +88,7 @@ Result<ActorRecord*> ActorLinks::Create(const std::string& class_name, TargetOpt
       return Import(*holder, true);
     }
     registration.request = 0;
+    registration.description.clear();  // once is enough
   }
   std::lock_guard guard(owner_->lock());
   shape.actor = id;
@@ -223,21 +226,33 @@ Result<ActorRecord*> ActorLinks::Find(const std::string& name, const std::string
     return MakeError(MANTA_ERROR_ACTOR_NOT_FOUND, "names of actors and of namespaces have at most " + std::to_string(kMostName) + " bytes");
   }
   wire::FindActorT question;
-  question.request = searches_.NewRequest();
   question.name = name;
   question.ray_namespace = ray_namespace.empty() ? runtime_->welcome().ray_namespace : ray_namespace;
   const std::string where = question.ray_namespace;
-  const uint64_t request = question.request;
-  control_->Queue(std::move(question));
-  control_->Flush();
-  Result<ActorId> found = searches_.Await(request, "an actor of that name");
+  Result<Found> found = Search(std::move(question));
   if (!found) return found.error();
-  if (!*found) {
+  if (!found->id) {
     return MakeError(MANTA_ERROR_ACTOR_NOT_FOUND,
                      "there is no actor with the name '" + name + "' in namespace '" + where +
                          "': it was never created there, or has died");
   }
-  return Import(*found, true);
+  return Import(found->id, true);
+}
+
+Result<std::string> ActorLinks::Describe(const ActorId& id) {
+  wire::FindActorT question;
+  question.creator = id.creator.value;
+  question.serial = id.serial;
+  Result<Found> found = Search(std::move(question));
+  if (!found) return found.error();
+  return std::move(found->description);
+}
+
+Result<ActorLinks::Found> ActorLinks::Search(wire::FindActorT question) {
+  const uint64_t request = question.request = searches_.NewRequest();
+  control_->Queue(std::move(question));
+  control_->Flush();
+  return searches_.Await(request, "an actor");
 }
 
 void ActorLinks::Retain(ActorRecord* actor) {
@@ -347,7 +362,7 @@ void ActorLinks::OnRegistered(const wire::ActorRegistered& message) {
 void ActorLinks::OnFound(const wire::ActorFound& message) {
   const ActorId id{{message.creator()}, message.serial()};
   if (message.request() != 0) {
-    searches_.Answer(message.request(), message.found() ? id : ActorId{});
+    searches_.Answer(message.request(), message.found() ? Found{id, contracts::Bytes(message.description())} : Found{});
     return;
   }
   if (!message.found()) {

@@ -59,6 +59,8 @@ class ActorLinks {
   ActorRecord* Import(const ActorId& id, bool weak = false);
   // Error ACTOR_NOT_FOUND.
   Result<ActorRecord*> Find(const std::string& name, const std::string& ray_namespace);
+  // What its creator has told of it; empty: nothing, or it has died.
+  Result<std::string> Describe(const ActorId& id);
 
   void Retain(ActorRecord* actor);
   // The record of an actor that this process knows already, retained; nullptr when it is forgotten, since it is dead.
@@ -99,6 +101,11 @@ class ActorLinks {
   }
 
  private:
+  struct Found {
+    ActorId id;  // nil: nobody
+    std::string description;
+  };
+  Result<Found> Search(wire::FindActorT question);
   ActorRecord* NewRecord(const ActorId& id, TaskTarget* target);
   void Acquire(ActorRecord* actor, bool weak);
   void LifeEnded(const ObjectId& life);
@@ -114,7 +121,7 @@ class ActorLinks {
   ControlClient* const control_;
   NodeMemory* const memory_;
   Answers<ActorId> registrations_;  // who holds the name already; nil: nobody
-  Answers<ActorId> searches_;       // who has the name; nil: nobody
+  Answers<Found> searches_;
   std::mutex creating_mutex_;
   std::condition_variable created_one_;
   std::set<ActorId> creating_;  // named ones, between Create and ConcludeCreation: no other thread may make a record of its own for them

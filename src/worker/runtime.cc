@@ -804,6 +804,10 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the name of an actor, or of its namespace, has " + std::to_string(strlen(name)) +
                                                        " bytes: " + std::to_string(ActorLinks::kMostName) + " is the most");
   }
+  if (options.description.size > MANTA_ACTOR_DESCRIPTION_LIMIT) {
+    return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the description of an actor has " + std::to_string(options.description.size) +
+                                                       " bytes: " + std::to_string(MANTA_ACTOR_DESCRIPTION_LIMIT) + " is the most");
+  }
   uint32_t number = constructor.options;
   if (captures()) {
     Result<uint32_t> captured = CapturedOptions(number);

@@ -132,6 +132,7 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   options.max_concurrency = adoption.max_concurrency();
   options.concurrency_groups = groups.data();
   options.num_concurrency_groups = groups.size();
+  if (adoption.description() != nullptr) options.description = {adoption.description()->data(), adoption.description()->size()};
   TargetOptions shape;
   shape.resources = Read(adoption.resources());
   shape.placement = Read(adoption.placement());
@@ -269,11 +270,12 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
   const Amounts groups = WriteGroups(out, options);
   const auto environment = out.CreateString(shape.environment);
   const auto nodes = out.CreateString(shape.nodes.text());
+  const auto description = out.CreateVector(static_cast<const uint8_t*>(options.description.data), options.description.size);
   out.Finish(wire::CreateAdoption(out, words, class_name, args, inside, resources, placement, name, space,
                                   options.get_if_exists != 0, options.max_restarts, options.max_task_retries,
                                   options.max_pending_calls, options.max_concurrency, groups, environment,
                                   shape.bundle.group.creator.value, shape.bundle.group.serial, shape.bundle.index, shape.captures,
-                                  nodes));
+                                  nodes, description));
   call->args = out.GetBufferPointer();
   call->args_size = out.GetSize();
   call->dependencies = constructor.dependencies;

@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import tempfile
 import threading
 import time
 
@@ -183,6 +184,53 @@ def test_named_actors():
     assert same == counter
     with pytest.raises(ValueError):
         Counter.options(get_if_exists=True)
+
+
+def test_whoever_finds_an_actor_knows_the_methods_of_that_one():
+    @ray.remote(num_cpus=0)
+    class First:
+        def first(self):
+            return "first"
+
+    @ray.remote(num_cpus=0)
+    class Second:
+        def second(self):
+            return "second"
+
+    made = First.options(name="either", get_if_exists=True).remote()
+    for found in (ray.get_actor("either"), Second.options(name="either", get_if_exists=True).remote()):
+        assert found == made and ray.get(found.first.remote()) == "first"
+        with pytest.raises(AttributeError, match="First has no attribute 'second'"):
+            found.second
+    ray.kill(made)
+
+    @ray.remote(num_cpus=0)
+    def look(until):
+        """What finds an actor while others take its name, one after the other, always knows the class of the one that it has found."""
+        classes = set()
+        while not os.path.exists(until):
+            try:
+                found = ray.get_actor("either")
+                named = found.__ray_call__.remote(lambda actor: type(actor).__name__)
+                classes.add((found._description.class_name, ray.get(named)))
+            except (ValueError, ray.exceptions.ActorDiedError):
+                pass  # there was none, or it has died since
+        return classes
+
+    with tempfile.TemporaryDirectory() as directory:
+        looking = look.remote(os.path.join(directory, "done"))
+        ends = time.monotonic() + 1
+        while time.monotonic() < ends:
+            for Class in (First, Second):
+                try:
+                    made = Class.options(name="either").remote()
+                except ValueError:
+                    continue  # the name is still that of the former
+                ray.get(made.__ray_ready__.remote())
+                time.sleep(0.02)  # to be found
+                ray.kill(made)
+        open(os.path.join(directory, "done"), "w").close()
+        assert ray.get(looking) == {("First", "First"), ("Second", "Second")}
 
 
 def test_kill():

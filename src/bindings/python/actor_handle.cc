@@ -62,7 +62,15 @@ PyObject* Travel(PyObject* self, PyObject*) {
   Py_RETURN_NONE;
 }
 
+// What whoever created the named actor has told of it; None: nothing, or it has died.
+PyObject* DescriptionOf(PyObject* self, PyObject*) {
+  manta_blob* told;
+  if (!Succeeds([&] { return manta_actor_description(ActorOf(self), &told); })) return nullptr;
+  return TakeBytes(told);
+}
+
 PyMethodDef methods[] = {{"id", Id, METH_NOARGS, "(creator, serial)"},
+                         {"description", DescriptionOf, METH_NOARGS, nullptr},
                          {"kill", Kill, METH_O, nullptr},
                          {"travel", Travel, METH_NOARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
@@ -110,6 +118,13 @@ class Description {
     ok_ = ok_ && (number != -1 || PyErr_Occurred() == nullptr);
     return static_cast<int32_t>(number);
   }
+  manta_bytes Bytes(const char* name) {
+    char* data = nullptr;
+    Py_ssize_t size = 0;
+    PyObject* value = Get(name);
+    ok_ = ok_ && PyBytes_AsStringAndSize(value, &data, &size) == 0;
+    return {data, static_cast<size_t>(size)};
+  }
   std::vector<std::pair<std::string, double>> Amounts(const char* name) {
     std::vector<std::pair<std::string, double>> amounts;
     PyObject *key, *amount, *value = Get(name);
@@ -153,6 +168,7 @@ PyObject* CreateActor(manta_runtime* runtime, const manta_task_spec& constructor
   options.max_task_retries = description.Number("max_task_retries");
   options.max_pending_calls = description.Number("max_pending_calls");
   options.max_concurrency = description.Number("max_concurrency");
+  options.description = description.Bytes("description");
   const auto groups = description.Amounts("concurrency_groups");
   if (!description.ok()) return nullptr;
   std::vector<manta_resource> given;

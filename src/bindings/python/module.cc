@@ -337,13 +337,6 @@ PyObject* RetireWorker(PyObject*, PyObject*) {
 
 manta_bytes BytesOf(const char* data, Py_ssize_t size) { return {data, static_cast<size_t>(size)}; }
 
-PyObject* Take(manta_blob* blob) {
-  if (blob == nullptr) Py_RETURN_NONE;
-  PyObject* bytes = PyBytes_FromStringAndSize(static_cast<const char*>(manta_blob_data(blob)), static_cast<Py_ssize_t>(manta_blob_size(blob)));
-  manta_blob_free(blob);
-  return bytes;
-}
-
 PyObject* KvPut(PyObject*, PyObject* arguments) {
   const char *table, *key, *value;
   Py_ssize_t key_size, value_size;
@@ -364,7 +357,7 @@ PyObject* KvGet(PyObject*, PyObject* arguments) {
   if (runtime == nullptr) return nullptr;
   manta_blob* blob;
   if (!Succeeds([&] { return manta_kv_get(runtime, table, BytesOf(key, key_size), &blob); })) return nullptr;
-  return Take(blob);
+  return TakeBytes(blob);
 }
 
 PyObject* KvDelete(PyObject*, PyObject* arguments) {
@@ -426,7 +419,7 @@ PyObject* Connect(PyObject*, PyObject* arguments, PyObject* named) {
   static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller",
                                       "start_event_loops", "run_stream", "collect_items", "find_named", "prepare_worker", nullptr};
   Callbacks& callbacks = TheCallbacks();
-  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
+  if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
                                    &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller,
                                    &callbacks.start_event_loops, &callbacks.run_stream, &callbacks.collect_items,
                                    &callbacks.find_named, &callbacks.prepare_worker)) {

@@ -94,7 +94,17 @@ struct Callbacks {
   PyObject* collect_items = nullptr;  // (iterator) -> DynamicObjectRefGenerator
   PyObject* find_named = nullptr;     // (module, name, whether it is a class) -> callable
   PyObject* prepare_worker = nullptr;  // (): before the worker's first task, again if it has raised
+  PyObject* actor_made = nullptr;     // (instance): when its constructor is done
 };
 Callbacks& TheCallbacks();
+
+// The bytes, or None; frees the blob.
+inline PyObject* TakeBytes(manta_blob* blob) {
+  if (blob == nullptr) Py_RETURN_NONE;
+  const char* const data = static_cast<const char*>(manta_blob_data(blob));
+  PyObject* const bytes = PyBytes_FromStringAndSize(data, static_cast<Py_ssize_t>(manta_blob_size(blob)));
+  manta_blob_free(blob);
+  return bytes;
+}
 
 }  // namespace manta::python
