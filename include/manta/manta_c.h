@@ -105,6 +105,10 @@ MANTA_API const char* manta_error_stack(const manta_error* error);
 /* What the front-end that ran the task has attached for itself (manta_call_ops.fail_with): an exception in its own form. Lives as long
  * as the error; of size 0 when there is none. */
 MANTA_API manta_bytes manta_error_payload(const manta_error* error);
+/* Which actor cannot run the call (ACTOR_DIED, ACTOR_UNAVAILABLE); the nil id when that is not known, and for other kinds. */
+MANTA_API manta_actor_id manta_error_actor(const manta_error* error);
+/* The first result of the task that was cancelled (TASK_CANCELLED); the nil id when that is not known, and for other kinds. */
+MANTA_API manta_object_id manta_error_task(const manta_error* error);
 MANTA_API void manta_error_free(manta_error* error); /* NULL is allowed */
 
 /* ---- Functions -------------------------------------------------------------------------------------- */

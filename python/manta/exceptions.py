@@ -9,6 +9,7 @@ import traceback
 import warnings
 
 from manta import _doubles
+from manta._ids import ActorID, TaskID
 
 __all__ = [
     "RayError", "RayTaskError", "CrossLanguageError", "TaskCancelledError", "RayActorError", "ActorDiedError",
@@ -77,14 +78,15 @@ class RayTaskError(RayError):
         self.function_name = function_name
         self.traceback_str = traceback_str
         self.cause = cause
-        self.proctitle = proctitle
+        self.proctitle = proctitle if proctitle is not None else f"ray::{function_name}"
         self.pid = pid if pid is not None else os.getpid()
         self.ip = ip or "127.0.0.1"
         self.actor_repr = actor_repr
         self.actor_id = actor_id
 
     def __str__(self):
-        return f"{self.function_name}() (pid={self.pid}, ip={self.ip})\n{self.traceback_str}".rstrip()
+        actor = f", actor_id={self.actor_id}, repr={self.actor_repr}" if self.actor_id is not None else ""
+        return f"{self.proctitle}() (pid={self.pid}, ip={self.ip}{actor})\n{self.traceback_str}".rstrip()
 
     def as_instanceof_cause(self):
         """This error as an instance of its cause's class, too; itself when there is no such class."""
@@ -418,15 +420,17 @@ _OF_KIND = {
 }
 
 
-def _make(kind, message, type_name, stack, payload):
-    """The exception for an error of the runtime."""
+def _make(kind, message, type_name, stack, payload, about):
+    """The exception for an error of the runtime. `about`: the id of an actor or a task as bytes, or None."""
     if kind != _TASK:
         error = _OF_KIND.get(kind, RaySystemError)
         if error is ActorDiedError:
-            return _actor_died(message)
+            return _actor_died(message, about and about.hex())
+        if error is ActorUnavailableError:
+            return error(message, about and about.hex())
         if issubclass(error, ObjectLostError):
             return error._of(message)
-        return error(error_message=message) if error is TaskCancelledError else error(message)
+        return error(about and TaskID(about), message) if error is TaskCancelledError else error(message)
     if not payload:
         return CrossLanguageError(f"{type_name}: {message}\n{stack}".rstrip())
     try:
@@ -436,7 +440,7 @@ def _make(kind, message, type_name, stack, payload):
         return UnserializableException(f"{type_name}: {message}\n{stack}\n(The exception itself could not be unpickled here: {why!r})")
 
 
-def _actor_died(message):
+def _actor_died(message, actor_id):
     """With the words that programs for Ray look for."""
     failed = "an error raised in its creation task" in message
     if message.endswith("killed by Kill"):
@@ -448,11 +452,12 @@ class _ActorExit(SystemExit):
     """Leaves the method in which exit_actor was called."""
 
 
-def _describe(exception):
-    """(kind, type, message, traceback, payload) of what a task has raised."""
+def _describe(exception, actor):
+    """(kind, type, message, traceback, payload) of what a task, or a method of `actor`, has raised."""
     from manta import _native, _serialization
 
-    name = _native.context()["task_name"]
+    context = _native.context()
+    name = context["task_name"]
     if isinstance(exception, _ActorExit):
         return _ACTOR_DIED, "", "the actor exited: exit_actor() was called in " + name, "", b""
     if isinstance(exception, SystemExit):
@@ -466,14 +471,23 @@ def _describe(exception):
     type_name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(kind, exception, exception.__traceback__))
     cause = exception.cause if isinstance(exception, RayTaskError) else exception
-    error = RayTaskError(name, text, _without_frames(cause))
+    where = dict(proctitle=f"ray::{type(actor).__name__}.{name}" if actor is not None else None, actor_repr=_repr_of(actor),
+                 actor_id=ActorID(context["actor_id"]).hex() if context["actor_id"] != (0, 0) else None)
+    error = RayTaskError(name, text, _without_frames(cause), **where)
     try:
         payload = _serialization.dumps_alone(error)
         pickle.loads(payload)  # one that cannot be made again is of no use to anybody
     except Exception as why:
         reason = f"{type_name}: {exception}\n{text}\n(The exception itself cannot be pickled: {why!r})"
-        payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason)))
+        payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason), **where))
     return _TASK, _RETRIABLE if retriable else type_name, str(exception), text, payload
+
+
+def _repr_of(actor):
+    try:
+        return None if actor is None else repr(actor)
+    except Exception:
+        return object.__repr__(actor)
 
 
 def _left(name, exception):

@@ -228,6 +228,11 @@ const char* manta_error_message(const manta_error* error) { return error->error.
 const char* manta_error_type_name(const manta_error* error) { return error->error.type_name.c_str(); }
 const char* manta_error_stack(const manta_error* error) { return error->error.stack.c_str(); }
 manta_bytes manta_error_payload(const manta_error* error) { return {error->error.payload.data(), error->error.payload.size()}; }
+manta_actor_id manta_error_actor(const manta_error* error) { return {error->error.actor.creator.value, error->error.actor.serial}; }
+manta_object_id manta_error_task(const manta_error* error) {
+  const manta::ObjectId& task = error->error.task;
+  return {task.owner.value, task.index, task.generation};
+}
 void manta_error_free(manta_error* error) { delete error; }
 
 void manta_invoker_register(manta_invoker invoker, const char*) {

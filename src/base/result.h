@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/ids.h"
 #include "manta/manta_c.h"
 
 namespace manta {
@@ -18,6 +19,8 @@ struct Error {
   std::string type_name;  // of the user's exception, demangled
   std::string stack;      // where it happened, remote frames included
   std::string payload;    // for the front-end that made it alone (a pickled exception), else empty
+  ActorId actor = {};     // which cannot run the call; nil when that is not known, and of other kinds
+  ObjectId task = {};     // the first result of the one that was cancelled; nil when that is not known, and of other kinds
 
   bool operator==(const Error&) const = default;
 };

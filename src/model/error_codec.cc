@@ -8,7 +8,8 @@
 namespace manta::model {
 namespace {
 
-void AppendWord(std::string& out, uint32_t word) {
+template <class Word>
+void AppendWord(std::string& out, Word word) {
   out.append(reinterpret_cast<const char*>(&word), sizeof word);
 }
 
@@ -17,7 +18,8 @@ void AppendText(std::string& out, const std::string& text) {
   out += text;
 }
 
-bool TakeWord(std::string_view& in, uint32_t* word) {
+template <class Word>
+bool TakeWord(std::string_view& in, Word* word) {
   if (in.size() < sizeof *word) return false;
   std::memcpy(word, in.data(), sizeof *word);
   in.remove_prefix(sizeof *word);
@@ -36,11 +38,16 @@ bool TakeText(std::string_view& in, std::string* text) {
 
 std::string EncodeError(const Error& error) {
   std::string out;
-  AppendWord(out, error.kind);
+  AppendWord(out, static_cast<uint32_t>(error.kind));
   AppendText(out, error.message);
   AppendText(out, error.type_name);
   AppendText(out, error.stack);
   AppendText(out, error.payload);
+  AppendWord(out, error.actor.creator.value);
+  AppendWord(out, error.actor.serial);
+  AppendWord(out, error.task.owner.value);
+  AppendWord(out, error.task.index);
+  AppendWord(out, error.task.generation);
   return out;
 }
 
@@ -49,7 +56,9 @@ Error DecodeError(const void* bytes, size_t size) {
   Error error;
   uint32_t kind;
   if (!TakeWord(in, &kind) || !TakeText(in, &error.message) || !TakeText(in, &error.type_name) ||
-      !TakeText(in, &error.stack) || !TakeText(in, &error.payload) || kind < MANTA_ERROR_INVALID_ARGUMENT ||
+      !TakeText(in, &error.stack) || !TakeText(in, &error.payload) ||
+      !TakeWord(in, &error.actor.creator.value) || !TakeWord(in, &error.actor.serial) || !TakeWord(in, &error.task.owner.value) ||
+      !TakeWord(in, &error.task.index) || !TakeWord(in, &error.task.generation) || kind < MANTA_ERROR_INVALID_ARGUMENT ||
       kind > kLastErrorKind) {
     return MakeError(MANTA_ERROR_SYSTEM, "an error arrived damaged and cannot be shown");
   }

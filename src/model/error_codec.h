@@ -8,7 +8,7 @@
 
 namespace manta::model {
 
-// kind u32, then message, type name, stack and payload, each as u32 length and bytes (little endian).
+// kind u32, then message, type name, stack and payload, each as u32 length and bytes, then the ids of actor and task (little endian).
 std::string EncodeError(const Error& error);
 
 // Of those that there are; others arrive damaged.

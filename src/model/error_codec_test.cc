@@ -30,6 +30,12 @@ bool SaysDamaged(const Error& error) {
 TEST(ErrorCodec, AllPartsTravel) {
   EXPECT_EQ(Decode(EncodeError(Some())), Some());
   EXPECT_EQ(Decode(EncodeError(Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}})), (Error{MANTA_ERROR_SYSTEM, {}, {}, {}, {}}));
+  Error died = MakeError(MANTA_ERROR_ACTOR_DIED, "it died");
+  died.actor = {ProcessId{uint64_t{1} << 40}, 7};
+  EXPECT_EQ(Decode(EncodeError(died)), died);
+  Error cancelled = MakeError(MANTA_ERROR_TASK_CANCELLED, "it was cancelled");
+  cancelled.task = {ProcessId{uint64_t{1} << 40}, 7, 8};
+  EXPECT_EQ(Decode(EncodeError(cancelled)), cancelled);
   const Error first{MANTA_ERROR_INVALID_ARGUMENT, "no", {}, {}, {}};
   EXPECT_EQ(Decode(EncodeError(first)), first);
 }

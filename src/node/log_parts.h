@@ -1,7 +1,7 @@
 // What a process writes, in parts by the task that wrote them. Pure; one per stream.
 //
-// A front-end that knows which task writes says so in the stream itself, in a line ":task_name:NAME" ahead of what the task writes; as
-// Ray's workers do, so that tools which read its logs read ours.
+// A front-end that knows which task writes says so in the stream itself, in a line ":task_name:NAME" ahead of what the task writes, and
+// what an actor calls itself, in a line ":actor_name:NAME"; as Ray's workers do, so that tools which read its logs read ours.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace manta::node {
 
 class LogParts {
  public:
-  static constexpr std::string_view kMark = ":task_name:";
+  static constexpr std::string_view kTaskMark = ":task_name:";
+  static constexpr std::string_view kActorMark = ":actor_name:";
   static constexpr size_t kLongestName = 512;  // a longer line is no mark
 
   // The next bytes; `show` gets those that are no mark, in order, and what wrote them ("": nobody said). What may become a mark is kept.
@@ -24,12 +25,15 @@ class LogParts {
   void Finish(Show show);
   // What wrote last.
   const std::string& task() const { return task_; }
+  // What the actor that writes calls itself; "": it has not said.
+  const std::string& actor() const { return actor_; }
 
  private:
   bool MayBeMark(std::string_view line) const;
   std::string_view TakeLineStart(std::string_view bytes, Show show);
 
   std::string task_;
+  std::string actor_;
   std::string kept_;  // the begin of a line that may become a mark
   bool at_line_start_ = true;
 };

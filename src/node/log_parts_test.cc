@@ -33,6 +33,12 @@ TEST(LogPartsTest, NamesWhoWrote) {
   EXPECT_EQ(Split({":task_name:f\nx\n:task_name:\ny\n"}), (Parts{{"f", "x\n"}, {"", "y\n"}}));
 }
 
+TEST(LogPartsTest, AnActorNamesItself) {
+  LogParts parts;
+  EXPECT_EQ(Split(&parts, {"at first\n:actor_na", "me:Replica(index=1)\none\n:actor_name:"}), (Parts{{"", "at first\none\n:actor_name:"}}));
+  EXPECT_EQ(parts.actor(), "Replica(index=1)");
+}
+
 TEST(LogPartsTest, OnlyWholeLinesAreMarks) {
   for (const std::string& text : std::vector<std::string>{"a :task_name:f\n", ":task_nam\n", ":task_name", ":", "\n\n", "::task_name:f\n",
                                  ":task_name:" + std::string(LogParts::kLongestName + 1, 'x') + "\n"}) {
@@ -41,7 +47,7 @@ TEST(LogPartsTest, OnlyWholeLinesAreMarks) {
 }
 
 TEST(LogPartsTest, WhereverTheBytesAreCut) {
-  const std::string text = "one\n:task_name:f\n:two\n\n:task\nthree\n:task_name:g\nfour\n:task_name:h\n";
+  const std::string text = "one\n:task_name:f\n:two\n\n:task\n:actor_name:a\nthree\n:task_name:g\nfour\n:task_name:h\n";
   const Parts expected = Split({text});
   ASSERT_EQ(expected, (Parts{{"", "one\n"}, {"f", ":two\n\n:task\nthree\n"}, {"g", "four\n"}}));
   std::mt19937 random(1);

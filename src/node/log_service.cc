@@ -130,8 +130,8 @@ bool LogService::ReadNew(const LogSource& source, File* file, bool last) {
         pread(log.get(), buffer.data(), buffer.size(), static_cast<off_t>(file->offset));
     if (got > 0) {
       file->offset += static_cast<uint64_t>(got);
-      file->parts.Split({buffer.data(), static_cast<size_t>(got)}, [&](const std::string& task, std::string_view bytes) {
-        const LogSource named = Named(source, task);
+      file->parts.Split({buffer.data(), static_cast<size_t>(got)}, [&](const std::string&, std::string_view bytes) {
+        const LogSource named = Named(source, file->parts);
         Show(named, file->job, forwarder.Add(now, named, bytes));
       });
     }
@@ -182,7 +182,7 @@ void LogService::WorkerGone(ProcessId worker) {
     }
     if (const auto job = jobs_.find(file.job); job != jobs_.end()) {
       const Nanoseconds now = EventLoop::Now();
-      const LogSource named = Named(source, file.parts.task());
+      const LogSource named = Named(source, file.parts);
       file.parts.Finish([&](const std::string&, std::string_view bytes) { Show(named, file.job, job->second.Add(now, named, bytes)); });
       Show(named, file.job, job->second.Finish(now, named));
     }
@@ -204,13 +204,17 @@ LogForwarder& LogService::ForwarderOf(JobId job) {
   return jobs_.try_emplace(job, options_).first->second;
 }
 
-LogSource LogService::Named(const LogSource& source, const std::string& task) const {
+LogSource LogService::Named(const LogSource& source, const LogParts& parts) const {
   LogSource named = source;
   if (const Process* process = processes_.Find(source.process)) {
     named.pid = process->pid;
     named.name = process->name;
   }
-  if (named.name.empty()) named.name = task;  // an actor's has its own
+  if (named.name.empty()) {
+    named.name = parts.task();
+  } else if (!parts.actor().empty()) {  // else it has the name of the actor's class
+    named.name = parts.actor();
+  }
   return named;
 }
 

@@ -58,7 +58,7 @@ class LogService {
   void Show(const LogSource& source, JobId job, std::string lines);
   LogForwarder& ForwarderOf(JobId job);
   // With pid and name as they are now, while it is in the table.
-  LogSource Named(const LogSource& source, const std::string& task) const;
+  LogSource Named(const LogSource& source, const LogParts& parts) const;
   void ArmSummaries();
 
   EventLoop& loop_;

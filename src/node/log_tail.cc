@@ -37,12 +37,13 @@ std::string ReadLogTail(const std::string& path, size_t max_bytes, size_t max_li
 
 namespace {
 
+// The end of a line has been cut off, which may be a mark.
 std::string WithoutMarks(const std::string& text) {
   std::string shown;
   const auto show = [&](const std::string&, std::string_view bytes) { shown += bytes; };
   LogParts parts;
-  parts.Split(text, show);
-  parts.Finish(show);
+  parts.Split(text + "\n", show);
+  while (!shown.empty() && shown.back() == '\n') shown.pop_back();
   return shown;
 }
 

@@ -40,6 +40,8 @@ TEST_F(LogTailTest, OfAWorkerHasNoMarks) {
   const WorkerLog log{path};
   std::ofstream(log.out()) << ":task_name:f\none\n:task_name:g\ntwo\n";
   EXPECT_EQ(log.Tail(), "one\ntwo");
+  std::ofstream(log.err()) << ":actor_name:a\n";
+  EXPECT_EQ(log.Tail(), "one\ntwo");
   std::ofstream(log.err()) << ":task_name:f\nwrong\n";
   EXPECT_EQ(log.Tail(), "[standard output]\none\ntwo\n[standard error]\nwrong");
   std::remove(log.out().c_str());

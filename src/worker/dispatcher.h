@@ -170,7 +170,7 @@ class Dispatcher {
   void Dispatch(TaskTarget* target);
   void FailUnstarted(uint32_t index, TaskRecord* task, const Error& error);
   void Abandon(TaskRecord* task, const Error& error);
-  void FailResults(TaskRecord* task, const Error& error);
+  void FailResults(TaskRecord* task, const Error& cause);
   void PlacePayloadApart(uint32_t index, TaskRecord* task);
   TaskTarget* NewTarget(TargetOptions options, bool ordered);
   TaskTarget* FindTarget(uint32_t key) const {
@@ -212,10 +212,13 @@ class Dispatcher {
   Outcome OutcomeOf(OwnerChannel* channel, const shm::CompletionBody& completion);
   void ReceiveItem(OwnerChannel* channel, shm::CompletionBody completion, uint32_t index, TaskRecord* task);
   void TellTaken(uint32_t index, const TaskRecord& task, const ResultStream& stream);
-  static void EndStream(ResultStream* stream, const Outcome& outcome);
+  void EndStream(const TaskRecord& task, const Outcome& outcome);
   static ResultReader::Entry NextEntry(ResultReader* reader);
-  void SetValue(ObjectRecord* object, const ResultReader::Entry& entry, bool in_place, std::vector<References::ReceivedResult>* deferred);
-  void SetResult(ObjectRecord* object, const ResultReader::Entry& entry);
+  void SetValue(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry, bool in_place,
+                std::vector<References::ReceivedResult>* deferred);
+  void SetResult(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry);
+  // The error of a task, with the actor or task that it is about.
+  Error Attributed(const TaskRecord& task, Error error) const;
   void Renew(TaskRecord* task);
   void FreePayload(TaskRecord* task);
   static int32_t& RetriesLeft(TaskRecord* task);

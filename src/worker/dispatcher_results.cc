@@ -36,7 +36,7 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
     CloseActor(target, death);
   }
   SetResults(task, outcome, worker);
-  if (task->nested != nullptr && task->nested->stream != nullptr) EndStream(task->nested->stream.get(), outcome);
+  if (task->nested != nullptr && task->nested->stream != nullptr) EndStream(*task, outcome);
   if (__builtin_expect((task->body.flags & shm::kActorCreation) != 0, 0)) {
     CreationDone(index, task, worker);
     return;
@@ -65,7 +65,7 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
     ObjectRecord* object = task->body.results == 1 ? task->result : task->results[i];
     // One error serves all results.
     if (i == 0 || !failed) entry = NextEntry(&reader);
-    SetValue(object, entry, outcome.in_place, &deferred);
+    SetValue(*task, object, entry, outcome.in_place, &deferred);
   }
   if (task->body.results == 0 && failed) reader.Next(&entry);  // the error, that of a constructor
   std::vector<model::KeptReference> kept;
@@ -87,9 +87,9 @@ ResultReader::Entry Dispatcher::NextEntry(ResultReader* reader) {
 }
 
 // A value that contains references of another process's becomes one of `deferred`: they are registered first.
-void Dispatcher::SetValue(ObjectRecord* object, const ResultReader::Entry& entry, bool in_place,
+void Dispatcher::SetValue(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry, bool in_place,
                           std::vector<References::ReceivedResult>* deferred) {
-  if (entry.references.empty()) return SetResult(object, entry);
+  if (entry.references.empty()) return SetResult(task, object, entry);
   References::ReceivedResult result{object, {entry.kind, {entry.bytes, entry.bytes + entry.size}, true, {}}, {}};
   for (const shm::WireReference& reference : entry.references) {
     result.value.inners.push_back(reference.object);
@@ -102,7 +102,7 @@ void Dispatcher::SetValue(ObjectRecord* object, const ResultReader::Entry& entry
   }
 }
 
-void Dispatcher::SetResult(ObjectRecord* object, const ResultReader::Entry& entry) {
+void Dispatcher::SetResult(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry) {
   if (entry.kind == shm::ValueKind::kInline) {
     owner_->SetBytes(object, entry.bytes, entry.size);
     return;
@@ -115,7 +115,17 @@ void Dispatcher::SetResult(ObjectRecord* object, const ResultReader::Entry& entr
       return;
     }
   }
-  owner_->SetError(object, model::DecodeError(entry.bytes, entry.size));
+  owner_->SetError(object, Attributed(task, model::DecodeError(entry.bytes, entry.size)));
+}
+
+Error Dispatcher::Attributed(const TaskRecord& task, Error error) const {
+  const bool of_actor = error.kind == MANTA_ERROR_ACTOR_DIED || error.kind == MANTA_ERROR_ACTOR_UNAVAILABLE;
+  // One that an argument has brought says already what it is about.
+  if (of_actor && !error.actor && task.target != nullptr) error.actor = task.target->actor;
+  if (error.kind == MANTA_ERROR_TASK_CANCELLED && !error.task && task.body.results > 0) {
+    error.task = owner_->IdOf(task.body.results == 1 ? *task.result : *task.results[0]);
+  }
+  return error;
 }
 
 bool Dispatcher::ShouldRetry(TaskRecord* task, const Outcome& outcome) const {
@@ -147,7 +157,8 @@ void Dispatcher::Fail(uint32_t index, TaskRecord* task, const Error& error) {
   ReleaseTask(index, task);
 }
 
-void Dispatcher::FailResults(TaskRecord* task, const Error& error) {
+void Dispatcher::FailResults(TaskRecord* task, const Error& cause) {
+  const Error error = Attributed(*task, cause);
   for (uint32_t i = 0; i < task->body.results; ++i) {
     owner_->SetError(task->body.results == 1 ? task->result : task->results[i], error);
   }
@@ -218,6 +229,7 @@ void Dispatcher::FailForDependency(uint32_t index, TaskRecord* task, Error error
     task->target->creation = 0;
     Error death = error;
     death.kind = MANTA_ERROR_ACTOR_DIED;
+    death.actor = {};  // another one
     death.message = "the actor died because an argument of its creation task has failed: " + error.message;
     CloseActor(task->target, death);
   }

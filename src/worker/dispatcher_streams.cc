@@ -18,7 +18,7 @@ void Dispatcher::ReceiveItem(OwnerChannel* channel, shm::CompletionBody completi
   if (outcome.is_list) {
     ResultReader reader(outcome.bytes, outcome.size);
     std::vector<References::ReceivedResult> deferred;
-    SetValue(object, NextEntry(&reader), false, &deferred);
+    SetValue(*task, object, NextEntry(&reader), false, &deferred);
     if (!deferred.empty()) references_->TaskCompleted(nullptr, channel->worker(), {}, std::move(deferred));
   } else {
     owner_->SetBytes(object, outcome.bytes, outcome.size);
@@ -28,10 +28,11 @@ void Dispatcher::ReceiveItem(OwnerChannel* channel, shm::CompletionBody completi
   if (completion.item == 0) TellTaken(index, *task, *stream);
 }
 
-void Dispatcher::EndStream(ResultStream* stream, const Outcome& outcome) {
-  if (outcome.status == shm::TaskStatus::kOk) return stream->End(nullptr);
-  const Error error = FirstError(outcome);
-  stream->End(&error);
+void Dispatcher::EndStream(const TaskRecord& task, const Outcome& outcome) {
+  ResultStream& stream = *task.nested->stream;
+  if (outcome.status == shm::TaskStatus::kOk) return stream.End(nullptr);
+  const Error error = Attributed(task, FirstError(outcome));
+  stream.End(&error);
 }
 
 void Dispatcher::StreamTaken(const ResultStream& stream) {

@@ -3,7 +3,9 @@
 import gc
 import os
 import pickle
+import re
 import sys
+import time
 import weakref
 
 import cloudpickle
@@ -23,7 +25,7 @@ MADE = [
     # exception, its bases, attributes
     (e.RayError("x"), (Exception,), {}),
     (task_error(), (e.RayError,), dict(function_name="f", traceback_str="Traceback: ...", pid=12, ip="10.0.0.1", actor_repr="A()",
-                                       actor_id="aa", proctitle=None)),
+                                       actor_id="aa", proctitle="ray::f")),
     (e.CrossLanguageError("java said no"), (e.RayError,), {}),
     (e.UserCodeException("x"), (e.RayError,), {}),
     (e.TaskCancelledError(ray.TaskID(b"\x01" * 16)), (e.RayError,), dict(task_id=ray.TaskID(b"\x01" * 16))),
@@ -174,6 +176,113 @@ def test_what_programs_look_for_in_the_texts():
     with pytest.raises(e.ActorDiedError, match="killed by `ray.kill`") as caught:
         ray.get(killed.ping.remote())
     assert not caught.value.actor_init_failed and not caught.value.preempted
+
+
+@ray.remote(num_cpus=0)
+class Replica:
+    def __init__(self, index):
+        self.index = int(index)
+
+    def __repr__(self):
+        return f"Replica(index={self.index})"
+
+    def fail(self):
+        raise ValueError("cannot be")
+
+    async def fail_later(self):
+        raise ValueError("cannot be")
+
+    def crash(self):
+        os._exit(1)
+
+
+@pytest.mark.parametrize("method", ["fail", "fail_later"])
+def test_an_error_says_which_actor_has_raised_it(cluster, method):
+    replica = Replica.remote(3)
+    with pytest.raises(ValueError) as caught:
+        ray.get(getattr(replica, method).remote())
+    error = caught.value
+    assert (error.function_name, error.proctitle, error.actor_repr, error.actor_id) == (
+        method, f"ray::Replica.{method}", "Replica(index=3)", replica._actor_id.hex())
+    assert re.match(rf"ray::Replica.{method}\(\) \(pid={error.pid}, ip=127.0.0.1, actor_id={error.actor_id}, repr=Replica\(index=3\)\)\n"
+                    "Traceback", str(error))
+
+
+def test_an_error_says_which_task_has_raised_it(cluster):
+    @ray.remote
+    def fail():
+        raise ValueError("cannot be")
+
+    with pytest.raises(ValueError) as caught:
+        ray.get(fail.options(name="named").remote())
+    error = caught.value
+    assert (error.proctitle, error.actor_repr, error.actor_id) == ("ray::named", None, None)
+    assert str(error).startswith(f"ray::named() (pid={error.pid}, ip=127.0.0.1)\nTraceback")
+
+
+def test_an_actor_whose_repr_fails_is_named_all_the_same(cluster):
+    @ray.remote
+    class Shy:
+        def __repr__(self):
+            return self.missing
+
+        def fail(self):
+            raise ValueError("cannot be")
+
+    with pytest.raises(ValueError, match="cannot be") as caught:
+        ray.get(Shy.remote().fail.remote())
+    assert "Shy object at 0x" in caught.value.actor_repr
+
+
+def killed():
+    replica = Replica.remote(0)
+    ray.kill(replica)
+    return replica, replica.fail.remote()
+
+
+def crashed():
+    replica = Replica.remote(0)
+    return replica, replica.crash.remote()
+
+
+def restarting():
+    replica = Replica.options(max_restarts=1).remote(0)
+    return replica, replica.crash.remote()
+
+
+def without_constructor():
+    replica = Replica.remote("no number")
+    return replica, replica.fail.remote()
+
+
+@pytest.mark.parametrize("make", [killed, crashed, restarting, without_constructor])
+def test_an_error_says_which_actor_cannot_run_the_call(cluster, make):
+    replica, ref = make()
+
+    @ray.remote
+    def use(value):
+        return value
+
+    for failed in (ref, use.remote(ref)):  # and of whom a task cannot get its argument
+        with pytest.raises(e.RayActorError) as caught:
+            ray.get(failed)
+        assert caught.value.actor_id == replica._actor_id.hex()
+        assert isinstance(caught.value, e.ActorUnavailableError if make is restarting else e.ActorDiedError)
+
+
+def test_an_error_says_which_task_was_cancelled(cluster):
+    @ray.remote
+    def sleep(before=None):
+        time.sleep(60)
+
+    running = sleep.remote()
+    waiting = sleep.remote(running)
+    ray.wait([running], timeout=0.5)
+    for ref in (waiting, running):
+        ray.cancel(ref)
+        with pytest.raises(e.TaskCancelledError) as caught:
+            ray.get(ref)
+        assert caught.value.task_id == ref.task_id()
 
 
 def test_the_death_of_an_actor_names_its_class(cluster):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -68,6 +69,26 @@ def test_output_of_an_actor_names_it(capfd):
     ray.get(Speaker.remote().say.remote())
     out, _ = output(capfd, "as an actor")
     assert "Speaker pid=" in out and "say pid" not in out
+
+
+def test_output_of_an_actor_names_it_as_it_calls_itself(capfd):
+    @ray.remote
+    class Speaker:
+        def __init__(self, index):
+            self.index = index
+            print("under the name of its class")
+
+        def __repr__(self):
+            return f"Speaker(index={self.index})"
+
+        def say(self):
+            print("under its own name")
+
+    ray.get([speaker.say.remote() for speaker in [Speaker.remote(1)]])
+    out, _ = output(capfd, "own name")
+    first, second = out.splitlines()
+    assert re.fullmatch(r"\(.*\bSpeaker pid=\d+\) under the name of its class", first), out
+    assert re.fullmatch(r"\(Speaker\(index=1\) pid=\d+\) under its own name", second), out
 
 
 def test_what_is_printed_without_an_end_comes_at_the_workers_end(capfd):

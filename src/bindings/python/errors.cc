@@ -1,6 +1,7 @@
 #include "bindings/python/errors.h"
 
 #include <cstring>
+#include <iterator>
 
 namespace manta::python {
 namespace {
@@ -8,6 +9,11 @@ namespace {
 // Bytes that are no UTF-8 (a C++ program's) are replaced.
 PyObject* Text(const char* text) {
   return PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(std::strlen(text)), "replace");
+}
+
+template <class Id>
+PyObject* BytesOf(const Id& id) {
+  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(&id), sizeof id);
 }
 
 }  // namespace
@@ -24,10 +30,13 @@ PyObject* Raise(manta_error* error) {
   Owned type(Text(manta_error_type_name(error)));
   Owned stack(Text(manta_error_stack(error)));
   Owned bytes(PyBytes_FromStringAndSize(static_cast<const char*>(payload.data), static_cast<Py_ssize_t>(payload.size)));
+  const manta_actor_id actor = manta_error_actor(error);
+  const manta_object_id task = manta_error_task(error);
+  Owned about(actor.creator != 0 ? BytesOf(actor) : task.owner != 0 ? BytesOf(task) : Py_NewRef(Py_None));
   manta_error_free(error);
-  if (!kind || !message || !type || !stack || !bytes) return nullptr;
-  PyObject* arguments[] = {kind.get(), message.get(), type.get(), stack.get(), bytes.get()};
-  Owned exception(PyObject_Vectorcall(TheCallbacks().make_error, arguments, 5, nullptr));
+  if (!kind || !message || !type || !stack || !bytes || !about) return nullptr;
+  PyObject* arguments[] = {kind.get(), message.get(), type.get(), stack.get(), bytes.get(), about.get()};
+  Owned exception(PyObject_Vectorcall(TheCallbacks().make_error, arguments, std::size(arguments), nullptr));
   if (exception) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
   return nullptr;
 }

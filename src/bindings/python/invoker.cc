@@ -196,7 +196,7 @@ class Invocation {
       const WithInterpreter lock;
       Py_DECREF(static_cast<PyObject*>(given));
     });
-    return Py_NewRef(Py_None);
+    return PyObject_CallOneArg(TheCallbacks().actor_made, instance);
   }
 
   static PyObject* Vectorcall(PyObject* callable, const DecodedArguments& arguments) {

@@ -417,17 +417,18 @@ PyObject* ZygoteMain(PyObject*, PyObject* children_in_place) {
 
 PyObject* Connect(PyObject*, PyObject* arguments, PyObject* named) {
   static const char* const names[] = {"dumps", "loads", "make_error", "describe_error", "load_function", "export_caller",
-                                      "start_event_loops", "run_stream", "collect_items", "find_named", "prepare_worker", nullptr};
+                                      "start_event_loops", "run_stream", "collect_items", "find_named", "prepare_worker",
+                                      "actor_made", nullptr};
   Callbacks& callbacks = TheCallbacks();
   if (!PyArg_ParseTupleAndKeywords(arguments, named, "$OOOOOOOOOOOO", const_cast<char**>(names), &callbacks.dumps, &callbacks.loads,
                                    &callbacks.make_error, &callbacks.describe_error, &callbacks.load_function, &callbacks.export_caller,
                                    &callbacks.start_event_loops, &callbacks.run_stream, &callbacks.collect_items,
-                                   &callbacks.find_named, &callbacks.prepare_worker)) {
+                                   &callbacks.find_named, &callbacks.prepare_worker, &callbacks.actor_made)) {
     return nullptr;
   }
   for (PyObject* callback : {callbacks.dumps, callbacks.loads, callbacks.make_error, callbacks.describe_error, callbacks.load_function,
                              callbacks.export_caller, callbacks.start_event_loops, callbacks.run_stream, callbacks.collect_items,
-                             callbacks.find_named, callbacks.prepare_worker}) {
+                             callbacks.find_named, callbacks.prepare_worker, callbacks.actor_made}) {
     Py_INCREF(callback);
   }
   Py_RETURN_NONE;

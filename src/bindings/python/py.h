@@ -85,8 +85,8 @@ class WithoutInterpreter {
 struct Callbacks {
   PyObject* dumps = nullptr;          // (value) -> (bytes, [buffers])
   PyObject* loads = nullptr;          // (bytes-like, [buffers]) -> value
-  PyObject* make_error = nullptr;     // (kind, message, type, stack, payload) -> exception
-  PyObject* describe_error = nullptr;  // (exception, function name) -> (type, message, traceback, payload)
+  PyObject* make_error = nullptr;     // (kind, message, type, stack, payload, id of what it is about or None) -> exception
+  PyObject* describe_error = nullptr;  // (exception, the actor that it leaves or None) -> (kind, type, message, traceback, payload)
   PyObject* load_function = nullptr;  // (digest) -> callable
   PyObject* export_caller = nullptr;  // (caller): sets digest and options of this runtime
   PyObject* start_event_loops = nullptr;  // ([Calls]): a thread with a loop for each

@@ -77,7 +77,8 @@ void FailCall(manta_call* call) {
   PyErr_NormalizeException(&type, &value, &traceback);
   if (traceback != nullptr) PyException_SetTraceback(value, traceback);
   const Owned owners[] = {Owned(type), Owned(value), Owned(traceback)};
-  Owned told(PyObject_CallOneArg(TheCallbacks().describe_error, value));
+  PyObject* const actor = call->actor != nullptr ? static_cast<PyObject*>(call->actor) : Py_None;
+  Owned told(PyObject_CallFunctionObjArgs(TheCallbacks().describe_error, value, actor, nullptr));
   const char *name, *message, *stack, *payload;
   Py_ssize_t payload_size;
   int kind;
