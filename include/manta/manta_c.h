@@ -422,7 +422,7 @@ MANTA_API manta_error* manta_task_options_intern(manta_runtime* runtime, const m
 
 typedef struct manta_task_spec {
   manta_function_id function;
-  const char* function_name; /* static storage, for people */
+  const char* function_name; /* for people; static storage, but of calls with a `name` */
   const void* args;          /* encoded arguments, copied by the call; at most MANTA_ARGS_LIMIT bytes */
   size_t args_size;
   manta_ref* const* dependencies; /* top-level references: their values arrive with the task */
@@ -431,7 +431,7 @@ typedef struct manta_task_spec {
   manta_ref* const* nested;
   uint32_t num_results; /* 0 is allowed: nothing can be awaited, errors are reported on the driver */
   uint32_t options;
-  const char* name; /* shown to people instead of the function's, copied by the call; NULL: none */
+  const char* name; /* shown to people instead of the function's, copied by the call; NULL: none. Not read for actors' constructors */
   manta_stream* stream; /* NULL: none. Else what the task emits comes here, its one result at its end. A stream is for one call */
 } manta_task_spec;
 

@@ -131,7 +131,7 @@ struct TaskRecord {
   };
   TaskNested* nested = nullptr;           // references inside the arguments
   const RetryRule* retry_rule = nullptr;  // lives as long as the runtime; nullptr: never
-  const char* name = nullptr;             // of the function, static
+  const char* name = nullptr;             // of the function, static; nullptr when the task has one of its own
   ObjectId parent;  // the task that submitted it, as its owner names it; none in a driver
 
   void SetIndex(uint32_t own) { body.record = own; }

@@ -455,6 +455,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
   if (__builtin_expect(spec.name != nullptr, 0) && (flags & shm::kActorCreation) == 0) {
     if (task->nested == nullptr) task->nested = new TaskNested();
     task->nested->name = spec.name;
+    task->name = nullptr;
     task->body.flags |= shm::kNamed;
   }
   dispatcher_->Submit(index, task, target);

@@ -56,6 +56,17 @@ class Keeper:
         await asyncio.sleep(0)
 
 
+def test_names_of_calls_are_forgotten(cluster):
+    def name_many(first):
+        for i in range(first, first + 50_000):
+            add.options(name=f"{i}" + 200 * "n")
+
+    name_many(0)
+    before = anonymous(os.getpid())
+    name_many(50_000)
+    assert anonymous(os.getpid()) - before < 4 * MIB  # of 10 MiB of names
+
+
 def tasks():
     assert sum(ray.get([add.remote(i) for i in range(1_000)])) == 500_500
 

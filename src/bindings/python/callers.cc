@@ -35,7 +35,7 @@ struct Caller {
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
   PyObject* name;           // str: of the function, for people; of the method
   PyObject* label;          // str: what its tasks are called instead; or None
-  const char* shown;        // the function's or the class's
+  const char* class_name;   // of constructors, else nullptr; for the life of the process
   PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
   PyObject* actor;          // of methods: the NativeActor
   PyObject* check;          // (args, kwargs): raises when they do not fit; None: all do
@@ -44,18 +44,17 @@ struct Caller {
 
 Caller* From(PyObject* object) { return reinterpret_cast<Caller*>(object); }
 
-// The same text for the life of the process. Interpreter lock. Programs have few names.
+// The same text for the life of the process. Interpreter lock. For classes, of which each is exported as well, for the life of the job.
 const char* Interned(std::string_view text) {
   static auto* const known = new std::unordered_set<std::string>();
   return known->emplace(text).first->c_str();
 }
 
-// Of a constructor: its class's name.
-std::string_view Shown(CallKind kind, std::string_view name) {
+// Of "Class.__init__".
+std::string_view ClassName(std::string_view constructor) {
   constexpr std::string_view kInit = ".__init__";
-  return kind == CallKind::kConstructor && name.size() > kInit.size() && name.substr(name.size() - kInit.size()) == kInit
-             ? name.substr(0, name.size() - kInit.size())
-             : name;
+  const bool ends = constructor.size() > kInit.size() && constructor.substr(constructor.size() - kInit.size()) == kInit;
+  return ends ? constructor.substr(0, constructor.size() - kInit.size()) : constructor;
 }
 
 bool Prepare(Caller* self, manta_runtime* runtime) {
@@ -146,7 +145,7 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
 
   manta_task_spec spec{};
   spec.function = *invoker;
-  spec.function_name = self->shown;
+  spec.function_name = self->class_name != nullptr ? self->class_name : name;
   spec.args = encoded.bytes.data();
   spec.args_size = encoded.bytes.size();
   spec.dependencies = encoded.dependencies.data();
@@ -181,9 +180,9 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject* object = text == nullptr ? nullptr : PyType_GenericAlloc(type, 0);
   if (object == nullptr) return nullptr;
   Caller* self = From(object);
-  self->shown = Interned(Shown(static_cast<CallKind>(kind), text));
   self->call = Call;
   self->kind = static_cast<CallKind>(kind);
+  self->class_name = self->kind == CallKind::kConstructor ? Interned(ClassName(text)) : nullptr;
   self->num_returns = num_returns;
   self->most_ahead = most_ahead;
   self->name = Py_NewRef(name);
