@@ -443,9 +443,8 @@ def _make(kind, message, type_name, stack, payload, about):
 def _actor_died(message, actor_id):
     """With the words that programs for Ray look for."""
     failed = "an error raised in its creation task" in message
-    if message.endswith("killed by Kill"):
-        message = message[:-len("Kill")] + "`ray.kill`"
-    return ActorDiedError(error_msg=message, actor_init_failed=failed)
+    message = message.replace("the actor was killed", "the actor was killed by `ray.kill`")
+    return ActorDiedError(actor_id=actor_id, error_msg=message, actor_init_failed=failed)
 
 
 class _ActorExit(SystemExit):

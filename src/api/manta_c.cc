@@ -340,9 +340,10 @@ manta_error* manta_not_initialized_error(const char* what) {
                        std::string(what) +
                            (Runtime::WasLeftByFork()
                                 ? " was called in a child made by fork(): the connection to the cluster is its "
-                                  "parent's; call Init in the child to make one of its own"
-                            : session.was_initialized ? " was called after Shutdown: call Init again before it"
-                                                      : " was called before Init: call manta::Init() first")));
+                                  "parent's; initialize the child to make one of its own"
+                            : session.was_initialized ? " was called after the shutdown: initialize again before it"
+                                                      : " was called too early: initialize first, by manta::Init() in C++, "
+                                                        "ray.init() in Python")));
 }
 
 void manta_ref_retain(manta_ref* ref) { Owner::Retain(From(ref)); }
@@ -404,7 +405,7 @@ manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, m
 
 manta_error* manta_cancel(manta_ref* ref, int force, int recursive) {
   Runtime* runtime = Runtime::Current();
-  if (runtime == nullptr) return manta_not_initialized_error("Cancel");
+  if (runtime == nullptr) return manta_not_initialized_error("cancel");
   return Own(runtime->Cancel(From(ref), force != 0, recursive != 0));
 }
 
@@ -465,14 +466,14 @@ manta_error* manta_actor_description(manta_actor* actor, manta_blob** out) {
 }
 
 manta_error* manta_actor_kill(manta_actor* actor, int no_restart) {
-  if (Result<> open = From(actor)->runtime->CheckOpen("Kill"); !open) return Own(open.error());
+  if (Result<> open = From(actor)->runtime->CheckOpen("kill"); !open) return Own(open.error());
   return Own(From(actor)->runtime->actors().Kill(From(actor), no_restart != 0));
 }
 
 manta_error* manta_actor_exit(manta_runtime*) {
   manta::worker::ExecutionContext* context = manta::worker::Executor::current();
   if (context == nullptr || !context->of_actor) {
-    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "ExitActor was called outside of an actor's method"));
+    return Own(MakeError(MANTA_ERROR_INVALID_ARGUMENT, "only a method of an actor can end its actor: this is none"));
   }
   context->exit_requested = true;
   return nullptr;

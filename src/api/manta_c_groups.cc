@@ -78,9 +78,9 @@ void manta_placement_group_options_init(manta_placement_group_options* options) 
 
 manta_error* manta_placement_group_create(manta_runtime* runtime, const manta_placement_group_options* given,
                                           manta_placement_group_id* out) {
-  if (runtime == nullptr) return manta_not_initialized_error("CreatePlacementGroup");
+  if (runtime == nullptr) return manta_not_initialized_error("a new placement group");
   const Runtime::Call call(From(runtime));
-  if (Result<> open = From(runtime).CheckOpen("CreatePlacementGroup"); !open) return Own(open.error());
+  if (Result<> open = From(runtime).CheckOpen("a new placement group"); !open) return Own(open.error());
   manta_placement_group_options options{};
   std::memcpy(static_cast<void*>(&options), given, std::min(given->struct_size, sizeof options));
   if (options.strategy < MANTA_PLACEMENT_PACK || options.strategy > MANTA_PLACEMENT_STRICT_SPREAD) {
@@ -111,15 +111,15 @@ manta_error* manta_placement_group_create(manta_runtime* runtime, const manta_pl
 }
 
 manta_error* manta_placement_group_remove(manta_runtime* runtime, const manta_placement_group_id* id) {
-  if (runtime == nullptr) return manta_not_initialized_error("RemovePlacementGroup");
-  if (Result<> open = From(runtime).CheckOpen("RemovePlacementGroup"); !open) return Own(open.error());
+  if (runtime == nullptr) return manta_not_initialized_error("the removal of a placement group");
+  if (Result<> open = From(runtime).CheckOpen("the removal of a placement group"); !open) return Own(open.error());
   From(runtime).placement_groups().Remove(IdOf(*id));
   return nullptr;
 }
 
 manta_error* manta_placement_group_ready(manta_runtime* runtime, const manta_placement_group_id* id, manta_bytes value, manta_ref** out) {
-  if (runtime == nullptr) return manta_not_initialized_error("PlacementGroup.ready");
-  if (Result<> open = From(runtime).CheckOpen("PlacementGroup.ready"); !open) return Own(open.error());
+  if (runtime == nullptr) return manta_not_initialized_error("waiting for a placement group");
+  if (Result<> open = From(runtime).CheckOpen("waiting for a placement group"); !open) return Own(open.error());
   constexpr size_t kMostValue = 64u << 10;
   if (value.size > kMostValue) return Own(Refused("the value that stands for a placement group has more than 64 KiB"));
   *out = reinterpret_cast<manta_ref*>(From(runtime).placement_groups().Ready(IdOf(*id), value.data, value.size));
@@ -128,9 +128,9 @@ manta_error* manta_placement_group_ready(manta_runtime* runtime, const manta_pla
 
 manta_error* manta_placement_groups(manta_runtime* runtime, const manta_placement_group_id* id, const char* name, const char* ray_namespace,
                                     manta_placement_group_list** out) {
-  if (runtime == nullptr) return manta_not_initialized_error("GetPlacementGroup");
+  if (runtime == nullptr) return manta_not_initialized_error("the search for a placement group");
   const Runtime::Call call(From(runtime));
-  if (Result<> open = From(runtime).CheckOpen("GetPlacementGroup"); !open) return Own(open.error());
+  if (Result<> open = From(runtime).CheckOpen("the search for a placement group"); !open) return Own(open.error());
   PlacementGroups& groups = From(runtime).placement_groups();
   if (id == nullptr && name == nullptr) {
     Result<std::vector<PlacementGroups::Facts>> all = groups.List();

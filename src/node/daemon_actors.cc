@@ -138,11 +138,11 @@ void Daemon::OnKillActor(const wire::KillActor& message) {
       wire::EndActorHostT end;
       end.process = host->id.value;
       end.for_good = message.no_restart();
-      end.reason = "the actor was killed by Kill";
+      end.reason = "the actor was killed";
       return cluster_->SendToNode(std::move(end));
     }
     host->ends_for_good = host->ends_for_good || message.no_restart();
-    workers_->Stop(host->id, true, "the actor was killed by Kill");
+    workers_->Stop(host->id, true, "the actor was killed");
   });
 }
 

@@ -18,7 +18,8 @@ constexpr Nanoseconds kSlowestRetry = kSecond;  // for pins that are held for lo
 constexpr Nanoseconds kSlowestWhileWaiting = 10 * kMillisecond;
 
 constexpr const char* kMoreRoom =
-    "give the object store more: Config::object_store_bytes in a program, --object-store-memory of `manta start`";
+    "give the object store more memory where the cluster starts: in the options of the program, or by --object-store-memory of "
+    "`manta start`";
 
 // Rounded up, so that nothing is 0.0 MiB but nothing.
 std::string Mebibytes(uint64_t bytes) {

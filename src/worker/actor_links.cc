@@ -339,7 +339,7 @@ Result<> ActorLinks::Kill(ActorRecord* actor, bool no_restart) {
     TaskTarget* target = actor->target;
     if (target->foreign || !dispatcher_->KillHomelessActor(target, no_restart)) QueueKill(actor->id, no_restart);
     // No later call of this process overtakes the kill, and none waits for its news.
-    if (no_restart) dispatcher_->CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by Kill"));
+    if (no_restart) dispatcher_->CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed"));
   }
   control_->Flush();
   return {};

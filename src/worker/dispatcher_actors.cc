@@ -116,7 +116,7 @@ bool Dispatcher::KillHomelessActor(TaskTarget* target, bool no_restart) {
   if (target->closed) return true;
   if (!target->channels.empty()) return false;
   // Without a process there is nothing that could start again.
-  if (no_restart) CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed by Kill"));
+  if (no_restart) CloseActor(target, MakeError(MANTA_ERROR_ACTOR_DIED, "the actor was killed"));
   return true;
 }
 

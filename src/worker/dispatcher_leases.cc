@@ -241,8 +241,8 @@ void Dispatcher::LookForBlockedActor(TaskTarget* target, int64_t now) {
   const std::string name = "'" + NameOfTask(*owner_->Task(first)) + "'";
   news_.push_back((count == 1 ? "the call " + name + " has" : std::to_string(count) + " calls (the first is " + name + ") have") +
                   " waited for " + std::to_string(kStuckAfterNs / 1'000'000'000) +
-                  " s: the actor runs another call, which waits itself (in Get, Wait or co_await). If it waits for one of these, "
-                  "it does so for ever: give the actor more threads (SetMaxConcurrency), or return the reference instead of waiting");
+                  " s: the actor runs another call, which waits itself. If it waits for one of these, "
+                  "it does so for ever: let the actor run more calls at once, or return the reference instead of waiting");
 }
 
 void Dispatcher::UpdateDemand(TaskTarget* target, int64_t now) {

@@ -391,7 +391,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     // Nothing else can run here. A detached actor's creator may be gone, and with it who would give the process back.
     EndActor(no_actor_.message.c_str());
   }
-  if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
+  if (context.exit_requested) EndActor("the actor ended on purpose: one of its methods has ended it");
   if (context.is_the_last) {
     Phase expected = Phase::kRunning;
     phase_.compare_exchange_strong(expected, Phase::kRetired);

@@ -53,7 +53,7 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
     Refuse(*channel, task,
            MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the call names a concurrency group that its actor does not have: the actor " +
-                         (known.empty() ? "was created without groups (SetConcurrencyGroup)" : "has " + known)));
+                         (known.empty() ? "was created without concurrency groups" : "has " + known)));
     return;
   }
   if (group->served != nullptr) return HandOverServed(group->served.get(), channel, task, code, payload, name);
@@ -121,7 +121,7 @@ void Executor::EndOnThread(Incoming& channel, const shm::TaskBody& task, const F
   facts.outcome = EventOutcomeOf(outcome, execution);
   recorder_->EndsOnAnyThread(shm::EventKind::kActorCall, facts, began, NowTicks());
   // First: once its caller knows that the actor ends, no further call starts.
-  if (context.exit_requested) EndActor("the actor ended on purpose: it called ExitActor");
+  if (context.exit_requested) EndActor("the actor ended on purpose: one of its methods has ended it");
   CompleteFromThread(channel, task, outcome);
   execution.Done();
   if (context.exit_requested) waiting_->WakeAll();

@@ -57,8 +57,8 @@ ObjectRecord* const* Objects(manta_ref* const* references) {
 
 Error ForeignReference(const std::string& what) {
   return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                   what + ": a reference belongs to a runtime that was shut down, or to another one; "
-                   "references do not outlive Shutdown: put the value again");
+                   what + ": a reference belongs to a connection that was shut down, or to another one; "
+                   "references end with the connection of their process: put the value again");
 }
 
 }  // namespace
@@ -389,7 +389,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     owner_->lock().unlock();
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
                      "the call of '" + NameOfFunction(spec.function, spec.function_name) + "' names options number " +
-                         std::to_string(spec.options) + ", which this runtime has not given out (of an earlier Init?)");
+                         std::to_string(spec.options) + ", which this runtime has not given out (of an earlier connection?)");
   }
   if (actor != nullptr && __builtin_expect(actor->target->outstanding() >= actor->target->max_pending, 0) &&
       dispatcher_->TooManyPending(actor->target)) {
@@ -513,7 +513,7 @@ ObjectRecord* Runtime::Import(const ObjectId& id) {
 
 Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,
                            ObjectRecord** out) {
-  if (!OwnsAll(Objects(nested), num_nested)) return ForeignReference("Put");
+  if (!OwnsAll(Objects(nested), num_nested)) return ForeignReference("put");
   if (num_nested > References::kMostInOneValue) return References::TooMany(num_nested);
   std::vector<ObjectRecord*> inners;
   for (size_t i = 0; i < num_nested; ++i) {
@@ -614,7 +614,7 @@ void Runtime::RunInPlace(ObjectRecord* object, int64_t deadline) {
 Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeout_ns,
                       manta_bytes* values) {
   uint32_t failures = owner_->failures() - 1;  // so that the first look is at all objects
-  if (!OwnsAll(objects, count)) return ForeignReference("Get");
+  if (!OwnsAll(objects, count)) return ForeignReference("get");
   size_t next = 0;
   ObjectRecord* failed = nullptr;
   bool cancelled = false;
@@ -671,12 +671,12 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
       const auto pending = std::count_if(objects, objects + count, [](const ObjectRecord* object) {
         return object->state.load(std::memory_order_acquire) == ValueState::kPending;
       });
-      return MakeError(MANTA_ERROR_TIMEOUT, "Get: " + std::to_string(pending) + " of " +
+      return MakeError(MANTA_ERROR_TIMEOUT, "get: " + std::to_string(pending) + " of " +
                                                 std::to_string(count) + " objects had no value after " +
                                                 std::to_string(timeout_ns / 1'000'000) + " ms");
     }
   }
-  if (cancelled) return Interrupted("Get");
+  if (cancelled) return Interrupted("get");
   if (failed != nullptr) return *failed->error;
   for (size_t i = 0; i < count; ++i) values[i] = owner_->Value(*objects[i]);
   return {};
@@ -691,10 +691,10 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
                        int64_t timeout_ns, uint8_t* ready) {
   if (num_returns == 0 || num_returns > count) {
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                     "Wait: the number of objects to wait for must be between 1 and the " +
+                     "wait: the number of objects to wait for must be between 1 and the " +
                          std::to_string(count) + " given, not " + std::to_string(num_returns));
   }
-  if (!OwnsAll(objects, count)) return ForeignReference("Wait");
+  if (!OwnsAll(objects, count)) return ForeignReference("wait");
   bool cancelled = false;
   uint32_t looks = 0;
   size_t ready_ahead = 0;  // those in front of the first that is not, which need no further look
@@ -733,7 +733,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
       recorder_->Waited(shm::EventKind::kWait, WaitOutcome(reached, cancelled, false), began, count);
     }
   }
-  if (cancelled) return Interrupted("Wait");
+  if (cancelled) return Interrupted("wait");
   size_t found = 0;
   for (size_t i = 0; i < count; ++i) {
     const bool is_ready = found < num_returns &&
@@ -745,7 +745,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
 }
 
 Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
-  if (!OwnsAll(&object, 1)) return ForeignReference("Cancel");
+  if (!OwnsAll(&object, 1)) return ForeignReference("cancel");
   {
     std::lock_guard guard(owner_->lock());
     if (object->state.load(std::memory_order_relaxed) != ValueState::kPending) return {};  // done already
@@ -755,8 +755,8 @@ Result<> Runtime::Cancel(ObjectRecord* object, bool force, bool recursive) {
       TaskRecord* task = owner_->Task(object->task);
       if (force && task->target != nullptr && task->target->ordered) {
         return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                         "Cancel: force is not allowed for a call of an actor, since it would kill the actor: "
-                         "use Kill on its handle");
+                         "cancel: force is not allowed for a call of an actor, since it would kill the actor: "
+                         "if that is meant, kill the actor itself");
       }
       ProcessId kill;
       dispatcher_->Cancel(object->task, task, force, recursive, &kill);
@@ -819,7 +819,7 @@ Result<ActorRecord*> Runtime::CreateActor(const manta_task_spec& constructor,
   {
     std::lock_guard guard(owner_->lock());
     if (number >= options_.size()) {
-      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the actor's options are not of this runtime (of an earlier Init?)");
+      return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the actor's options are not of this runtime (of an earlier connection?)");
     }
     const InternedOptions& given = *options_[number];
     shape = given.shape;

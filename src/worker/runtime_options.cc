@@ -51,8 +51,8 @@ Result<> ReadResources(const manta_task_options& options, model::ResourceSet* re
     const std::string name = options.resources[i].name == nullptr ? "" : options.resources[i].name;
     if (name.empty() || name == model::kCpu || name == model::kGpu || name == model::kMemory) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT,
-                       "resource name '" + name + "': use SetNumCpus, SetNumGpus or SetMemory for CPU, GPU "
-                       "and memory, and a name of its own for a custom resource");
+                       "resource name '" + name + "': CPU, GPU and memory have options of their own, and a custom resource needs a name "
+                       "of its own");
     }
     if (name.size() > model::kMaxResourceNameBytes) {
       return MakeError(MANTA_ERROR_INVALID_ARGUMENT, "the resource name '" + name.substr(0, 40) + "...' has " + std::to_string(name.size()) +

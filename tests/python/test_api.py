@@ -3,6 +3,10 @@
 import asyncio
 import inspect
 import math
+import os
+import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -115,6 +119,46 @@ def test_a_time_limit_is_a_number(timeout):
         with pytest.raises(ValueError, match="timeout has to be None, 0 or more"):
             ray.get(ref, timeout=negative)
     assert ray.get(ref, timeout=math.inf) == 2
+
+
+OF_ANOTHER_LANGUAGE = re.compile(r"manta::|Config|\bSet[A-Z]|\b(Init|Shutdown|Get|Put|Wait|Cancel|Kill|ExitActor|GetActor)\b")
+
+
+def without_a_concurrency_group():
+    ray.get(Counter.remote().add.options(concurrency_group="missing").remote())
+
+
+def with_force():
+    ray.cancel(Counter.remote().add.remote(), force=True)
+
+
+def after_its_end():
+    counter = Counter.remote()
+    ray.kill(counter)
+    ray.get(counter.add.remote())
+
+
+def after_its_exit():
+    counter = Counter.remote()
+    ray.wait([counter.__ray_terminate__.remote()])
+    ray.get(counter.add.remote())
+
+
+def of_an_unnamed_resource():
+    double.options(resources={"": 1}).remote(1)
+
+
+@pytest.mark.parametrize("fail", [without_a_concurrency_group, with_force, after_its_end, after_its_exit, of_an_unnamed_resource])
+def test_errors_speak_of_what_python_has(fail):
+    with pytest.raises(Exception) as caught:
+        fail()
+    assert not OF_ANOTHER_LANGUAGE.search(str(caught.value)), str(caught.value)
+
+
+def test_without_a_connection_an_error_says_how_to_get_one():
+    result = subprocess.run([sys.executable, "-c", "import manta; manta.put(1)"], capture_output=True, text=True,
+                            env={**os.environ, "RAY_ENABLE_AUTO_CONNECT": "0"})
+    assert "initialize first, by manta::Init() in C++, ray.init() in Python" in result.stderr
 
 
 def test_memory_is_a_resource():

@@ -46,7 +46,7 @@ TEST_F(Connection, ReferencesOfAnEarlierOneAreRefusedEverywhere) {
   for (int i = 0; i < 50; ++i) others.push_back(manta::Put(std::string(i % 2 == 0 ? 20 : 200'000, 'n')));
   for (const manta::ObjectRef<std::string>& reference : old) {
     const auto names_the_cause = [](const std::string& message) {
-      EXPECT_NE(message.find("a runtime that was shut down"), std::string::npos) << message;
+      EXPECT_NE(message.find("a connection that was shut down"), std::string::npos) << message;
     };
     names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Get(reference); }));
     names_the_cause(MessageOf<manta::InvalidArgumentError>([&] { manta::Task(Echo).Remote(reference); }));
@@ -73,7 +73,7 @@ TEST_F(Connection, HandlesOfAnEarlierOneAreRefused) {
   manta::Init();
   for (const std::string& message : {MessageOf<manta::NotInitializedError>([&] { old->Task(&Greeter::Greet).Remote(); }),
                                      MessageOf<manta::NotInitializedError>([&] { old->Kill(); })}) {
-    EXPECT_NE(message.find("a runtime that was shut down"), std::string::npos) << message;
+    EXPECT_NE(message.find("a connection that was shut down"), std::string::npos) << message;
   }
   old.reset();
 }

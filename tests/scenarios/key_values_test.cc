@@ -124,7 +124,7 @@ TEST_F(KeyValues, CannotBeUsedAfterShutdown) {
   manta::Shutdown();
   const KeyValueError without = ErrorOf([] { KvPut("a", "x"); });
   EXPECT_EQ(without.kind, MANTA_ERROR_NOT_INITIALIZED);
-  EXPECT_NE(without.message.find("manta_kv_put was called after Shutdown"), std::string::npos) << without.message;
+  EXPECT_NE(without.message.find("manta_kv_put was called after the shutdown"), std::string::npos) << without.message;
   manta_error* const error = manta_kv_exists(runtime, "test", {"a", 1}, nullptr);
   ASSERT_NE(error, nullptr);
   EXPECT_EQ(manta_error_get_kind(error), MANTA_ERROR_NOT_INITIALIZED) << manta_error_message(error);
