@@ -439,7 +439,12 @@ typedef struct manta_task_spec {
 #define MANTA_INLINE_ARG_LIMIT 16384
 #define MANTA_ARGS_LIMIT 262144
 
-/* Submits a task; results[0..num_results) receive one counted reference each. Never blocks.
+/* For a language whose threads submit while they hold a lock of its own, as Python's do. When many threads submit at once, they take turns,
+ * and each sleeps some milliseconds at most: the thread calls `begin` before that, and `end`, with what `begin` has returned, afterwards.
+ * To be set before the first submission. */
+MANTA_API void manta_sleep_hooks_set(void* (*begin)(void), void (*end)(void* begun));
+
+/* Submits a task; results[0..num_results) receive one counted reference each. Waits for nothing but its turn (manta_sleep_hooks_set).
  * Cost: no system call and no allocation in steady state. */
 MANTA_API manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, manta_ref** results);
 

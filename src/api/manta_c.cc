@@ -403,6 +403,8 @@ manta_error* manta_submit(manta_runtime* runtime, const manta_task_spec* spec, m
   return Own(From(runtime).Submit(*spec, nullptr, 0, results));
 }
 
+void manta_sleep_hooks_set(void* (*begin)(void), void (*end)(void* begun)) { manta::worker::Turns::SetSleepHooks({begin, end}); }
+
 manta_error* manta_cancel(manta_ref* ref, int force, int recursive) {
   Runtime* runtime = Runtime::Current();
   if (runtime == nullptr) return manta_not_initialized_error("cancel");

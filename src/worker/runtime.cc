@@ -361,7 +361,16 @@ Result<> Runtime::CheckOpen(const std::string& what) const {
   if (!closed_.load(std::memory_order_relaxed)) return {};
   if (!shut_down_.load()) return MakeError(MANTA_ERROR_NODE_DIED, "the node daemon is gone: the cluster has ended");
   return MakeError(MANTA_ERROR_NOT_INITIALIZED,
-                   what + ": the handle or reference is of a runtime that was shut down since. After another Init get a new one");
+                   what + ": the handle or reference is of a connection that was shut down since: get a new one from the present one");
+}
+
+// [lock] Lets go of the lock when that fails.
+Result<> Runtime::AwaitTurn(const manta_task_spec& spec) {
+  const Call here(*this);
+  owner_->turns().AwaitTurn();
+  if (!closed_.load(std::memory_order_relaxed)) return {};
+  owner_->lock().unlock();
+  return CheckOpen(NameOfFunction(spec.function, spec.function_name));
 }
 
 Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags,
@@ -384,7 +393,9 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     number = *captured;
   }
   owner_->lock().lock();
-  owner_->turns().Await();
+  if (__builtin_expect(!owner_->turns().AreFree(), 0)) {
+    if (Result<> awaited = AwaitTurn(spec); !awaited) return awaited;
+  }
   if (__builtin_expect(number >= options_.size(), 0)) {
     owner_->lock().unlock();
     return MakeError(MANTA_ERROR_INVALID_ARGUMENT,

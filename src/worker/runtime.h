@@ -83,6 +83,7 @@ class Runtime {
   // Error when this runtime was shut down or has lost its daemon; `what` was tried.
   Result<> CheckOpen(const std::string& what) const;
   Result<> Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags, manta_ref** results);
+  Result<> AwaitTurn(const manta_task_spec& spec);
   Result<uint32_t> InternOptions(const manta_task_options& options);
   Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data, ObjectRecord** out);
   ObjectRecord* Import(const ObjectId& id);

@@ -18,10 +18,14 @@ constexpr uint32_t kCrowded = 16 * kTurn;
 // A turn that is still the same after two such naps ends: its thread does other things, too.
 constexpr int64_t kNapNs = 1'000'000;
 
+Turns::SleepHooks sleep_hooks{[]() -> void* { return nullptr; }, [](void*) {}};
+
 // Its address stands for the thread.
 [[gnu::tls_model("initial-exec")]] thread_local char this_thread;
 
 }  // namespace
+
+void Turns::SetSleepHooks(const SleepHooks& hooks) { sleep_hooks = hooks; }
 
 void Turns::Begin(const void* thread) {
   holder_.store(thread, std::memory_order_relaxed);
@@ -71,8 +75,10 @@ void Turns::Sleep(Place* place, Place* called) {
   for (;;) {
     lock_->unlock();
     if (called != nullptr) Wake(std::exchange(called, nullptr));
+    void* const begun = sleep_hooks.begin();
     const timespec nap{0, kNapNs};
     syscall(SYS_futex, &place->called, FUTEX_WAIT_PRIVATE, 0, &nap, nullptr, 0);
+    sleep_hooks.end(begun);
     lock_->lock();
     const void* const holder = holder_.load(std::memory_order_relaxed);
     if (holder == place->thread) return;

@@ -13,6 +13,14 @@ namespace manta::worker {
 
 class Turns {
  public:
+  // Of all: what a thread does that is about to sleep for its turn, and, with what that has given, when it has slept. See
+  // manta_sleep_hooks_set.
+  struct SleepHooks {
+    void* (*begin)();
+    void (*end)(void* begun);
+  };
+  static void SetSleepHooks(const SleepHooks& hooks);
+
   explicit Turns(SpinLock* lock) : lock_(lock) {}
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
@@ -21,9 +29,12 @@ class Turns {
   // lock. A turn of which its thread makes no use passes to one that waits after a millisecond: a thread may do other things in its
   // turn, even wait for another thread that waits for its turn.
   void Await() {
-    if (__builtin_expect(crowded_ == 0 && lock_->long_waits() == seen_long_waits_, 1)) return;
-    AwaitTurn();
+    if (__builtin_expect(!AreFree(), 0)) AwaitTurn();
   }
+  // [lock] Whether Await returns at once, since there are no turns now.
+  bool AreFree() const { return crowded_ == 0 && lock_->long_waits() == seen_long_waits_; }
+  // [lock] As Await, when they are not free.
+  void AwaitTurn();
   // The calling thread, which has not the lock, is about to sleep: if this is its turn, the next one's begins.
   void Leave();
 
@@ -34,7 +45,6 @@ class Turns {
     std::atomic<uint32_t> called{0};  // futex
   };
 
-  void AwaitTurn();
   void Sleep(Place* place, Place* called);
   void Begin(const void* thread);
   Place* BeginNext();

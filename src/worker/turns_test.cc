@@ -111,6 +111,33 @@ TEST_F(TurnsTest, AThreadThatSleepsPassesItsTurnOn) {
   EXPECT_TRUE(done);
 }
 
+std::mutex interpreter;
+int slept = 0;  // guarded by it
+
+// As Python's threads do, which submit with the interpreter's lock: whoever has the turn may wait for that.
+TEST_F(TurnsTest, WhoSleepsDoesWhatTheHooksSay) {
+  Turns::SetSleepHooks({[]() -> void* {
+                          ++slept;
+                          interpreter.unlock();
+                          return &interpreter;
+                        },
+                        [](void* begun) { static_cast<std::mutex*>(begun)->lock(); }});
+  Crowd();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([this] {
+      for (int call = 0; call < 20'000; ++call) {
+        std::lock_guard guard(interpreter);
+        Submit();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(submitted(), 40'000u);
+  EXPECT_GT(slept, 0);
+  Turns::SetSleepHooks({[]() -> void* { return nullptr; }, [](void*) {}});
+}
+
 TEST_F(TurnsTest, ATurnThatIsNotUsedIsLost) {
   Crowd();
   Submit();

@@ -57,6 +57,25 @@ std::string_view ClassName(std::string_view constructor) {
   return ends ? constructor.substr(0, constructor.size() - kInit.size()) : constructor;
 }
 
+// Around a submission by a thread that has the interpreter lock: where it has to wait for its turn, it gives the lock up, since the thread
+// whose turn it is may wait for that.
+class Submission {
+ public:
+  Submission() { under_way_ = true; }
+  ~Submission() { under_way_ = false; }
+  Submission(const Submission&) = delete;
+  Submission& operator=(const Submission&) = delete;
+
+  static void* BeginSleep() { return under_way_ ? PyEval_SaveThread() : nullptr; }
+  static void EndSleep(void* state) {
+    if (state != nullptr) TakeInterpreter(static_cast<PyThreadState*>(state));
+  }
+
+ private:
+  static thread_local bool under_way_;
+};
+thread_local bool Submission::under_way_ = false;
+
 bool Prepare(Caller* self, manta_runtime* runtime) {
   const uint64_t serial = manta_runtime_serial(runtime);
   if (self->serial == serial) return true;
@@ -139,8 +158,9 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
     std::memcpy(encoded.bytes.data(), &header, sizeof header);
   }
 
-  for (Py_ssize_t i = 0; self->captured != nullptr && i < PyTuple_GET_SIZE(self->captured); ++i) {
-    encoded.nested.push_back(RefOf(PyTuple_GET_ITEM(self->captured, i)));
+  const Owned captured(Py_XNewRef(self->captured));
+  for (Py_ssize_t i = 0; captured && i < PyTuple_GET_SIZE(captured.get()); ++i) {
+    encoded.nested.push_back(RefOf(PyTuple_GET_ITEM(captured.get(), i)));
   }
 
   manta_task_spec spec{};
@@ -158,8 +178,12 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   spec.num_results = self->num_returns < 0 ? 1 : static_cast<uint32_t>(self->num_returns);
   std::vector<manta_ref*> results(spec.num_results);
   if (streams && !Accepts(manta_stream_new(runtime, self->most_ahead, &spec.stream))) return nullptr;
-  manta_error* const error = self->kind == CallKind::kFunction ? manta_submit(runtime, &spec, results.data())
-                                                               : manta_actor_submit(ActorOf(self->actor), &spec, results.data());
+  manta_error* error;
+  {
+    const Submission here;
+    error = self->kind == CallKind::kFunction ? manta_submit(runtime, &spec, results.data())
+                                              : manta_actor_submit(ActorOf(self->actor), &spec, results.data());
+  }
   if (error != nullptr) return manta_stream_free(spec.stream), Raise(error);
   return streams ? NewGenerator(spec.stream, results[0]) : References(results);
 }
@@ -261,6 +285,7 @@ PyType_Spec spec = {"manta._manta.Caller", sizeof(Caller), 0, Py_TPFLAGS_DEFAULT
 }  // namespace
 
 bool AddCallers(PyObject* module) {
+  manta_sleep_hooks_set(Submission::BeginSleep, Submission::EndSleep);
   caller_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   return caller_type != nullptr && PyModule_AddType(module, caller_type) == 0;
 }

@@ -332,7 +332,7 @@ bool EncodeArguments(manta_runtime* runtime, PyObject* const* arguments, size_t 
     out->bytes.resize(begin + encoder.size());
     encoder.WriteTo(out->bytes.data() + begin);
     out->nested = encoder.nested();
-    out->kept = Owned::Retained(whole.get());  // and with it what refers
+    out->kept = Owned::Retained(encoder.refs());
     return true;
   }
   void* data;

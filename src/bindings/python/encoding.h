@@ -33,6 +33,8 @@ class Encoder {
   void WriteTo(void* to) const;
   // References in the value; borrowed, as long as this lives.
   const std::vector<manta_ref*>& nested() const { return nested_; }
+  // What keeps them; nullptr when there are none.
+  PyObject* refs() const { return refs_.get(); }
 
  private:
   bool EncodePickle(PyObject* value);
@@ -68,8 +70,8 @@ inline constexpr size_t kMostSimpleArguments = 255;
 // Arguments on their way into a call. Interpreter lock.
 struct EncodedArguments {
   std::string bytes;
-  std::vector<manta_ref*> dependencies;  // borrowed from the arguments, or from `kept`
-  std::vector<manta_ref*> nested;        // the same
+  std::vector<manta_ref*> dependencies;  // borrowed from the arguments
+  std::vector<manta_ref*> nested;        // borrowed from `kept`
   bool in_object = false;                // the last dependency holds the arguments, `bytes` nothing
   Owned kept;
   Owned spilled;                         // the ObjectRef of that dependency
