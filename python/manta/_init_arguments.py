@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from manta import _address, _logging, _nodes, _not_yet, job_config as jobs, runtime_env as environments
+from manta import _address, _logging, _nodes, _not_yet, _options, job_config as jobs, runtime_env as environments
 
 # Other values than these are refused.
 _NOT_YET = {
@@ -100,10 +100,13 @@ def _check_types(given):
         value = given.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise TypeError(f"{name} has to be a number, not {value!r}")
-        if value is not None and value < 0:
-            raise ValueError(f"{name} has to be 0 or more, not {value!r}")
+        if value is not None and not 0 <= value <= _options.MOST_UNITS:
+            raise ValueError(f"{name} has to be between 0 and 2^48, not {value!r}")
     if given["resources"] is not None and not isinstance(given["resources"], dict):
         raise TypeError(f"resources has to be a dict of names and amounts, not {given['resources']!r}")
+    for name in given["resources"] or {}:
+        if not isinstance(name, str):
+            raise TypeError(f"resources has to be a dict of names and amounts, and {name!r} in it is no name")
     _nodes.check_labels("labels", given["labels"])
     for name, argument in _ARGUMENT_OF.items():
         if name in (given["resources"] or {}):

@@ -7,10 +7,10 @@ import warnings
 
 from manta import _nodes, _not_yet, runtime_env as environments
 
-_PRECISION = 10_000
-# The runtime counts in 32 bits, amounts of resources in multiples of 1 / _PRECISION up to 2^48, and a task's results in 16 bits.
+PRECISION = 10_000
+# The runtime counts in 32 bits, amounts of resources in multiples of 1 / PRECISION up to 2^48, and a task's results in 16 bits.
 _MOST = 2**31 - 1
-_MOST_UNITS = 2**48
+MOST_UNITS = 2**48
 _MOST_RESULTS = 2**16 - 1
 
 
@@ -19,9 +19,9 @@ def _amount(name, value):
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} has to be a number or None, not {value!r}")
-    if not 0 <= value <= _MOST_UNITS:
+    if not 0 <= value <= MOST_UNITS:
         raise ValueError(f"{name} has to be between 0 and 2^48, not {value!r}")
-    if value > 0 and round(value * _PRECISION) == 0:
+    if value > 0 and round(value * PRECISION) == 0:
         raise ValueError(f"{name} counts in steps of 0.0001, and {value!r} is less than one")
 
 

@@ -134,7 +134,7 @@ def test_strict_spread_over_more_nodes_than_there_are_stays_pending():
 
 
 @pytest.mark.parametrize("bundles", [[], None, "CPU", {"CPU": 1}, [{}], [{"CPU": 0}], [{"CPU": 1}, {"GPU": 0}], ["CPU"], [{"CPU": -1}],
-                                     [{"CPU": "1"}], [{1: 1}], [{"bundle": 1}], [{"CPU": True}]])
+                                     [{"CPU": float("inf")}], [{"CPU": "1"}], [{1: 1}], [{"bundle": 1}], [{"CPU": True}]])
 def test_bundles_that_cannot_be_are_refused(bundles):
     with pytest.raises(ValueError):
         placement_group(bundles)

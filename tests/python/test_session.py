@@ -122,7 +122,8 @@ def test_resources():
 @pytest.mark.parametrize("arguments, kind, says", [
     (dict(num_cpus="2"), TypeError, "num_cpus"), (dict(num_cpus=-1), ValueError, "num_cpus"),
     (dict(resources=[1]), TypeError, "resources"), (dict(namespace=""), ValueError, "namespace"),
-    (dict(nonsense=1), TypeError, "nonsense"), (dict(runtime_env={"pip": ["x"]}), NotImplementedError, "runtime_env"),
+    (dict(num_cpus=float("nan")), ValueError, "num_cpus"), (dict(object_store_memory=float("inf")), ValueError, "object_store_memory"),
+    (dict(resources={1: 1}), TypeError, "1 in it is no name"), (dict(nonsense=1), TypeError, "nonsense"), (dict(runtime_env={"pip": ["x"]}), NotImplementedError, "runtime_env"),
     (dict(address="auto"), ConnectionError, "start")])
 def test_bad_arguments(arguments, kind, says):
     with pytest.raises(kind, match=says):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from manta import _native, _nodes
+from manta import _native, _nodes, _options
 from manta._ids import PlacementGroupID
 
 _STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")  # in the order of manta_placement_strategy
 VALID_PLACEMENT_GROUP_STRATEGIES = set(_STRATEGIES)
 _STATES = ("PENDING", "CREATED", "REMOVED", "RESCHEDULING")  # of manta_placement_group_state
-_PRECISION = 10_000
 
 
 class PlacementGroup:
@@ -109,9 +108,9 @@ def _checked(bundles):
                 raise ValueError(f"bundle {index} names a resource {key!r}: names are strings")
             if key == "bundle":
                 raise ValueError(f"bundle {index} names the resource 'bundle', which is reserved")
-            if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not amount >= 0:
-                raise ValueError(f"bundle {index} has {key} = {amount!r}: an amount is a number, 0 or more")
-            if amount > 0 and round(amount * _PRECISION) == 0:
+            if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount <= _options.MOST_UNITS:
+                raise ValueError(f"bundle {index} has {key} = {amount!r}: an amount is a number between 0 and 2^48")
+            if amount > 0 and round(amount * _options.PRECISION) == 0:
                 raise ValueError(f"bundle {index} has {key} = {amount!r}: amounts count in steps of 0.0001")
         specs.append({key: amount for key, amount in bundle.items() if amount > 0})
         if not specs[-1]:
