@@ -9,7 +9,7 @@
 //  - Resources are charged from grant to return (or to the death of the worker, which is what
 //    counts for a worker that is stopped by force). A blocked worker lends its CPU, and only that;
 //    when it resumes it takes it back at once, even if the free amount turns negative: resuming
-//    goes before granting.
+//    goes before granting, and as many of the newest leases of tasks are revoked as were granted with what was lent.
 //  - GPUs are units: a lease gets certain ones (model/gpu_units.h), and what it needs must be there in
 //    that form. A worker that had GPUs is stopped when its lease ends, since what it allocated on
 //    them would stay, and CUDA never looks for others; unless its tasks left others running.

@@ -28,9 +28,8 @@ namespace {
 
 // Tasks of one owner in a row before the other channels get their turn.
 constexpr uint32_t kBurst = 64;
-// How soon the main thread looks again whether an owner has made room for completions, and for how long when the actor ends.
+// How soon the main thread looks again whether an owner has made room for completions.
 constexpr int64_t kLateAgainNs = 1'000'000;
-constexpr int64_t kLateAtTheEndNs = 500'000'000;
 // Tasks that run inside of each other on one thread, at most.
 constexpr int kDeepestInPlace = 256;
 

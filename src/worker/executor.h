@@ -194,8 +194,9 @@ class Executor final : private MainThread, private ItemSink {
   void CompleteLate();
   std::shared_ptr<Incoming> ChannelOf(ProcessId owner);
   bool IsGone(Incoming& channel) const;
-  // While an owner has no room: how soon a thread that waits for it looks again.
+  // While an owner has no room: how soon a thread that waits for it looks again, and for how long when this process ends.
   static constexpr int64_t kRoomAgainNs = 1'000'000;
+  static constexpr int64_t kLateAtTheEndNs = 500'000'000;
   Sent AwaitOwner(Incoming& channel, TaskWaits* task, int64_t again_ns, FunctionRef<bool()> done);
   Sent SendItem(const Outcome& item, Room room) override;
   Sent AwaitWindow(uint32_t sent, uint32_t most_ahead, bool may_wait) override;

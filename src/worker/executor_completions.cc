@@ -1,11 +1,15 @@
 // How outcomes get to their owners when they do not fit into a completion, or there is no room for them just now.
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
 #include "model/error_codec.h"
+#include "worker/clock.h"
 #include "worker/executor.h"
 #include "worker/lost_values.h"
 #include "worker/result_list.h"
@@ -97,7 +101,14 @@ void Executor::CompleteWithList(Incoming& channel, const shm::TaskBody& task, co
   Unsent unsent{.outcome = outcome};
   bool completed = false;
   const auto complete = [&] { return completed = completed || CompletePlaced(channel, task, &unsent, now); };
-  if (!complete()) AwaitOwner(channel, nullptr, kRoomAgainNs, complete);
+  if (complete()) return;
+  int64_t until = INT64_MAX;
+  while (AwaitOwner(channel, nullptr, kRoomAgainNs, complete) == Sent::kStop && !IsGone(channel)) {
+    // This process is to end, and its owner may be stopped.
+    const int64_t time = NowNs();
+    until = std::min(until, time + kLateAtTheEndNs);
+    if (time >= until) return;
+  }
 }
 
 // ---- With threads. All of it but CompleteFromThread under `completing`.

@@ -56,7 +56,11 @@ ItemSink::Sent Executor::SendItem(const Outcome& item, Room room) {
   shm::TaskBody task{};
   task.record = context.task.index;
   task.generation = context.task.generation;
-  if (room == Room::kLater && threads_ != nullptr) return CompleteFromThread(*channel, task, item), Sent::kYes;
+  // What the ring never holds would be tried in vain.
+  const bool goes_apart = item.is_list && item.size > channel->view.header->result_payload_bytes;
+  if (threads_ != nullptr && (room == Room::kLater || (room == Room::kTry && goes_apart))) {
+    return CompleteFromThread(*channel, task, item), Sent::kYes;
+  }
   Unsent unsent{.outcome = item, .may_ask = room != Room::kTry};
   Sent sent = Sent::kNotNow;
   const auto send = [&] {

@@ -226,3 +226,17 @@ def test_a_coroutine_is_no_task():
         @ray.remote
         async def no_task():
             pass
+
+
+def test_items_with_very_many_references():
+    """Their ids alone are more than the way to their owner holds at once."""
+
+    @ray.remote
+    class Lister:
+        async def lists(self, count):
+            for _ in range(count):
+                yield [ray.put(i) for i in range(6_000)]
+
+    lister = Lister.remote()
+    lists = [ray.get(ref) for ref in lister.lists.options(num_returns="streaming").remote(3)]
+    assert [ray.get(refs[-1]) for refs in lists] == [5_999] * 3
