@@ -92,6 +92,7 @@ class FarChannels {
     std::vector<uint8_t> payload;
     uint32_t awaited = 0;  // copies of objects
     std::vector<shm::SharedHandle> copies;  // those that are there
+    bool asked = false;    // for space in the arena, as its list has no room in the ring
     std::optional<Error> failed;
     std::function<void()> then;
   };

@@ -141,22 +141,25 @@ bool FarChannels::Write(AtOwner& channel, const std::shared_ptr<Held>& held) {
     const std::optional<uint32_t> offset =
         channel.payload.Allocate(size, channel.completions.position());
     if (!offset) {
-      held->awaited = 1;
+      // What fits there waits for its owner to read what is before it, however full the arena is (as in Executor::PlaceList).
+      const bool fits = size <= channel.view.header->result_payload_bytes;
+      shm::Ring(channel.owner_page->doorbell);
+      if (fits && !retry_.armed()) retry_.ExpireAfter(kRetry);
+      if (std::exchange(held->asked, true)) return false;
       copies_.Make(channel.name.owner, held->payload,
-                   [this, weak = std::weak_ptr<Held>(held), name = channel.name](const auto& local) {
+                   [this, fits, weak = std::weak_ptr<Held>(held), name = channel.name](const auto& local) {
                      const std::shared_ptr<Held> waiting = weak.lock();
                      if (waiting == nullptr) {
                        if (local) copies_.Free(local.value().handle);
                        return;
                      }
-                     --waiting->awaited;
-                     waiting->payload.clear();
-                     waiting->body.flags &= static_cast<uint8_t>(~shm::kResultsInRing);
                      if (local) {
+                       waiting->payload.clear();
+                       waiting->body.flags &= static_cast<uint8_t>(~shm::kResultsInRing);
                        waiting->body.flags |= shm::kResultsShared;
                        std::memcpy(waiting->body.inline_result, &local.value().handle,
                                    sizeof(shm::SharedHandle));
-                     } else {
+                     } else if (!fits) {
                        waiting->failed = local.error();
                      }
                      WriteHeld(name);

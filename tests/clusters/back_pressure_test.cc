@@ -145,6 +145,21 @@ TEST_F(BackPressure, BothDirectionsAreFullAtOnce) {
   }
 }
 
+// The object space of their owner's node is full: what travels by copy needs no room there.
+TEST_F(BackPressure, ResultsPassAFullObjectSpace) {
+  LimitTime(60s);
+  auto worker = FarWorker();
+  std::vector<manta::ObjectRef<std::string>> held;
+  for (size_t bytes = 1 << 20; bytes > 64 << 10; bytes /= 2) {
+    while (manta::AvailableResources()["object_store_memory"] >= kStore + 1.5 * static_cast<double>(bytes)) {
+      held.push_back(manta::Put(std::string(bytes, 'f')));
+    }
+  }
+  std::vector<manta::ObjectRef<std::string>> echoes;
+  for (int i = 0; i < 200; ++i) echoes.push_back(worker.Task(&Worker::Echo).Remote(std::string(kBytes, 'e')));
+  for (const auto& echo : echoes) ASSERT_EQ(echo.Get()->size(), kBytes);
+}
+
 TEST_F(BackPressure, ACallerThatDoesNotReadHidesNoDeathFromTheOthers) {
   auto host = manta::Actor<Host>().SetResource("far", 0.1).SetMaxConcurrency(600).Remote();
   const pid_t host_pid = *host.Task(&Host::Pid).Remote().Get();

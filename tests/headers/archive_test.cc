@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <complex>
 #include <cstdint>
@@ -277,6 +278,34 @@ TEST(Archive, TriviallyCopyableTypesAreCopiedAsMemory) {
   DerivedNumbers derived = {};
   derived.z = 8;
   EXPECT_EQ(RoundTrip(derived).z, 8);
+}
+
+// What only their codecs know: structured bindings name one field of an array.
+struct HoldsArrays {
+  int number;
+  std::array<int, 5> numbers;
+  std::array<std::array<double, 2>, 3> nested;
+  std::pair<int, std::array<int, 2>> pair;
+};
+struct DerivedArrays : Point {
+  std::array<int, 5> numbers;
+  std::chrono::milliseconds time;
+};
+
+TEST(Archive, AggregatesHoldArrays) {
+  HoldsArrays holds = {};
+  holds.numbers[4] = 5;
+  holds.nested[2][1] = 0.5;
+  holds.pair.second[1] = 6;
+  const HoldsArrays back = RoundTrip(holds);
+  EXPECT_EQ(back.numbers[4], 5);
+  EXPECT_EQ(back.nested[2][1], 0.5);
+  EXPECT_EQ(back.pair.second[1], 6);
+  DerivedArrays derived = {};
+  derived.numbers[4] = 7;
+  derived.time = std::chrono::milliseconds(8);
+  EXPECT_EQ(RoundTrip(derived).numbers[4], 7);
+  EXPECT_EQ(RoundTrip(derived).time.count(), 8);
 }
 
 TEST(Archive, EmptyTypesTakeNoSpaceExceptInContainers) {

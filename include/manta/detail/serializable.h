@@ -337,9 +337,10 @@ constexpr bool FieldIsBits() {
     return true;
   } else if constexpr (Codec<Element>::kProblem != Problem::kNone) {
     return false;
+  } else if constexpr (Codec<Element>::kIsBits || !std::is_empty_v<Element>) {
+    return Codec<Element>::kIsBits;  // of arrays and the like only their codecs know
   } else {
-    return Codec<Element>::kIsBits ||
-           (std::is_empty_v<Element> && CategoryOf<Element>() == Category::kEmpty);
+    return CategoryOf<Element>() == Category::kEmpty;
   }
 }
 
