@@ -10,8 +10,9 @@
 namespace manta::bin {
 
 // `unfinished` (rows as node/listing.h makes them), and behind them a row for each attempt of a task that has ended, the last one first: like the
-// others, with `start_time_ms` and `end_time_ms` (since 1970), and `error` where it failed. What the daemon has not heard yet has ended all the
-// same. A task whose process died in it counts as one that has ended. At most `most` rows in all; whatever the recordings contain, the result is JSON.
+// others, but for `actor` and `parent`, which recordings do not have; with `start_time_ms` and `end_time_ms` (since 1970), and `error` where it failed.
+// What the daemon has not heard yet has ended all the same. So has what a process died in, on the thread that executes tasks: other threads note
+// what has ended alone. What never began has no row. At most `most` rows in all; whatever the recordings contain, the result is JSON.
 ToolClient::Answer WithEndedTasks(const ToolClient::Answer& unfinished, const SessionRecordings& session, size_t most);
 
 }  // namespace manta::bin
