@@ -59,7 +59,7 @@ class Builder {
       uint64_t last_begin = 0;  // of the executing thread
       for (const shm::RecordedEvent& recorded : recording.events) {
         const EventKind kind = shm::KindOf(recorded.event);
-        if (kind < EventKind::kTask || kind > EventKind::kInPlace) continue;
+        if (!shm::IsTask(kind)) continue;
         const uint64_t begin = recorded.event.ticks - shm::DurationOf(recorded.event);
         if (kind != EventKind::kInPlace && shm::ThreadOf(recorded.event) == 0) last_begin = begin;
         const int64_t took = recorded.monotonic_ns - recording.MonotonicAt(begin);

@@ -51,8 +51,6 @@ const char* CategoryOf(EventKind kind) {
   }
 }
 
-bool IsTask(EventKind kind) { return kind >= EventKind::kTask && kind <= EventKind::kInPlace; }
-
 std::string HowItEnded(uint16_t how, bool for_good) {
   const int signal = how & 0xff;
   const int code = how >> 8;
@@ -277,7 +275,7 @@ class Builder {
       const EventKind kind = shm::KindOf(event.event);
       if (shm::HasDuration(kind)) {
         AddWork(recording, row, event);
-        if (IsTask(kind) && kind != EventKind::kInPlace && shm::ThreadOf(event.event) == 0) {
+        if (shm::IsTask(kind) && kind != EventKind::kInPlace && shm::ThreadOf(event.event) == 0) {
           last_begin = event.event.ticks - shm::DurationOf(event.event);
         }
       } else {
@@ -293,7 +291,7 @@ class Builder {
     const auto outcome = static_cast<EventOutcome>(event.a & 7);
     std::string name;
     Json args;
-    if (IsTask(kind)) {
+    if (shm::IsTask(kind)) {
       const shm::TaskFacts facts = shm::TaskOf(event);
       const FunctionNames::Name function = names_->Of(facts.function);
       name = function.shown;

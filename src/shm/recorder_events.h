@@ -96,6 +96,7 @@ constexpr void PackDuration(uint64_t ticks, RecorderEvent* event) {
 constexpr uint64_t DurationOf(const RecorderEvent& event) {
   return event.d >> 48 << 32 | event.b;
 }
+constexpr bool IsTask(EventKind kind) { return kind >= EventKind::kTask && kind <= EventKind::kInPlace; }
 constexpr bool HasDuration(EventKind kind) {
   return kind >= EventKind::kTask && kind <= EventKind::kSpace;
 }

@@ -109,6 +109,8 @@ class Executor final : private MainThread, private ItemSink {
     void ReclaimPayload() {
       payload.Reclaim(shm::Before{view.header->completions_consumed.load(std::memory_order_acquire)});
     }
+    // Completions that the owner has not read.
+    uint32_t unread() const { return completions.position() - view.header->completions_consumed.load(std::memory_order_acquire); }
     // With threads only:
     std::mutex completing;  // over all that completions touch, and the rest
     bool closed = false;    // the memory is not ours any more

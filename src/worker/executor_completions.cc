@@ -114,8 +114,7 @@ void Executor::CompleteWithList(Incoming& channel, const shm::TaskBody& task, co
 // ---- With threads. All of it but CompleteFromThread under `completing`.
 
 bool Executor::HasRoom(Incoming& channel) {
-  const uint32_t unread = channel.completions.position() - channel.view.header->completions_consumed.load(std::memory_order_acquire);
-  if (unread < channel.completions.size()) return true;
+  if (channel.unread() < channel.completions.size()) return true;
   shm::Ring(channel.owner_page->doorbell);
   return false;
 }
@@ -123,8 +122,7 @@ bool Executor::HasRoom(Incoming& channel) {
 // What is late of other tasks holds nobody up while there is ample room; what a task says comes in order.
 bool Executor::CompleteIfRoom(Incoming& channel, const shm::TaskBody& task, Unsent* unsent) {
   if (!channel.late.empty()) {
-    const uint32_t unread = channel.completions.position() - channel.view.header->completions_consumed.load(std::memory_order_acquire);
-    if (unread >= channel.completions.size() / 2 || channel.late_tasks.contains(task.record)) return false;
+    if (channel.unread() >= channel.completions.size() / 2 || channel.late_tasks.contains(task.record)) return false;
   }
   return HasRoom(channel) && CompletePlaced(channel, task, unsent, 0);
 }

@@ -67,9 +67,7 @@ ItemSink::Sent Executor::SendItem(const Outcome& item, Room room) {
     if (sent != Sent::kNotNow) return true;  // whoever waits asks again
     if (threads_ == nullptr) {
       // What the slots' tasks will say has room, whatever else is unread.
-      const uint32_t unread = channel->completions.position() -
-                              channel->view.header->completions_consumed.load(std::memory_order_acquire);
-      if (unread >= channel->completions.size() / 2) return false;
+      if (channel->unread() >= channel->completions.size() / 2) return false;
       if (CompletePlaced(*channel, task, &unsent, 0)) sent = Sent::kYes;
     } else {
       std::lock_guard guard(channel->completing);
