@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "bin/function_names.h"
+#include "bin/past_processes.h"
 #include "shm/recorder_events.h"
 
 namespace manta::bin {
@@ -34,24 +35,18 @@ const char* TypeOf(EventKind kind) {
   }
 }
 
-const char* ErrorOf(EventOutcome outcome) {
+const char* ErrorOf(EventKind kind, EventOutcome outcome) {
   switch (outcome) {
     case EventOutcome::kOk: return nullptr;
     case EventOutcome::kCancelled: return "TASK_CANCELLED";
+    case EventOutcome::kRefused: return kind == EventKind::kActorCall ? "ACTOR_DIED" : "TASK_EXECUTION_EXCEPTION";
     default: return "TASK_EXECUTION_EXCEPTION";
   }
 }
 
-struct PastProcess {
-  RecorderRole role = RecorderRole::kUnknown;
-  uint32_t pid = 0;
-  uint64_t job = 0;
-  std::optional<int64_t> gone_wall_ns;
-};
-
 class Builder {
  public:
-  explicit Builder(const SessionRecordings& session) : session_(session), names_(session.names) { FindProcesses(); }
+  explicit Builder(const SessionRecordings& session) : session_(session), names_(session.names), processes_(PastProcessesOf(session)) {}
 
   // Rows of what has ended, in no order, and when what runs has begun.
   void Read() {
@@ -64,7 +59,7 @@ class Builder {
         if (kind != EventKind::kInPlace && shm::ThreadOf(recorded.event) == 0) last_begin = begin;
         const int64_t took = recorded.monotonic_ns - recording.MonotonicAt(begin);
         AddEnded(recording.process, recorded.event, recorded.wall_ns - took, recorded.wall_ns,
-                 ErrorOf(static_cast<EventOutcome>(recorded.event.a & 7)));
+                 ErrorOf(kind, static_cast<EventOutcome>(recorded.event.a & 7)));
       }
       if (recording.running && recording.running->event.ticks > last_begin) AddBegun(recording);
     }
@@ -79,38 +74,20 @@ class Builder {
   std::map<Attempt, int64_t> begun_ms;
 
  private:
-  void FindProcesses() {
-    for (const shm::Recording& recording : session_.recordings) {
-      PastProcess& process = processes_[recording.process];
-      process.role = static_cast<RecorderRole>(recording.role);
-      process.pid = recording.pid;
-    }
-    for (const shm::Recording& recording : session_.recordings) {
-      if (static_cast<RecorderRole>(recording.role) != RecorderRole::kDaemon) continue;
-      for (const shm::RecordedEvent& recorded : recording.events) {
-        const EventKind kind = shm::KindOf(recorded.event);
-        if (kind != EventKind::kJoined && kind != EventKind::kGone) continue;
-        PastProcess& process = processes_[ProcessId{recorded.event.c}];
-        process.pid = recorded.event.b;
-        if (kind == EventKind::kGone) {
-          process.gone_wall_ns = recorded.wall_ns;
-        } else {
-          process.role = static_cast<RecorderRole>(recorded.event.a);
-          process.job = recorded.event.d;
-        }
-      }
-    }
+  PastProcess ProcessOf(ProcessId id) const {
+    const auto found = processes_.find(id);
+    return found == processes_.end() ? PastProcess() : found->second;
   }
 
   // As in the rows of node/listing.h.
   Json Described(ProcessId id) const {
-    const auto found = processes_.find(id);
-    const PastProcess process = found == processes_.end() ? PastProcess() : found->second;
+    const PastProcess process = ProcessOf(id);
     std::string text = process.role == RecorderRole::kDriver   ? "driver "
                        : process.role == RecorderRole::kWorker ? "worker "
                                                                : "process ";
     text += std::to_string(SerialOf(id));
-    if (process.pid != 0) text += " (pid " + std::to_string(process.pid) + ")";
+    const std::string program = process.program.empty() ? "" : process.program + ", ";
+    if (process.pid != 0) text += " (" + program + "pid " + std::to_string(process.pid) + ")";
     Json json = {{"description", text}, {"process", SerialOf(id)}, {"node", NodeIndexOf(id)}};
     if (process.pid != 0) json["pid"] = process.pid;
     if (process.job != 0) json["job"] = process.job;
@@ -145,15 +122,15 @@ class Builder {
   void AddBegun(const shm::Recording& recording) {
     const shm::RecorderEvent event = shm::BegunTask(recording.running->event);
     const int64_t began_ns = recording.running->wall_ns;
-    if (const auto& gone = processes_[recording.process].gone_wall_ns) {
-      return AddEnded(recording.process, event, began_ns, *gone, "WORKER_DIED");
+    if (const auto& gone = ProcessOf(recording.process).gone) {
+      return AddEnded(recording.process, event, began_ns, gone->wall_ns, "WORKER_DIED");
     }
     if (const auto attempt = AttemptOf(shm::TaskOf(event))) begun_ms[*attempt] = began_ns / kNsPerMs;
   }
 
   const SessionRecordings& session_;
   const FunctionNames names_;
-  std::map<ProcessId, PastProcess> processes_;
+  const std::map<ProcessId, PastProcess> processes_;
 };
 
 }  // namespace

@@ -38,14 +38,34 @@ TEST(EndedTasks, SayWhatTheyWereAndWhere) {
       "start_time_ms": 5, "end_time_ms": 7}])json"));
 }
 
+TEST(EndedTasks, NameTheProgramOfTheirOwner) {
+  SessionRecordings session = Session({Worker({Task(EventKind::kTask, 1, 5, 7)}), Recording(kDriver, 20, RecorderRole::kDriver, {})});
+  session.recordings.back().subject = 7;
+  session.names.programs = {{7, "/home/ann/sums"}};
+  const json rows = json::parse(WithEndedTasks({"[]", 0}, session, 100).json);
+  EXPECT_EQ(rows[0]["owner"]["description"], "driver 2 (sums, pid 20)");
+}
+
+// A constructor's callers know its class; the process that runs it knows what invokes it, which may stand for several.
+TEST(EndedTasks, HaveOneNameWhereverTheirFunctionIsNoted) {
+  SessionRecordings session = Session({Worker({Task(EventKind::kActorStart, 3, 5, 7), Task(EventKind::kTask, 4, 8, 9)})});
+  session.names.functions = {{3, {9, 1, 0, 0}, ""}, {3, {9, 1, 0, 0}, "Counter"}, {3, {8, 1, 0, 0}, "Counter"},
+                             {4, {9, 2, 0, 0}, "Twice"}, {4, {9, 3, 0, 0}, "Half"}, {4, {8, 2, 0, 0}, "Twice"}};
+  const json rows = json::parse(WithEndedTasks({"[]", 0}, session, 100).json);
+  EXPECT_EQ(rows[1]["name"], "Counter");
+  EXPECT_EQ(rows[0]["name"], "Twice or Half");
+}
+
 TEST(EndedTasks, ThatFailedSayHow) {
-  const json rows = RowsOf({Worker({Task(EventKind::kActorCall, 1, 1, 2, EventOutcome::kError), Task(EventKind::kTask, 1, 3, 4, EventOutcome::kCancelled),
+  const json rows = RowsOf({Worker({Task(EventKind::kActorCall, 1, 0, 1, EventOutcome::kRefused),
+                                    Task(EventKind::kActorCall, 1, 1, 2, EventOutcome::kError), Task(EventKind::kTask, 1, 3, 4, EventOutcome::kCancelled),
                                     Task(EventKind::kActorStart, 2, 5, 6, EventOutcome::kRefused)})});
-  ASSERT_EQ(rows.size(), 3u);
+  ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows[0]["type"], "ACTOR_CREATION_TASK");  // the last one first
   EXPECT_EQ(rows[0]["error"], "TASK_EXECUTION_EXCEPTION");
   EXPECT_EQ(rows[1]["error"], "TASK_CANCELLED");
   EXPECT_EQ(rows[2]["type"], "ACTOR_TASK");
+  EXPECT_EQ(rows[3]["error"], "ACTOR_DIED");
   for (const json& row : rows) EXPECT_EQ(row["state"], "FAILED");
 }
 

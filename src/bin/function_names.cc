@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,15 +44,22 @@ Symbols FindSymbols(const contracts::RecorderNames& names) {
 
 FunctionNames::FunctionNames(const contracts::RecorderNames& names) {
   const Symbols symbols = FindSymbols(names);
+  std::set<uint32_t> have_types;
   for (const auto& function : names.functions) {
+    if (!function.type.empty()) have_types.insert(function.key);
+  }
+  std::set<std::pair<uint32_t, std::string>> signatures;
+  for (const auto& function : names.functions) {
+    // A process that cannot tell the type names what calls the function, which may stand for several.
+    if (function.type.empty() && have_types.contains(function.key)) continue;
     const auto symbol = symbols.find(PlaceOf(function));
     Name name{function.type, function.type};
     if (symbol != symbols.end() && !symbol->second.empty()) name = {stacks::WithoutSignature(symbol->second), symbol->second};
-    if (name.shown.empty()) continue;
+    if (name.shown.empty() || !signatures.emplace(function.key, name.signature).second) continue;
     Name& known = names_[function.key];
     if (known.shown.empty()) {
       known = name;
-    } else if (known.signature != name.signature) {
+    } else {
       known.shown += " or " + name.shown;
       known.signature += " or " + name.signature;
     }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bin/function_names.h"
+#include "bin/past_processes.h"
 #include "contracts/actor_names.h"
 #include "shm/recorder_events.h"
 
@@ -156,28 +157,12 @@ class Builder {
   // ---- Processes
 
   void FindProcesses(const SessionRecordings& session, const FunctionNames& names) {
-    for (const shm::Recording& recording : session.recordings) {
-      ProcessRow& row = RowOf(recording.process, recording.pid);
-      row.role = static_cast<RecorderRole>(recording.role);
-    }
-    for (const shm::Recording& recording : session.recordings) {
-      if (static_cast<RecorderRole>(recording.role) != RecorderRole::kDaemon) continue;
-      for (const shm::RecordedEvent& event : recording.events) {
-        const EventKind kind = shm::KindOf(event.event);
-        if (kind != EventKind::kJoined && kind != EventKind::kGone) continue;
-        ProcessRow& row = RowOf(ProcessId{event.event.c}, event.event.b);
-        if (kind == EventKind::kGone) row.gone_ns = event.monotonic_ns;
-        if (kind == EventKind::kJoined) row.role = static_cast<RecorderRole>(event.event.a);
-      }
-    }
-    for (const shm::Recording& recording : session.recordings) {
-      if (recording.subject == 0) continue;
-      ProcessRow& row = RowOf(recording.process, recording.pid);
-      if (row.role == RecorderRole::kWorker) row.name = names.Of(recording.subject).shown;
-      for (const auto& program : session.names.programs) {
-        if (program.key != recording.subject) continue;
-        row.name = program.path.substr(program.path.rfind('/') + 1);
-      }
+    for (const auto& [id, process] : PastProcessesOf(session)) {
+      ProcessRow& row = RowOf(id, process.pid);
+      row.role = process.role;
+      if (process.gone) row.gone_ns = process.gone->monotonic_ns;
+      row.name = process.program;
+      if (process.constructor != 0) row.name = names.Of(process.constructor).shown;
     }
   }
 

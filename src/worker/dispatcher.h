@@ -214,6 +214,7 @@ class Dispatcher {
   void TellTaken(uint32_t index, const TaskRecord& task, const ResultStream& stream);
   void EndStream(const TaskRecord& task, const Outcome& outcome);
   static ResultReader::Entry NextEntry(ResultReader* reader);
+  static std::vector<model::KeptReference> KeptIn(ResultReader* reader);
   void SetValue(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry, bool in_place,
                 std::vector<References::ReceivedResult>* deferred);
   void SetResult(const TaskRecord& task, ObjectRecord* object, const ResultReader::Entry& entry);

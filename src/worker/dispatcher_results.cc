@@ -21,6 +21,11 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
   if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(task, outcome)) {
     if (task->retries_left > 0) --task->retries_left;
     if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
+    if (outcome.has_kept && !outcome.in_place) {
+      ResultReader reader(outcome.bytes, outcome.size);
+      NextEntry(&reader);
+      references_->TaskCompleted(task->nested, worker, KeptIn(&reader), {});
+    }
     Renew(task);
     Requeue(index, task);
     return;
@@ -69,12 +74,17 @@ void Dispatcher::SetResultsFromList(TaskRecord* task, const Outcome& outcome, Pr
   }
   if (task->body.results == 0 && failed) reader.Next(&entry);  // the error, that of a constructor
   std::vector<model::KeptReference> kept;
-  if (outcome.has_kept) {
-    for (const shm::WireReference& reference : reader.Kept()) kept.push_back({reference.object, reference.number});
-  }
+  if (outcome.has_kept) kept = KeptIn(&reader);
   if (!outcome.in_place && (task->holds_references() || !deferred.empty())) {
     references_->TaskCompleted(task->nested, worker, std::move(kept), std::move(deferred));
   }
+}
+
+// Behind the values.
+std::vector<model::KeptReference> Dispatcher::KeptIn(ResultReader* reader) {
+  std::vector<model::KeptReference> kept;
+  for (const shm::WireReference& reference : reader->Kept()) kept.push_back({reference.object, reference.number});
+  return kept;
 }
 
 // An error that cannot be read where the list ends too early.

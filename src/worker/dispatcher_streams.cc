@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "worker/dispatcher.h"
-#include "worker/lost_values.h"
 #include "worker/result_stream.h"
 
 namespace manta::worker {
@@ -14,7 +13,7 @@ void Dispatcher::ReceiveItem(OwnerChannel* channel, shm::CompletionBody completi
   const Outcome outcome = OutcomeOf(channel, completion);
   ResultStream* const stream = task->nested == nullptr ? nullptr : task->nested->stream.get();
   ObjectRecord* const object = stream == nullptr ? nullptr : stream->Receive(completion.item);
-  if (object == nullptr) return FreeLostValues(*owner_, outcome);
+  if (object == nullptr) return;  // damaged
   if (outcome.is_list) {
     ResultReader reader(outcome.bytes, outcome.size);
     std::vector<References::ReceivedResult> deferred;

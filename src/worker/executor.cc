@@ -16,7 +16,6 @@
 #include "worker/copy_few.h"
 #include "worker/error_stack.h"
 #include "worker/execution_scope.h"
-#include "worker/lost_values.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
 #include "worker/spin_lock.h"
@@ -343,8 +342,7 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     Refuse(channel, task, MakeError(MANTA_ERROR_SYSTEM, "the task's name arrived damaged"));
     return;
   }
-  // A front-end's code is the same for all of its functions.
-  if (__builtin_expect(!name.empty() && task.function.target_module == 0, 0)) code->key = recorder_->KeyOf(name);
+  if (__builtin_expect(!name.empty(), 0)) code->key = recorder_->KeyOf(name);
   const bool is_method = (task.flags & shm::kActorMethod) != 0;
   if (is_method && __builtin_expect(threads_ != nullptr || task.shape != 0, 0)) {
     HandOver(shared, task, *code, payload, name);

@@ -90,6 +90,7 @@ class Executor final : private MainThread, private ItemSink {
     Outcome outcome;
     std::vector<unsigned char> bytes = {};  // the outcome's, if it keeps them here
     bool may_ask = true;                    // for space, when its list has no room in the ring; once
+    bool is_least = false;                  // its values have given way to an error: asks again and again
     std::shared_ptr<ListSpace> space = {};  // asked for
   };
   // Where the list of a completion lies.
@@ -163,8 +164,8 @@ class Executor final : private MainThread, private ItemSink {
   void CompleteWithList(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, uint64_t now);
   // False: its list has no place just now; nothing has been sent.
   bool CompletePlaced(Incoming& channel, const shm::TaskBody& task, Unsent* unsent, uint64_t now);
-  bool PlaceList(Incoming& channel, Unsent* unsent, ListPlace* place);
-  void ReplaceByError(const Error& no_space, Unsent* unsent);
+  bool PlaceList(Incoming& channel, uint32_t results, Unsent* unsent, ListPlace* place);
+  void ReplaceByError(ProcessId receiver, uint32_t results, const Error& no_space, Unsent* unsent);
   void Publish(Incoming& channel, const shm::TaskBody& task, const Outcome& outcome, const ListPlace& place, uint64_t now);
   Execution& ExecutionAt(size_t depth);
   static thread_local ThreadState* pool_state_;  // of the threads of pools

@@ -7,11 +7,11 @@
 #include <string>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "model/error_codec.h"
 #include "worker/clock.h"
 #include "worker/executor.h"
-#include "worker/lost_values.h"
 #include "worker/result_list.h"
 #include "worker/shared_objects.h"
 
@@ -39,31 +39,53 @@ std::optional<Error> OwnError(const Outcome& outcome) {
   return error;
 }
 
+// [lock] of `owner`. Gives back what the next `values` of a list have in the object arena; says which references they contain, whose pins
+// are the caller's to drop.
+std::vector<model::PassedReference> FreeLostValues(Owner& owner, uint32_t values, ResultReader* reader) {
+  std::vector<model::PassedReference> passed;
+  ResultReader::Entry entry;
+  for (uint32_t i = 0; i < values && reader->Next(&entry); ++i) {
+    for (const shm::WireReference& reference : entry.references) passed.push_back({reference.object, reference.number});
+    shm::SharedHandle handle;
+    if (entry.kind != shm::ValueKind::kShared || entry.size != sizeof handle) continue;
+    std::memcpy(&handle, entry.bytes, sizeof handle);
+    if (owner.memory().Contains(handle)) owner.FreeLater(handle);
+  }
+  return passed;
+}
+
 }  // namespace
 
-// In the place of a list that is larger than the ring, and for which there is no space elsewhere: what failed itself keeps its error.
-void Executor::ReplaceByError(const Error& no_space, Unsent* unsent) {
+// In the place of a list that is larger than the ring, and for which there is no space elsewhere: what failed itself keeps its error. The
+// references that this process holds stay in it, however many: their owners would free what they stand for.
+void Executor::ReplaceByError(ProcessId receiver, uint32_t results, const Error& no_space, Unsent* unsent) {
   Outcome& outcome = unsent->outcome;
+  const uint32_t values = outcome.status == shm::TaskStatus::kOk ? results : 1;
+  ResultReader reader(outcome.bytes, outcome.size);
   std::optional<Error> error = OwnError(outcome);
+  {
+    std::lock_guard guard(owner_->lock());
+    references_->ValuesWithheld(receiver, FreeLostValues(*owner_, values, &reader));
+    references_->Flush();
+  }
   if (!error) {
     error = no_space;
     CutTo(kMostText, &error->message);
-    std::lock_guard guard(owner_->lock());
-    FreeLostValues(*owner_, outcome);
     if (outcome.status != shm::TaskStatus::kItem) outcome.status = shm::TaskStatus::kNotRunnable;
   }
   const std::string encoded = model::EncodeError(*error);
   std::vector<unsigned char> list;
   ResultWriter(&list).Add(shm::ValueKind::kError, encoded.data(), static_cast<uint32_t>(encoded.size()));
+  if (outcome.has_kept) ResultWriter::AddKept(&list, reader.Kept());
+  unsent->is_least = true;
   unsent->bytes = std::move(list);
-  outcome.has_kept = false;
   outcome.bytes = unsent->bytes.data();
   outcome.size = static_cast<uint32_t>(unsent->bytes.size());
 }
 
 // The ring comes first: it costs no word to the daemon. While it is full, the arena is asked; when that is full too, whatever fits into the ring
 // waits there until its owner has read what is before it.
-bool Executor::PlaceList(Incoming& channel, Unsent* unsent, ListPlace* place) {
+bool Executor::PlaceList(Incoming& channel, uint32_t results, Unsent* unsent, ListPlace* place) {
   for (;;) {
     channel.ReclaimPayload();
     const Outcome& outcome = unsent->outcome;
@@ -85,13 +107,17 @@ bool Executor::PlaceList(Incoming& channel, Unsent* unsent, ListPlace* place) {
       return true;
     }
     if (outcome.size <= channel.view.header->result_payload_bytes) return false;
-    ReplaceByError(space.error(), unsent);
+    if (unsent->is_least) {
+      unsent->may_ask = true;
+      return false;
+    }
+    ReplaceByError({channel.view.header->owner}, results, space.error(), unsent);
   }
 }
 
 bool Executor::CompletePlaced(Incoming& channel, const shm::TaskBody& task, Unsent* unsent, uint64_t now) {
   ListPlace place;
-  if (unsent->outcome.is_list && !PlaceList(channel, unsent, &place)) return false;
+  if (unsent->outcome.is_list && !PlaceList(channel, task.results, unsent, &place)) return false;
   Publish(channel, task, unsent->outcome, place, now);
   return true;
 }

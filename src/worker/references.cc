@@ -381,6 +381,11 @@ model::CompletionReferences References::TaskFinished(
   return references;
 }
 
+void References::ValuesWithheld(ProcessId receiver, std::span<const model::PassedReference> passed) {
+  for (const model::PassedReference& inner : passed) table_.Handle(receiver, model::TransferConfirmed{inner.object, inner.transfer});
+  Apply();
+}
+
 // ---- Messages
 
 wire::PeerBatchT& References::BatchFor(ProcessId process, size_t bytes) {

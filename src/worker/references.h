@@ -104,6 +104,8 @@ class References final : public BorderListener {
   model::CompletionReferences TaskFinished(
       ProcessId sender, uint64_t number,
       const std::vector<std::pair<ObjectId, std::vector<ObjectId>>>& results);
+  // Of what TaskFinished has said: these values will not leave after all.
+  void ValuesWithheld(ProcessId receiver, std::span<const model::PassedReference> passed);
 
   // ---- To those who make objects
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/support/cluster_test.h"
@@ -12,9 +13,11 @@ namespace manta_test {
 namespace {
 
 using Text = std::string;
+using Texts = std::vector<manta::ObjectRef<Text>>;
 
 Text Letters(int count) { return Text(static_cast<size_t>(count), 'a'); }
 std::tuple<Text, Text, Text> ThreeTimes(int count) { return {Letters(count), Letters(count), Letters(count)}; }
+double Room() { return manta::AvailableResources()["object_store_memory"]; }
 void Throw(int count) { throw std::runtime_error(Letters(count)); }
 
 class Writer {
@@ -23,6 +26,19 @@ class Writer {
   std::tuple<Text, Text, Text> WriteThreeTimes(int count) { return ThreeTimes(count); }
   void Fail(int count) { Throw(count); }
   int One() { return 1; }
+
+  int FillUp() {
+    while (Room() >= 1.5 * 100'000) made_.push_back(manta::Put(Letters(100'000)));
+    return static_cast<int>(made_.size());
+  }
+  std::vector<std::pair<Text, Texts>> WriteWithReferences(int parts, Texts kept) {
+    kept_ = kept;
+    return std::vector(static_cast<size_t>(parts), std::pair(Letters(60'000), std::exchange(made_, {})));
+  }
+  Text ReadKept() { return *kept_.at(0).Get(10s); }
+
+ private:
+  Texts made_, kept_;
 };
 
 class FullObjectStore : public ClusterTest {
@@ -34,7 +50,7 @@ class FullObjectStore : public ClusterTest {
     config.object_store_bytes = 64 << 20;
     manta::Init(config);
     for (int bytes = 1 << 20; bytes > 64 << 10; bytes /= 2) {
-      while (manta::AvailableResources()["object_store_memory"] >= 1.5 * bytes) held_.push_back(manta::Put(Letters(bytes)));
+      while (Room() >= 1.5 * bytes) held_.push_back(manta::Put(Letters(bytes)));
     }
   }
   void TearDown() override {
@@ -48,8 +64,8 @@ class FullObjectStore : public ClusterTest {
     return writer;
   }
 
- private:
-  std::vector<manta::ObjectRef<Text>> held_;
+
+  Texts held_;
 };
 
 // Far more than the ring between two processes holds at once.
@@ -57,12 +73,12 @@ TEST_F(FullObjectStore, HoldsUpNoResultThatTravelsByCopy) {
   LimitTime(30s);
   for (const int threads : {1, 4}) {
     auto writer = Start(threads);
-    std::vector<manta::ObjectRef<Text>> texts;
+    Texts texts;
     for (int i = 0; i < 300; ++i) texts.push_back(writer.Task(&Writer::Write).Remote(60'000));
     EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
     for (const auto& text : texts) EXPECT_EQ(text.Get()->size(), 60'000u);
   }
-  std::vector<manta::ObjectRef<Text>> texts;
+  Texts texts;
   for (int i = 0; i < 3'000; ++i) texts.push_back(manta::Task(Letters).Remote(60'000));
   for (const auto& text : texts) EXPECT_EQ(text.Get()->size(), 60'000u);
 }
@@ -86,6 +102,23 @@ TEST_F(FullObjectStore, RefusesWhatFitsNowhereElseAndHoldsUpNobodyMeanwhile) {
   EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
   EXPECT_TRUE(manta::Wait(std::vector{first}, 1, 0).ready.empty()) << "nobody was to wait until it is refused";
   EXPECT_NE(MessageOf<manta::ObjectStoreFullError>([&] { first.Get(); }).find("no room"), std::string::npos);
+}
+
+// What the refused results refer to is freed. What their actor holds of its arguments is not.
+TEST_F(FullObjectStore, KeepsNothingForResultsThatItRefuses) {
+  LimitTime(60s);
+  auto writer = Start(1);
+  held_.resize(held_.size() - 3);
+  const double before = Room();
+  ASSERT_GT(*writer.Task(&Writer::FillUp).Remote().Get(), 0);
+  auto kept = manta::Task(Letters).Remote(100);
+  kept.Get();
+  auto results = writer.Task(&Writer::WriteWithReferences).RemoteMany(3, 3, std::vector{kept});
+  kept = manta::Task(Letters).Remote(101);
+  EXPECT_NE(MessageOf<manta::ObjectStoreFullError>([&] { results[0].Get(); }).find("no room"), std::string::npos);
+  kept.Get();
+  EXPECT_TRUE(Eventually(10s, [&] { return Room() >= before; })) << before - Room() << " bytes are held";
+  EXPECT_EQ(writer.Task(&Writer::ReadKept).Remote().Get()->size(), 100u);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -160,6 +161,31 @@ TEST_F(References, ThatWereReturnedAreNotHeldByTheTaskThatMadeThem) {
     EXPECT_EQ(manta::AvailableResources()["slot"], 0);
   }
   EXPECT_TRUE(Eventually(5s, [] { return manta::AvailableResources()["slot"] == 1; }));
+}
+
+class Retrier {
+ public:
+  void KeepAndFail(Numbers numbers) {
+    if (!kept_.empty()) return;
+    kept_ = numbers;
+    throw std::runtime_error("try again");
+  }
+  int Sum() { return SumOf(kept_); }
+
+ private:
+  Numbers kept_;
+};
+
+// The second attempt lets go of what it was given; the first has kept it.
+TEST_F(References, ThatAFailedAttemptKeepsLive) {
+  Init(2);
+  const auto retrier = manta::Actor<Retrier>().SetMaxTaskRetries(1).Remote();
+  {
+    const Numbers given = {manta::Task(Same).Remote(3), manta::Task(Same).Remote(4)};
+    retrier.Task(&Retrier::KeepAndFail).SetRetryExceptions(true).Remote(given).Get();
+  }
+  for (int i = 0; i < 100; ++i) manta::Task(Same).Remote(i).Get();
+  EXPECT_EQ(*retrier.Task(&Retrier::Sum).Remote().Get(), 7);
 }
 
 int Crash() { _exit(3); }

@@ -89,6 +89,15 @@ TEST_F(Streams, ThatNobodyWantsRunToTheirEnd) {
   EXPECT_EQ(paused.Ended(), 0);
 }
 
+TEST_F(Streams, ThatNobodyWantsKeepNothingAlive) {
+  const double before = manta::AvailableResources()["object_store_memory"];
+  Stream stream({.items = 500, .hold_references = 1});
+  stream.Abandon();
+  EXPECT_EQ(stream.Ended(), 0);
+  EXPECT_TRUE(Eventually(5s, [&] { return manta::AvailableResources()["object_store_memory"] >= before; }))
+      << before - manta::AvailableResources()["object_store_memory"] << " bytes are held";
+}
+
 TEST_F(Streams, ThatAreCancelledWhileTheyPause) {
   Stream stream({.items = 10, .most_ahead = 2});
   EXPECT_EQ(stream.Next(), 0);
