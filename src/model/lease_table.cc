@@ -305,6 +305,10 @@ void LeaseTable::RevokeExcess(const PoolWorker& resumed) {
   for (const auto& [id, lease] : leases_) {
     if (lease.revoked) excess -= cpus(lease);
   }
+  for (const auto& [id, worker] : pool_.workers()) {
+    // Charged still, but about to be dead.
+    if (worker.state == PoolWorker::State::kStopping && worker.pool == resumed.pool) excess -= worker.charged.Get(kCpu);
+  }
   for (auto entry = leases_.rbegin(); entry != leases_.rend() && excess > 0; ++entry) {
     LeaseRecord& lease = entry->second;
     if (!lease.kept() || cpus(lease) == 0) continue;

@@ -531,6 +531,24 @@ TEST_F(LeaseTableTest, ResumingGoesBeforeGranting) {
   EXPECT_EQ(Grantees().size(), 1u);
 }
 
+TEST_F(LeaseTableTest, CpusOfAWorkerThatIsBeingKilledAreAboutToComeBack) {
+  table().AddOwner(Owner(1), JobId{1});
+  table().AddOwner(Owner(2), JobId{1});
+  Idle(3);
+  Want(Owner(1), 1);
+  const GrantLease parent = OneGrant();
+  Declare({Owner(1), 1, kPython, Cpus(1), Cpus(1), true, 1});
+  const GrantLease actor = OneGrant();
+  table().WorkerBlocked(now_, parent.worker);
+  Want(Owner(2), 1);
+  Take();
+  OneGrant();
+  Return(actor.lease);
+  table().WorkerResumed(now_, parent.worker);
+  Take();
+  EXPECT_TRUE(Taken<RevokeLease>().empty()) << "two CPUs are enough once the actor is dead";
+}
+
 TEST_F(LeaseTableTest, WhatRunsOnCpusThatCameBackEndsWithItsTask) {
   table().AddOwner(Owner(1), JobId{1});
   table().AddOwner(Owner(2), JobId{1});

@@ -469,8 +469,11 @@ void References::SendStreamTaken(ProcessId worker, uint32_t record, uint32_t gen
 
 void References::OnProcessGone(ProcessId process, const std::string& account) {
   if (!account.empty()) {
-    if (deaths_.size() == kMostDeaths) deaths_.erase(deaths_.begin());
-    deaths_[process] = account;
+    if (deaths_in_order_.size() == kMostDeaths) {
+      deaths_.erase(deaths_in_order_.front());
+      deaths_in_order_.pop_front();
+    }
+    if (deaths_.insert_or_assign(process, account).second) deaths_in_order_.push_back(process);
   }
   table_.ProcessDied(process);
   Apply();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -183,6 +184,7 @@ class References final : public BorderListener {
   // Of processes that this one knew, the newest.
   static constexpr size_t kMostDeaths = 1'000;
   std::map<ProcessId, std::string> deaths_;
+  std::deque<ProcessId> deaths_in_order_;
 };
 
 }  // namespace manta::worker
