@@ -22,19 +22,30 @@ class Owner;
 
 // What a thread runs at the moment: a stack, since a task that waits may run its children in place.
 struct ExecutionContext {
+  // `body` outlives it. `name`: of its own; empty: its function's. A constructor, because to initialise an aggregate clears the room for
+  // `waits` first, which costs a task as much as its function.
+  ExecutionContext(const ObjectId& its_task, const shm::TaskBody& body, uint16_t its_shape, std::string_view its_name)
+      : task(its_task),
+        first_result(body.first_result),
+        name(its_name),
+        function(&body.function),
+        shape(its_shape),
+        of_actor((body.flags & (shm::kActorMethod | shm::kActorCreation)) != 0),
+        tried_before(body.attempt != 0) {}
+
   ExecutionContext* outer = nullptr;
   ObjectId task;  // its owner, and the task record there
-  uint32_t first_result = 0;  // of the descriptor
-  std::string_view name;              // of its own; empty: its function's
+  uint32_t first_result;  // of the descriptor
+  std::string_view name;
   const manta_function_id* function;  // of the descriptor
-  uint16_t shape = 0;  // shm::TaskBody::shape
-  bool of_actor = false;              // a method or the constructor: only these may end the process
+  uint16_t shape;                     // shm::TaskBody::shape
+  bool of_actor;                      // a method or the constructor: only these may end the process
   bool exit_requested = false;
   bool is_the_last = false;  // of the tasks that this process runs
   // It has been tried before: its children run in workers of their own. One of them may be what ended the worker, and then this
   // time ends its own.
-  bool tried_before = false;
-  std::optional<TaskWaits> waits = {};  // since its first: most tasks never wait
+  bool tried_before;
+  std::optional<TaskWaits> waits;  // since its first: most tasks never wait
 
   // By which everybody else knows it.
   ObjectId id() const { return {task.owner, first_result, task.generation}; }

@@ -357,13 +357,8 @@ void Executor::RunTask(const std::shared_ptr<Incoming>& shared, const shm::TaskB
     if ((task.flags & shm::kActorSetup) != 0) setup_bytes = ReadSetup(payload, task.args_bytes, &setup);
     if (!setup.is_ordinary()) coming_threads_ = std::make_unique<Threads>(setup);
   }
-  ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
-                           .first_result = task.first_result,
-                           .name = name,
-                           .function = &task.function,
-                           .shape = is_method ? actor_shape_ : task.shape,
-                           .of_actor = (task.flags & (shm::kActorMethod | shm::kActorCreation)) != 0,
-                           .tried_before = task.attempt != 0};
+  ExecutionContext context({{channel.view.header->owner}, task.record, task.generation}, task, is_method ? actor_shape_ : task.shape,
+                           name);
   ContextScope scope(&context);
   gpus_.Show(owner_->memory().my_page().gpus.load(std::memory_order_relaxed));
   Execution& execution = ExecutionAt(0);
@@ -443,12 +438,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
   }
   ++current_depth;
   const std::string_view own_name = task.nested != nullptr ? std::string_view(task.nested->name) : std::string_view();
-  ExecutionContext context{.task = {owner_->process(), index, task.body.generation},
-                           .first_result = task.body.first_result,
-                           .name = own_name,
-                           .function = &task.body.function,
-                           .shape = task.body.shape,
-                           .tried_before = task.body.attempt != 0};
+  ExecutionContext context({owner_->process(), index, task.body.generation}, task.body, task.body.shape, own_name);
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(static_cast<size_t>(current_depth));
   std::vector<unsigned char> dependencies;

@@ -22,14 +22,9 @@ class Executor::Served final : public ServedCall {
         payload_(Align8(task.payload_bytes) / 8),
         name_(name),
         execution_(executor->owner_, executor->references_, executor->shared_, executor->runtime_, executor),
-        context_{.task = {{channel_->view.header->owner}, task.record, task.generation},
-                 .first_result = task.first_result,
-                 .name = name_,
-                 .function = &task_.function,
-                 .shape = executor->actor_shape_,
-                 .of_actor = true,
-                 .tried_before = task.attempt != 0} {
+        context_({{channel_->view.header->owner}, task.record, task.generation}, task, executor->actor_shape_, name_) {
     std::memcpy(&task_, &task, offsetof(shm::TaskBody, payload));
+    context_.function = &task_.function;
     std::memcpy(payload_.data(), payload, task.payload_bytes);
     execution_.actor = executor->main_.executions.front()->actor;
     execution_.deferral = this;

@@ -76,13 +76,7 @@ void Executor::HandOver(const std::shared_ptr<Incoming>& channel, const shm::Tas
 void Executor::RunOnThread(Incoming& channel, const shm::TaskBody& task, const FunctionRegistry::Code& code,
                            const unsigned char* payload, std::string_view name) {
   if (!MayBegin(channel, task)) return;
-  ExecutionContext context{.task = {{channel.view.header->owner}, task.record, task.generation},
-                           .first_result = task.first_result,
-                           .name = name,
-                           .function = &task.function,
-                           .shape = actor_shape_,
-                           .of_actor = true,
-                           .tried_before = task.attempt != 0};
+  ExecutionContext context({{channel.view.header->owner}, task.record, task.generation}, task, actor_shape_, name);
   ContextScope scope(&context);
   Execution& execution = ExecutionAt(0);
   execution.actor = main_.executions.front()->actor;
