@@ -10,6 +10,11 @@ def error(what, instead=""):
     return NotImplementedError(f"{what} is not there yet in Manta{': ' + instead if instead else ''}.")
 
 
+def attribute(what):
+    """What a look-up of it raises: hasattr is False."""
+    return AttributeError(f"{what} is not there yet in Manta: it is of Ray's own implementation.")
+
+
 def function(name, instead="", module=None):
     """A function that raises."""
     module = module or _caller()

@@ -10,6 +10,7 @@ name is installed, and one that is installed is not touched. `ray.__version__` i
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -50,6 +51,28 @@ class _Finder(importlib.abc.MetaPathFinder):
                 return None
             raise ModuleNotFoundError(f"{fullname} is not there yet in Manta (python -m manta.as_ray)", name=fullname)
         return importlib.machinery.ModuleSpec(fullname, _Loader(name), is_package=found.submodule_search_locations is not None)
+
+    def find_distributions(self, context):
+        """For importlib.metadata, which packages ask for the version of ray, too."""
+        return [_distribution()] if context.name in (None, "ray") else []
+
+
+@functools.cache
+def _distribution():
+    import importlib.metadata
+
+    import manta
+
+    class Distribution(importlib.metadata.Distribution):
+        def read_text(self, filename):
+            if filename == "METADATA":
+                return f"Metadata-Version: 2.1\nName: ray\nVersion: {manta.__ray_version__}\n"
+            return None
+
+        def locate_file(self, path):
+            return os.path.join(os.path.dirname(os.path.dirname(__file__)), path)
+
+    return Distribution()
 
 
 # Workers look for it, too.

@@ -85,6 +85,23 @@ except NotImplementedError as error:
 """
 
 
+VERSIONS = """
+import importlib.metadata
+import ray
+
+if __name__ == "__main__":
+    ask = ray.remote(lambda: importlib.metadata.version("ray"))
+    print({importlib.metadata.version("ray"), ray.__version__, ray.get(ask.remote())} == {ray.__version__})
+    print(importlib.metadata.distribution("ray").metadata["Name"], importlib.metadata.distribution("pip").metadata["Name"])
+"""
+
+
+def test_packages_find_the_version_of_ray(tmp_path):
+    (tmp_path / "program.py").write_text(VERSIONS)
+    result = run("manta.as_ray", str(tmp_path / "program.py"))
+    assert result.stdout.splitlines() == ["True", "ray pip"], result.stdout + result.stderr
+
+
 def test_what_is_to_come_says_so(tmp_path):
     (tmp_path / "program.py").write_text(TO_COME)
     result = run("manta.as_ray", str(tmp_path / "program.py"))

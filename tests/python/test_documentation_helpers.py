@@ -1,8 +1,10 @@
 """What Ray's guides to ActorPool, Queue, multiprocessing.Pool and the like show, in programs of our own."""
 
+import multiprocessing.pool
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -169,6 +171,24 @@ def test_the_pool_of_multiprocessing():
         assert called == [2]
     with pytest.raises(ValueError):
         pool.map(add, [1])
+
+
+class _Locked(Exception):
+    """Pickles no more than what it holds."""
+
+    def __init__(self, text):
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+def _fail_with_a_lock(number):
+    raise _Locked(f"no {number}")
+
+
+def test_a_pool_tells_of_errors_that_do_not_pickle():
+    with Pool(1) as pool:
+        with pytest.raises(multiprocessing.pool.MaybeEncodingError, match="no 4.*cannot pickle"):
+            pool.apply(_fail_with_a_lock, (4,))
 
 
 def test_a_pool_with_an_initializer():

@@ -6,8 +6,11 @@ import warnings
 import pytest
 
 import manta as ray
-from manta._private import ray_constants, ray_logging, services, state, test_utils, utils
+from manta import types
+from manta._private import client_mode_hook, internal_api, ray_constants, ray_logging, services, state, test_utils, utils
+from manta._private.usage import usage_lib
 from manta._private.worker import global_worker
+from manta.experimental import internal_kv
 from manta.util import accelerators, log_once
 from manta.util.annotations import Deprecated, DeveloperAPI, PublicAPI, RayDeprecationWarning
 from manta.util.collective.types import Backend, ReduceOp
@@ -94,6 +97,8 @@ def test_what_packages_take_from_private_modules():
     node = ray.get_runtime_context().get_node_id()
     assert state.total_resources_per_node()[node]["CPU"] == 2
     assert state.available_resources_per_node()[node]["CPU"] <= 2
+    assert state.state.total_resources_per_node() == state.state._total_resources_per_node() == state.total_resources_per_node()
+    assert state.state.node_table()[0]["NodeID"] == node
     assert utils.get_num_cpus() >= 1 and utils.get_system_memory() > 1 << 20
 
     @ray.remote
@@ -101,6 +106,34 @@ def test_what_packages_take_from_private_modules():
         return global_worker.mode
 
     assert ray.get(mode.remote()) == ray.WORKER_MODE
+
+
+def test_what_packages_call_in_vain():
+    """What is of Ray's servers has nothing to do here."""
+    assert not usage_lib.usage_stats_enabled() and usage_lib.record_library_usage("mine") is None
+    assert not client_mode_hook.client_mode_should_convert() and client_mode_hook.client_mode_hook(len) is len
+    with client_mode_hook.disable_client_hook():
+        assert types.ObjectRef is ray.ObjectRef
+    internal_kv._initialize_internal_kv(None)
+    for refused in (internal_kv.internal_kv_get_gcs_client, internal_api.memory_summary):
+        with pytest.raises(NotImplementedError, match="not there yet in Manta"):
+            refused()
+    for owner, name in ((global_worker, "core_worker"), (state.state, "get_system_config")):
+        assert not hasattr(owner, name)
+        with pytest.raises(AttributeError, match=f"{name} is not there yet in Manta"):
+            getattr(owner, name)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_signal_lets_all_go_that_wait_for_it():
+    signal = test_utils.SignalActor.remote()
+    waiting = [signal.wait.remote() for _ in range(3)]
+    test_utils.wait_for_condition(lambda: ray.get(signal.cur_num_waiters.remote()) == 3)
+    assert ray.wait(waiting, timeout=0)[0] == []
+    ray.get(signal.send.remote(clear=True))
+    assert ray.get(waiting, timeout=10) == [None] * 3
+    assert ray.wait([signal.wait.remote()], timeout=0.05)[0] == [], "it is clear again"
+    assert ray.get(signal.wait.remote(should_wait=False), timeout=10) is None
 
 
 def test_waiting_for_a_condition():

@@ -119,6 +119,18 @@ def test_resources():
         assert len(ids) == 1 and visible == str(ids[0])
 
 
+def test_programs_may_choose_their_gpus_themselves(monkeypatch):
+    monkeypatch.setenv("RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    with ray.init(num_cpus=1, num_gpus=2):
+
+        @ray.remote(num_gpus=1)
+        def gpus():
+            return len(ray.get_gpu_ids()), os.environ["CUDA_VISIBLE_DEVICES"]
+
+        assert ray.get(gpus.remote()) == (1, "3,4")
+
+
 @pytest.mark.parametrize("arguments, kind, says", [
     (dict(num_cpus="2"), TypeError, "num_cpus"), (dict(num_cpus=-1), ValueError, "num_cpus"),
     (dict(resources=[1]), TypeError, "resources"), (dict(namespace=""), ValueError, "namespace"),

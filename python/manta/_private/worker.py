@@ -4,7 +4,7 @@ from manta._api import cancel, get, get_actor, get_gpu_ids, kill, put, remote, w
 from manta._language import LOCAL_MODE, SCRIPT_MODE, WORKER_MODE  # noqa: F401
 from manta._native import ObjectRef  # noqa: F401
 from manta._session import RayContext, init, is_initialized, shutdown  # noqa: F401
-from manta import _native
+from manta import _native, _not_yet
 from manta.runtime_context import RuntimeContext
 from manta.util import get_node_ip_address
 
@@ -46,6 +46,9 @@ class Worker:
     @property
     def actor_id(self):
         return RuntimeContext().actor_id
+
+    def __getattr__(self, name):
+        raise _not_yet.attribute(f"ray._private.worker.global_worker.{name}")
 
     def check_connected(self):
         if not self.connected:

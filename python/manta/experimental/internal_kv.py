@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manta import _native
+from manta import _native, _not_yet
 
 _DEFAULT = "default"
 
@@ -19,6 +19,17 @@ def _table(namespace):
     if namespace is None:
         return "kv:" + _DEFAULT
     return "kv:" + _bytes(namespace, "namespace").decode("utf-8", "backslashreplace")
+
+
+def _initialize_internal_kv(gcs_client):
+    """Does nothing: the tables are those of the cluster that this process is connected to."""
+
+
+def _internal_kv_reset():
+    """Does nothing."""
+
+
+internal_kv_get_gcs_client = _not_yet.function("internal_kv_get_gcs_client", "the other functions of this module need no client")
 
 
 def _internal_kv_initialized():

@@ -6,6 +6,7 @@ import collections
 import itertools
 import math
 import multiprocessing
+import multiprocessing.pool
 import threading
 
 import manta
@@ -26,8 +27,17 @@ class _PoolProcess:
             try:
                 results.append((True, function(*args, **kwargs)))
             except Exception as error:
-                results.append((False, error))
+                results.append((False, _travelling(error)))
         return results
+
+
+def _travelling(error):
+    """Itself, or what multiprocessing raises where it cannot send one."""
+    try:
+        manta.cloudpickle.dumps(error)
+    except Exception as reason:
+        return multiprocessing.pool.MaybeEncodingError(reason, error)
+    return error
 
 
 class _Results:
