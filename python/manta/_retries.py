@@ -40,7 +40,7 @@ def marking(function, kinds):
 
 def call_marking(actor, name, kinds, *args, **kwargs):
     """A call of a method with kinds of its own instead of those that its class gives it."""
-    runtime_context.remember_function(name)
+    runtime_context.remember_function(actor, name)
     method = getattr(actor, name)
     unmarked = getattr(method, "__manta_unmarked__", None)
     return marking(method if unmarked is None else unmarked.__get__(actor), kinds)(*args, **kwargs)

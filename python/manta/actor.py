@@ -84,7 +84,7 @@ class ActorClass(_options.WithOptions):
         self.__qualname__ = cls.__qualname__
         self.__module__ = cls.__module__
         check = check_of(shape_of(cls.__init__, skip_first=True)) if cls.__init__ is not object.__init__ else _takes_nothing(cls)
-        self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check)
+        self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check, 0, None, cls.__name__ + ".__init__")
 
     def __getattr__(self, name):
         if name not in ("_is_async", "_exported_class", "_description", "_create", "__name__"):
@@ -252,35 +252,37 @@ class _AnyMethod(dict):
 class ActorMethod(_options.WithOptions):
     """A method of an actor. Call it with .remote(...)."""
 
-    __slots__ = ("_native", "_name", "_given", "_shape", "_kinds", "remote", "__weakref__")
+    __slots__ = ("_native", "_class_name", "_name", "_given", "_shape", "_kinds", "remote", "__weakref__")
 
-    def __init__(self, native, name, options, shape, kinds=None):
+    def __init__(self, native, class_name, name, options, shape, kinds=None):
         """`kinds`: the exceptions that the call itself lists; those that the class lists for its method are marked there."""
         self._native = native
+        self._class_name = class_name
         self._name = name
         self._given = options
         self._shape = shape
         self._kinds = kinds
         returns, most_ahead = _generators.returns_of(None, options, name)
         check, label = check_of(shape), options.get("name") or None
+        qualified = f"{class_name.rpartition('.')[2]}.{name}" if class_name else name
         if kinds is None:
-            self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check, most_ahead, label)
+            self.remote = _manta.Caller(_METHOD, returns, name, _MethodOptions(options), native, check, most_ahead, label, qualified)
             return
         # The class as the actor's process has it does not know these exceptions: they travel with each call.
         least, most, fits = check
         check = least + 2, most + 2, fits and (lambda args, kwargs: fits(args[2:], kwargs))
-        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(options), native, check, most_ahead, label or name)
+        call = _manta.Caller(_METHOD, returns, _RETRYING, _MethodOptions(options), native, check, most_ahead, label, qualified)
         self.remote = functools.partial(call, name, kinds)
 
     def options(self, **options):
         _options.check("method", options)
         listed = options.get("retry_exceptions", self._kinds)
         kinds = tuple(listed) if isinstance(listed, (list, tuple)) else None
-        return ActorMethod(self._native, self._name, {**self._given, **options}, self._shape, kinds)
+        return ActorMethod(self._native, self._class_name, self._name, {**self._given, **options}, self._shape, kinds)
 
     def __reduce__(self):
         self._native.travel()
-        return _rebuild_method, (*self._native.id(), self._name, self._given, self._shape, self._kinds)
+        return _rebuild_method, (*self._native.id(), self._class_name, self._name, self._given, self._shape, self._kinds)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._name} is an actor's method and cannot be called here: {self._name}.remote(...) calls it there.")
@@ -305,7 +307,7 @@ class ActorHandle:
             if name not in ("__ray_ready__", "__ray_terminate__", "__ray_call__"):
                 raise AttributeError(f"the actor's class {self._description.class_name} has no attribute '{name}'")
             known = {}, None
-        made = ActorMethod(self._native, name, *known)
+        made = ActorMethod(self._native, self._description.class_name, name, *known)
         self.__dict__[name] = made
         return made
 

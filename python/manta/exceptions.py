@@ -457,6 +457,8 @@ def _describe(exception, actor):
 
     context = _native.context()
     name = context["task_name"]
+    if actor is not None:
+        name = name.removeprefix(type(actor).__name__ + ".")
     if isinstance(exception, _ActorExit):
         return _ACTOR_DIED, "", "the actor exited: exit_actor() was called in " + name, "", b""
     if isinstance(exception, SystemExit):

@@ -21,9 +21,9 @@ def _here():
 _named = contextvars.ContextVar("manta_named_task", default=(None, None))
 
 
-def remember_function(name):
-    """Of the calling task. For the extension."""
-    _named.set((_native.context()["task_id"], name))
+def remember_function(actor, name):
+    """Of the calling task, a method of `actor` if that is not None. For the extension."""
+    _named.set((_native.context()["task_id"], name if actor is None else f"{type(actor).__name__}.{name}"))
 
 
 class RuntimeContext:

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "bin/function_names.h"
@@ -61,6 +63,13 @@ std::string HowItEnded(uint16_t how, bool for_good) {
   }
   if (code != 0) return "exited with code " + std::to_string(code);
   return for_good ? "ended for good" : "ended";
+}
+
+// Of a constructor; that of a Python class is one of its methods.
+std::string ClassOf(std::string constructor) {
+  constexpr std::string_view kInit = ".__init__";
+  if (constructor.ends_with(kInit)) constructor.resize(constructor.size() - kInit.size());
+  return constructor;
 }
 
 struct ProcessRow {
@@ -162,7 +171,7 @@ class Builder {
       row.role = process.role;
       if (process.gone) row.gone_ns = process.gone->monotonic_ns;
       row.name = process.program;
-      if (process.constructor != 0) row.name = names.Of(process.constructor).shown;
+      if (process.constructor != 0) row.name = ClassOf(names.Of(process.constructor).shown);
     }
   }
 

@@ -463,7 +463,7 @@ Result<> Runtime::Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_
     task->nested->stream = reinterpret_cast<const StreamHandle*>(spec.stream)->stream;
     task->nested->stream->Begin(index);
   }
-  if (__builtin_expect(spec.name != nullptr, 0) && (flags & shm::kActorCreation) == 0) {
+  if (__builtin_expect(spec.name != nullptr, 0)) {
     if (task->nested == nullptr) task->nested = new TaskNested();
     task->nested->name = spec.name;
     task->name = nullptr;

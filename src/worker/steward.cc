@@ -103,6 +103,8 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   manta_task_spec constructor{};
   std::memcpy(&constructor.function, adoption.function()->data(), sizeof constructor.function);
   constructor.function_name = office.names.emplace_back(Text(adoption.class_name())).c_str();
+  const std::string task_name = Text(adoption.task_name());
+  if (!task_name.empty()) constructor.name = task_name.c_str();
   constructor.args = adoption.args()->data();
   constructor.args_size = adoption.args()->size();
   const std::vector<manta_ref*> nested = Import(runtime, adoption.nested());
@@ -270,12 +272,13 @@ Result<Steward::Answer> Steward::Ask(ActorRecord* steward, const manta_task_spec
   const Amounts groups = WriteGroups(out, options);
   const auto environment = out.CreateString(shape.environment);
   const auto nodes = out.CreateString(shape.nodes.text());
+  const auto task_name = out.CreateString(constructor.name != nullptr ? constructor.name : "");
   const auto description = out.CreateVector(static_cast<const uint8_t*>(options.description.data), options.description.size);
   out.Finish(wire::CreateAdoption(out, words, class_name, args, inside, resources, placement, name, space,
                                   options.get_if_exists != 0, options.max_restarts, options.max_task_retries,
                                   options.max_pending_calls, options.max_concurrency, groups, environment,
                                   shape.bundle.group.creator.value, shape.bundle.group.serial, shape.bundle.index, shape.captures,
-                                  nodes, description));
+                                  nodes, description, task_name));
   call->args = out.GetBufferPointer();
   call->args_size = out.GetSize();
   call->dependencies = constructor.dependencies;

@@ -334,7 +334,7 @@ def test_context():
     actor = Where.remote()
     actor_id, name, namespace = ray.get(actor.ids.remote())
     assert actor_id == actor._actor_id.hex()
-    assert name == "ids"
+    assert name == "Where.ids"
     assert namespace == ray.get_runtime_context().namespace
     assert ray.get_runtime_context().get_actor_id() is None
 

@@ -106,10 +106,10 @@ def test_the_name_of_a_task_and_that_of_its_function():
     assert ray.get(task.options(name="other").remote()) == ("other", own)
     outer_own = outer._function.__qualname__
     assert ray.get(outer.options(name="out").remote(task)) == (("out", outer_own), (own, own), ("out", outer_own))
-    for actor in (Threaded.remote(), OnALoop.remote()):
+    for actor, own in ((Threaded.remote(), "Threaded.names"), (OnALoop.remote(), "OnALoop.names")):
         calls = [actor.names.options(name="custom").remote(), actor.names.remote(), actor.names.options(name="third").remote(),
                  actor.names.options(name="fourth", retry_exceptions=[KeyError]).remote()]
-        assert ray.get(calls) == [("custom", "names"), ("names", "names"), ("third", "names"), ("fourth", "names")]
+        assert ray.get(calls) == [("custom", own), (own, own), ("third", own), ("fourth", own)]
 
 
 def test_in_an_actor():

@@ -140,7 +140,7 @@ def look():
     import of_the_directory
 
     with open("data.txt") as data:
-        return of_the_directory.VALUE, data.read(), sorted(os.listdir("."))
+        return of_the_directory.VALUE, data.read(), sorted(name for name in os.listdir(".") if name != "__pycache__")
 
 
 def test_a_working_directory_of_a_job(tmp_path):

@@ -119,6 +119,16 @@ def test_a_call_of_a_method_with_a_name_of_its_own(tmp_path):
     ray.get(ref)
 
 
+@pytest.mark.parametrize("lifetime", [None, "detached"])
+def test_tasks_of_actors_name_their_class(lifetime):
+    actor = Named.options(name=f"for names {lifetime}", lifetime=lifetime).remote()
+    ray.get(actor.pid.remote())
+    rows = state.list_tasks(filters=[("type", "!=", "NORMAL_TASK")])
+    assert [(row.name, row.type) for row in rows[:2]] == [("Named.pid", "ACTOR_TASK"), ("Named.__init__", "ACTOR_CREATION_TASK")]
+    assert not [row for row in [*rows, *state.list_actors()] if "manta::" in str(row)], "what is Manta's own is not shown"
+    ray.kill(actor)
+
+
 def test_actors():
     actor = Named.options(name="one").remote()
     elsewhere = Named.options(name="two", namespace="elsewhere").remote()

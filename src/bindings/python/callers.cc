@@ -34,7 +34,8 @@ struct Caller {
   int num_returns;          // or kStreaming, kDynamic
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
   PyObject* name;           // str: of the function, for people; of the method
-  PyObject* label;          // str: what its tasks are called instead; or None
+  PyObject* label;          // str: what the program calls its tasks instead; or None
+  PyObject* qualified;      // str: what they are called else; or None: `name`
   const char* class_name;   // of constructors, else nullptr; for the life of the process
   PyObject* source;         // what export_caller and the actor's creation look at: the RemoteFunction, ActorClass or ActorMethod
   PyObject* actor;          // of methods: the NativeActor
@@ -135,7 +136,8 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   const manta_function_id* const invoker = InvokerId();
   if (runtime == nullptr || invoker == nullptr || !Prepare(self, runtime)) return nullptr;
   const char* const name = PyUnicode_AsUTF8(self->name);
-  const char* const shown = self->label == Py_None ? name : PyUnicode_AsUTF8(self->label);
+  PyObject* const called = self->label != Py_None ? self->label : self->qualified != Py_None ? self->qualified : self->name;
+  const char* const shown = PyUnicode_AsUTF8(called);
   if (name == nullptr || shown == nullptr) return nullptr;
 
   EncodedArguments encoded;
@@ -191,9 +193,10 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
 PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   int kind, num_returns;
   unsigned most_ahead = 0;
-  PyObject *name, *source, *actor, *check, *label = Py_None;
+  PyObject *name, *source, *actor, *check, *label = Py_None, *qualified = Py_None;
   Py_ssize_t least, most;
-  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)|IO", &kind, &num_returns, &name, &source, &actor, &least, &most, &check, &most_ahead, &label)) {
+  if (!PyArg_ParseTuple(arguments, "iiUOO(nnO)|IOO", &kind, &num_returns, &name, &source, &actor, &least, &most, &check, &most_ahead, &label,
+                        &qualified)) {
     return nullptr;
   }
   if (kind < 0 || kind > 2 || num_returns < kDynamic || num_returns > UINT16_MAX) {
@@ -211,6 +214,7 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   self->most_ahead = most_ahead;
   self->name = Py_NewRef(name);
   self->label = Py_NewRef(label);
+  self->qualified = Py_NewRef(qualified);
   self->source = Py_NewRef(source);
   self->actor = Py_NewRef(actor);
   self->check = Py_NewRef(check);
@@ -243,6 +247,7 @@ void Dealloc(PyObject* object) {
   Clear(object);
   Py_CLEAR(From(object)->name);
   Py_CLEAR(From(object)->label);
+  Py_CLEAR(From(object)->qualified);
   FreeInstance(object);
 }
 

@@ -180,8 +180,10 @@ class Invocation {
 
   // For get_task_function_name.
   bool Remember(const char* name) const {
+    PyObject* const actor = header_.kind == CallKind::kMethod ? static_cast<PyObject*>(call_->actor) : nullptr;
     Owned module(PyImport_ImportModule("manta.runtime_context"));
-    return module && Owned(PyObject_CallMethod(module.get(), "remember_function", "s#", name, Py_ssize_t{header_.name_bytes}));
+    return module && Owned(PyObject_CallMethod(module.get(), "remember_function", "Os#", actor != nullptr ? actor : Py_None, name,
+                                               Py_ssize_t{header_.name_bytes}));
   }
 
   static bool FitThreads() {

@@ -56,7 +56,12 @@ _LISTS = {"actors": ["actors"], "tasks": ["tasks", "--all"], "workers": ["proces
           "jobs": ["processes"], "placement_groups": ["placement-groups"]}
 
 
+_OWN = "manta::Steward"  # an actor of Manta's own, that looks after detached ones
+
+
 def _actor(row, cluster):
+    if row["class"] == _OWN:
+        return None
     process = _process(row, "worker")
     return common.ActorState(
         actor_id=_actor_id(row["actor"]), class_name=row["class"], state=row["state"], job_id=_job_id(process["job"]), name=row["name"],
@@ -65,6 +70,8 @@ def _actor(row, cluster):
 
 
 def _task(row, cluster):
+    if row["name"] == _OWN:
+        return None
     worker = _process(row, "worker")
     return common.TaskState(
         task_id=_task_id(row["task"]) if "task" in row else None, attempt_number=row["attempt"], name=row["name"], state=row["state"],
