@@ -73,7 +73,7 @@ class ActorTaskCaller : public detail::TaskSetters<ActorTaskCaller<T, Method>> {
   // Runs on the threads of this group, which the actor was created with (SetConcurrencyGroup); else
   // the call fails with InvalidArgumentError. Default: the threads of SetMaxConcurrency.
   ActorTaskCaller& SetConcurrencyGroup(const std::string& name) {
-    this->options_.Change().concurrency_group = name;
+    this->options_.Change().concurrency_group = detail::CheckText("SetConcurrencyGroup", name);
     return *this;
   }
 
@@ -406,15 +406,15 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
   // Under this name GetActor finds it, in the namespace of the job or the one given. Remote throws
   // ActorNameTakenError when another actor has it.
   ActorCreator& SetName(const std::string& name) {
-    values_.name = name;
+    values_.name = detail::CheckText("SetName", name);
     return *this;
   }
   ActorCreator& SetName(const std::string& name, const std::string& ray_namespace) {
-    values_.ray_namespace = ray_namespace;
+    SetNamespace(ray_namespace);
     return SetName(name);
   }
   ActorCreator& SetNamespace(const std::string& ray_namespace) {
-    values_.ray_namespace = ray_namespace;
+    values_.ray_namespace = detail::CheckText("SetNamespace", ray_namespace);
     return *this;
   }
   // Lives until it is killed, beyond the job, and is restarted there if SetMaxRestarts says so;
@@ -463,7 +463,8 @@ class ActorCreator : public detail::ResourceSetters<ActorCreator<Maker>> {
   // A group of threads of its own, for calls that ask for it by ActorTaskCaller::SetConcurrencyGroup.
   // Calls wait for others of their group only.
   ActorCreator& SetConcurrencyGroup(const std::string& name, int threads) {
-    detail::SetQuantity(values_.concurrency_groups, name, threads);
+    detail::SetQuantity(values_.concurrency_groups, detail::CheckText("SetConcurrencyGroup", name),
+                        threads);
     return *this;
   }
 
@@ -575,7 +576,9 @@ std::optional<ActorHandle<T>> GetActor(const std::string& name,
   manta_runtime* runtime = detail::CurrentRuntime("GetActor");
   manta_actor* actor = nullptr;
   manta_error* error = manta_actor_find(
-      runtime, name.c_str(), ray_namespace.empty() ? nullptr : ray_namespace.c_str(), &actor);
+      runtime, detail::CheckText("GetActor", name).c_str(),
+      ray_namespace.empty() ? nullptr : detail::CheckText("GetActor", ray_namespace).c_str(),
+      &actor);
   if (error != nullptr) {
     if (manta_error_get_kind(error) != MANTA_ERROR_ACTOR_NOT_FOUND) ThrowError(error);
     manta_error_free(error);

@@ -41,6 +41,15 @@ inline double CheckQuantity(const char* setter, double quantity) {
   return quantity;
 }
 
+// Texts travel to where their first zero byte ends them: "a\0b" would become "a".
+inline const std::string& CheckText(const char* where, const std::string& text) {
+  if (text.find('\0') != std::string::npos) {
+    throw InvalidArgumentError(std::string(where) + ": the text '" + text.c_str() +
+                               "...' contains a zero byte");
+  }
+  return text;
+}
+
 // Refers to `quantities`.
 inline std::vector<manta_resource> AsResources(const Quantities& quantities) {
   std::vector<manta_resource> resources;
@@ -183,6 +192,7 @@ class ResourceSetters {
   // Any resource that nodes were started with. "CPU", "GPU" and "memory" mean the three above.
   Derived& SetResource(const std::string& name, double quantity) {
     CheckQuantity("SetResource", quantity);
+    CheckText("SetResource", name);
     TaskOptionValues& values = options_.Change();
     if (name == "CPU") {
       values.num_cpus = quantity;
@@ -248,7 +258,7 @@ class TaskSetters : public ResourceSetters<Derived> {
  public:
   // Shown to people instead of the function's name.
   Derived& SetName(const std::string& name) {
-    this->options_.Change().name = name;
+    this->options_.Change().name = CheckText("SetName", name);
     return this->self();
   }
   // How often the call is run again after its process died. -1: without end. Default: 3 for tasks;

@@ -184,7 +184,7 @@ class ActorTaskCaller<T, PyActorMethod<R>>
 
  public:
   ActorTaskCaller& SetConcurrencyGroup(const std::string& name) {
-    this->options_.Change().concurrency_group = name;
+    this->options_.Change().concurrency_group = detail::CheckText("SetConcurrencyGroup", name);
     return *this;
   }
 

@@ -19,6 +19,13 @@ std::string Demangled(const std::string& symbol) {
     at += kNamespace.size();
     if (name.compare(at, kVersion.size(), kVersion) == 0) name.erase(at, kVersion.size());
   }
+  // Of results that contain the strings of one of the two interfaces of libstdc++.
+  constexpr std::string_view kTag = "[abi:";
+  for (size_t at = 0; (at = name.find(kTag, at)) != std::string::npos;) {
+    const size_t end = name.find(']', at);
+    if (end == std::string::npos) break;
+    name.erase(at, end + 1 - at);
+  }
   return name;
 }
 

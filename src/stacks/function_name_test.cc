@@ -26,5 +26,9 @@ TEST(SymbolsTest, TheVersionOfTheInterfaceIsNotSaid) {
   EXPECT_EQ(Demangled(typeid(v1::WorkerCrashed).name()), "manta::WorkerCrashed");
 }
 
+TEST(SymbolsTest, TheInterfaceOfStringsIsNotSaid) {
+  EXPECT_EQ(WithoutSignature(Demangled("_Z4NameB5cxx11i")), "Name");
+}
+
 }  // namespace
 }  // namespace manta::stacks

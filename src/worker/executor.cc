@@ -461,7 +461,7 @@ Outcome Executor::RunInPlace(uint32_t index, const TaskRecord& task, void* inlin
                      .inline_result = inline_result});
   if (__builtin_expect(context.waits.has_value(), 0)) waiting_->TaskEnds(&*context.waits);
   interrupts_.Remove(context.task);
-  shm::TaskFacts facts = FactsOf(owner_->process(), task.body, code->key);
+  shm::TaskFacts facts = FactsOf(owner_->process(), task.body, own_name.empty() ? code->key : recorder_->KeyOf(own_name));
   facts.outcome = EventOutcomeOf(outcome, execution);
   recorder_->EndsOnAnyThread(shm::EventKind::kInPlace, facts, began, NowTicks());
   --current_depth;

@@ -107,11 +107,8 @@ bool Executor::PlaceList(Incoming& channel, uint32_t results, Unsent* unsent, Li
       return true;
     }
     if (outcome.size <= channel.view.header->result_payload_bytes) return false;
-    if (unsent->is_least) {
-      unsent->may_ask = true;
-      return false;
-    }
-    ReplaceByError({channel.view.header->owner}, results, space.error(), unsent);
+    if (!unsent->is_least) ReplaceByError({channel.view.header->owner}, results, space.error(), unsent);
+    unsent->may_ask = true;  // the ring may still be too small: there is nothing for it but to wait for space
   }
 }
 
@@ -193,6 +190,7 @@ void Executor::CompleteLate() {
       late_.fetch_sub(1);
     }
   }
+  shared_->Flush();  // some may have asked for space again
 }
 
 }  // namespace manta::worker

@@ -56,6 +56,11 @@ void TaskRecorder::AddName(const contracts::RecorderNames::Function& function,
 }
 
 uint32_t TaskRecorder::KeyOf(std::string_view name) {
+  if (!Executes()) {
+    const uint32_t key = HashOf(name);
+    AddName({key, {}, std::string(name)}, {});
+    return key;
+  }
   if (const auto known = keys_.find(name); known != keys_.end()) return known->second;
   if (keys_.size() == kMostNames) return HashOf(name);
   const uint32_t key = HashOf(name);

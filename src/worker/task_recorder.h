@@ -47,7 +47,7 @@ class TaskRecorder {
     if (executing_) executing_->SetSubject(constructor);
   }
 
-  // Stands for a function that has this name alone.
+  // Stands for a function that has this name alone. Any thread; the one that executes remembers them.
   uint32_t KeyOf(std::string_view name);
 
   // A task begins at `began` (NowTicks). Nested ones are not told.

@@ -7,10 +7,12 @@
 #include <chrono>
 #include <complex>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "manta/manta.h"
@@ -606,6 +608,14 @@ struct Span {
   int* data_;
   size_t size_;
 };
+class Watches {
+ public:
+  Watches() = default;
+  explicit Watches(const std::vector<int>& numbers) : numbers_(&numbers) {}
+
+ private:
+  const std::vector<int>* numbers_ = nullptr;
+};
 template <class T>
 constexpr manta::detail::Problem ProblemOf() {
   return manta::detail::DiagnosisOf<T>::kProblem;
@@ -634,6 +644,9 @@ TEST(Archive, KnowsWhatCannotTravel) {
   EXPECT_EQ(ProblemOf<HoldsUnion>(), Problem::kUnion);
   EXPECT_EQ(ProblemOf<Secretive>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<Virtual>(), Problem::kUnknownClass);
+  EXPECT_EQ(ProblemOf<Watches>(), Problem::kUnknownClass);
+  EXPECT_EQ(ProblemOf<std::initializer_list<int>>(), Problem::kUnknownClass);
+  EXPECT_EQ(ProblemOf<std::thread::id>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<std::function<void()>>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<std::atomic<int>>(), Problem::kUnknownClass);
   EXPECT_EQ(ProblemOf<std::unique_ptr<Virtual>>(), Problem::kPolymorphicPointer);
@@ -645,6 +658,9 @@ TEST(Archive, KnowsWhatCannotTravel) {
   EXPECT_EQ(ProblemOf<manta::Array<HasPointer>>(), Problem::kPointer);
   EXPECT_EQ(ProblemOf<Tree>(), Problem::kNone);
   EXPECT_EQ(ProblemOf<Mixed>(), Problem::kNone);
+  EXPECT_EQ(ProblemOf<std::complex<float>>(), Problem::kNone);
+  EXPECT_EQ(ProblemOf<std::chrono::milliseconds>(), Problem::kNone);
+  EXPECT_EQ(ProblemOf<std::vector<std::chrono::steady_clock::time_point>>(), Problem::kNone);
 }
 
 }  // namespace

@@ -35,6 +35,11 @@ class Writer {
     kept_ = kept;
     return std::vector(static_cast<size_t>(parts), std::pair(Letters(60'000), std::exchange(made_, {})));
   }
+  int KeepAndFillUp(Texts texts) {
+    kept_ = std::move(texts);
+    FillUp();
+    return static_cast<int>(kept_.size());
+  }
   Text ReadKept() { return *kept_.at(0).Get(10s); }
 
  private:
@@ -49,15 +54,18 @@ class FullObjectStore : public ClusterTest {
     config.num_cpus = 2;
     config.object_store_bytes = 64 << 20;
     manta::Init(config);
-    for (int bytes = 1 << 20; bytes > 64 << 10; bytes /= 2) {
-      while (Room() >= 1.5 * bytes) held_.push_back(manta::Put(Letters(bytes)));
-    }
+    Fill();
   }
   void TearDown() override {
     held_.clear();
     ClusterTest::TearDown();
   }
 
+  void Fill() {
+    for (int bytes = 1 << 20; bytes > 64 << 10; bytes /= 2) {
+      while (Room() >= 1.5 * bytes) held_.push_back(manta::Put(Letters(bytes)));
+    }
+  }
   static manta::ActorHandle<Writer> Start(int threads) {
     auto writer = manta::Actor<Writer>().SetMaxConcurrency(threads).Remote();
     EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
@@ -119,6 +127,25 @@ TEST_F(FullObjectStore, KeepsNothingForResultsThatItRefuses) {
   kept.Get();
   EXPECT_TRUE(Eventually(10s, [&] { return Room() >= before; })) << before - Room() << " bytes are held";
   EXPECT_EQ(writer.Task(&Writer::ReadKept).Remote().Get()->size(), 100u);
+}
+
+// More than the ring between two processes holds: what the actor keeps is told at any rate, if late.
+TEST_F(FullObjectStore, HearsOfAllThatAnActorKeepsOnceThereIsRoom) {
+  LimitTime(80s);
+  for (const int threads : {1, 4}) {
+    auto writer = Start(threads);
+    held_.resize(held_.size() - 3);
+    Texts texts;
+    for (int i = 0; i < 8'000; ++i) texts.push_back(manta::Put(Letters(i % 10 + 1)));
+    const auto kept = writer.Task(&Writer::KeepAndFillUp).Remote(texts);
+    texts.clear();
+    EXPECT_TRUE(manta::Wait(std::vector{kept}, 1, 12'000).ready.empty()) << "there was room";
+    held_.resize(held_.size() - 10);
+    EXPECT_THROW(kept.Get(20s), manta::ObjectStoreFullError);
+    EXPECT_EQ(writer.Task(&Writer::ReadKept).Remote().Get(20s)->size(), 1u);
+    writer.Kill();
+    Fill();
+  }
 }
 
 }  // namespace

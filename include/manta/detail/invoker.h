@@ -409,7 +409,7 @@ inline void Fail(manta_call* call, const char* type_name, const char* message,
   manta_failure failure = {};
   failure.kind = kind;
   failure.type_name = type_name;
-  failure.message = message;
+  failure.message = message != nullptr ? message : "";  // an exception may have none
   call->ops->fail(call, &failure);
 }
 
@@ -450,7 +450,7 @@ inline bool IsCancelled(manta_runtime* runtime) {
   } catch (const std::string& text) {
     Fail(call, type_name, text.c_str());
   } catch (const char* text) {
-    Fail(call, type_name, text != nullptr ? text : "");
+    Fail(call, type_name, text);
   } catch (...) {
     Fail(call, type_name, "(the exception is not a std::exception and has no text)");
   }

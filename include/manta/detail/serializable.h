@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <string_view>
 #include <type_traits>
@@ -194,6 +195,23 @@ constexpr bool IsView() {
   return HasRemovePrefix<T>::value || HasSubspan<T>::value || HasShallowData<T>::value;
 }
 
+// ---- Classes of the standard library that hide nothing but numbers -------------------------------
+
+// std::complex has no declaration that costs little to include: known by what it has.
+template <class T, class = void>
+struct IsNumbersOfStandard : std::false_type {};
+template <class T>
+struct IsNumbersOfStandard<T, std::void_t<decltype(std::declval<T&>().imag(
+                                  std::declval<typename T::value_type>()))>>
+    : std::bool_constant<std::is_arithmetic_v<typename T::value_type> &&
+                         std::is_trivially_copyable_v<T> &&
+                         sizeof(T) == 2 * sizeof(typename T::value_type)> {};
+template <class Rep, class Period>
+struct IsNumbersOfStandard<std::chrono::duration<Rep, Period>> : std::is_arithmetic<Rep> {};
+template <class Clock, class Duration>
+struct IsNumbersOfStandard<std::chrono::time_point<Clock, Duration>>
+    : IsNumbersOfStandard<Duration> {};
+
 // ---- Categories ---------------------------------------------------------------------------------
 
 enum class Category {
@@ -293,11 +311,9 @@ constexpr Category CategoryOf() {
     return Category::kEmpty;
   } else if constexpr (std::is_aggregate_v<T>) {
     return CategoryOfAggregate<T>();
-  } else if constexpr (IsTrustedAsBits<T>()) {
-    return IsView<T>() || IsIterator<T>::value || IsReferenceWrapper<T>::value ? Category::kRefused
-                                                                               : Category::kBits;
   } else {
-    return Category::kRefused;
+    // A class with constructors hides its members: among them may be a pointer.
+    return IsNumbersOfStandard<T>::value ? Category::kBits : Category::kRefused;
   }
 }
 
@@ -428,7 +444,8 @@ constexpr void Refuse() {
                 "manta: this type cannot be sent to another process, for Manta does not know its "
                 "members. Make it an aggregate (public members, no constructors), or write "
                 "MANTA_DEFINE(member, ...) inside of the class, or give it a function template "
-                "Serialize(Archive&).");
+                "Serialize(Archive&); or, if it is trivially copyable without pointers, specialize "
+                "manta::TravelsAsBytes for it.");
   static_assert(problem != Problem::kUnion,
                 "manta: which member of a union counts cannot be seen. Send a std::variant, or, if "
                 "no member is a pointer, specialize manta::TravelsAsBytes for it.");
