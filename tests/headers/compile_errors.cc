@@ -172,6 +172,17 @@ void Case(std::string text) {
   manta::Task([text](int x) { return text.size() + x; }).Remote(1);
 }
 
+//// functor_that_hides_a_pointer: manta: this function object cannot be sent
+class SumsWith {
+ public:
+  explicit SumsWith(const std::vector<int>* numbers) : numbers_(numbers) {}
+  int operator()(int x) const { return x + numbers_->front(); }
+
+ private:
+  const std::vector<int>* numbers_;
+};
+void Case(const std::vector<int>& numbers) { manta::Task(SumsWith(&numbers)).Remote(1); }
+
 //// std_function: manta: this function object cannot be sent
 void Case(std::function<int(int)> function) { manta::Task(function).Remote(1); }
 

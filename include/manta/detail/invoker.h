@@ -86,7 +86,7 @@ enum class CallableKind {
   kFunction,   // named by its address
   kStateless,  // named by its type
   kValue,      // a function object that can travel as other values do
-  kBits,       // a closure: its memory is its state
+  kBits,       // a closure, which cannot be assigned: its memory is its state
   kRefused,
 };
 
@@ -100,7 +100,7 @@ constexpr CallableKind CallableKindOf() {
     return CallableKind::kValue;
   } else if constexpr (Codec<F>::kProblem == Problem::kUnknownClass &&
                        std::is_trivially_copyable_v<F> && std::is_copy_constructible_v<F> &&
-                       !std::is_default_constructible_v<F>) {
+                       !std::is_default_constructible_v<F> && !std::is_copy_assignable_v<F>) {
     return CallableKind::kBits;
   } else {
     return CallableKind::kRefused;
