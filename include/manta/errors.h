@@ -398,6 +398,15 @@ inline manta_runtime* CurrentRuntime(const char* what) {
   return runtime;
 }
 
+// Texts travel to where their first zero byte ends them: "a\0b" would become "a".
+inline const std::string& CheckText(const char* where, const std::string& text) {
+  if (text.find('\0') != std::string::npos) {
+    throw InvalidArgumentError(std::string(where) + ": the text '" + text.c_str() +
+                               "...' contains a zero byte");
+  }
+  return text;
+}
+
 }  // namespace detail
 }  // namespace v1
 }  // namespace manta

@@ -41,20 +41,13 @@ inline double CheckQuantity(const char* setter, double quantity) {
   return quantity;
 }
 
-// Texts travel to where their first zero byte ends them: "a\0b" would become "a".
-inline const std::string& CheckText(const char* where, const std::string& text) {
-  if (text.find('\0') != std::string::npos) {
-    throw InvalidArgumentError(std::string(where) + ": the text '" + text.c_str() +
-                               "...' contains a zero byte");
-  }
-  return text;
-}
-
 // Refers to `quantities`.
 inline std::vector<manta_resource> AsResources(const Quantities& quantities) {
   std::vector<manta_resource> resources;
   resources.reserve(quantities.size());
-  for (const auto& [name, quantity] : quantities) resources.push_back({name.c_str(), quantity});
+  for (const auto& [name, quantity] : quantities) {
+    resources.push_back({CheckText("resources", name).c_str(), quantity});
+  }
   return resources;
 }
 
@@ -211,7 +204,7 @@ class ResourceSetters {
     for (const auto& [name, quantity] : resources) SetResource(name, quantity);
     return self();
   }
-  Derived& SetResources(std::initializer_list<std::pair<const char*, double>> resources) {
+  Derived& SetResources(std::initializer_list<std::pair<std::string, double>> resources) {
     for (const auto& [name, quantity] : resources) SetResource(name, quantity);
     return self();
   }

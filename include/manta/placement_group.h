@@ -177,7 +177,9 @@ inline PlacementGroup CreatePlacementGroup(const std::vector<Bundle>& bundles,
   resources.reserve(bundles.size());
   for (const Bundle& bundle : bundles) {
     auto& amounts = resources.emplace_back();
-    for (const auto& [name, quantity] : bundle) amounts.push_back({name.c_str(), quantity});
+    for (const auto& [name, quantity] : bundle) {
+      amounts.push_back({detail::CheckText("CreatePlacementGroup", name).c_str(), quantity});
+    }
     given.push_back({amounts.data(), amounts.size(), nullptr});
   }
   manta_placement_group_options all;
@@ -186,8 +188,10 @@ inline PlacementGroup CreatePlacementGroup(const std::vector<Bundle>& bundles,
   all.bundles = given.data();
   all.num_bundles = given.size();
   all.strategy = static_cast<int>(options.strategy);
-  if (!options.name.empty()) all.name = options.name.c_str();
-  if (!options.ray_namespace.empty()) all.ray_namespace = options.ray_namespace.c_str();
+  if (!options.name.empty()) all.name = detail::CheckText("CreatePlacementGroup", options.name).c_str();
+  if (!options.ray_namespace.empty()) {
+    all.ray_namespace = detail::CheckText("CreatePlacementGroup", options.ray_namespace).c_str();
+  }
   all.detached = options.detached ? 1 : 0;
   if (!options.soft_node_id.empty()) all.soft_node_id = options.soft_node_id.c_str();
   std::vector<std::string> texts;

@@ -48,14 +48,18 @@ inline void Init(const Config& config) {
   manta_config c_config;
   c_config.struct_size = sizeof(c_config);
   manta_config_init(&c_config);
-  if (!config.address.empty()) c_config.address = config.address.c_str();
-  if (!config.ray_namespace.empty()) c_config.ray_namespace = config.ray_namespace.c_str();
+  if (!config.address.empty()) c_config.address = detail::CheckText("address", config.address).c_str();
+  if (!config.ray_namespace.empty()) {
+    c_config.ray_namespace = detail::CheckText("ray_namespace", config.ray_namespace).c_str();
+  }
   c_config.num_cpus = config.num_cpus;
   c_config.num_gpus = config.num_gpus;
   c_config.resources = resources.data();
   c_config.num_resources = resources.size();
   std::vector<manta_label> labels;
-  for (const auto& [name, value] : config.labels) labels.push_back({name.c_str(), value.c_str()});
+  for (const auto& [name, value] : config.labels) {
+    labels.push_back({detail::CheckText("labels", name).c_str(), detail::CheckText("labels", value).c_str()});
+  }
   c_config.labels = labels.data();
   c_config.num_labels = labels.size();
   c_config.object_store_bytes = config.object_store_bytes;

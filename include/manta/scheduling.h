@@ -29,7 +29,8 @@ class TaskOptions;
 inline std::string SelectorText(const LabelSelector& selector) {
   std::string text;
   for (const auto& [name, condition] : selector) {
-    Check(manta_label_condition_check(name.c_str(), condition.c_str()));
+    Check(manta_label_condition_check(CheckText("label selector", name).c_str(),
+                                      CheckText("label selector", condition).c_str()));
     text += (text.empty() ? "" : " & ") + name + "=" + condition;
   }
   return text.empty() ? "any" : text;

@@ -290,8 +290,9 @@ auto Task(F&& function) {
     static_assert(
         kTravels,
         "manta: this function object cannot be sent, because of what it holds or captured "
-        "(a std::string, a std::vector, a std::function, ...). Pass that as arguments, or "
-        "write a struct with operator() whose members can travel.");
+        "(a std::string, a std::vector, a std::function, ...), or because it has constructors "
+        "and hides its members. Pass that as arguments, or write a struct with operator() whose "
+        "members can travel: public ones, or those in its MANTA_DEFINE(member, ...).");
     if constexpr (kTravels) {
       return TaskCaller<Function>(std::forward<F>(function));
     } else {

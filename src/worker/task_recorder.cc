@@ -56,15 +56,16 @@ void TaskRecorder::AddName(const contracts::RecorderNames::Function& function,
 }
 
 uint32_t TaskRecorder::KeyOf(std::string_view name) {
-  if (!Executes()) {
-    const uint32_t key = HashOf(name);
-    AddName({key, {}, std::string(name)}, {});
-    return key;
-  }
-  if (const auto known = keys_.find(name); known != keys_.end()) return known->second;
-  if (keys_.size() == kMostNames) return HashOf(name);
+  if (Executes()) return KeyIn(&keys_, name);
+  std::lock_guard guard(other_keys_mutex_);
+  return KeyIn(&other_keys_, name);
+}
+
+uint32_t TaskRecorder::KeyIn(Keys* keys, std::string_view name) {
+  if (const auto known = keys->find(name); known != keys->end()) return known->second;
   const uint32_t key = HashOf(name);
-  keys_.emplace(name, key);
+  if (keys->size() == kMostNames) return key;
+  keys->emplace(name, key);
   AddName({key, {}, std::string(name)}, {});
   return key;
 }

@@ -47,7 +47,7 @@ class TaskRecorder {
     if (executing_) executing_->SetSubject(constructor);
   }
 
-  // Stands for a function that has this name alone. Any thread; the one that executes remembers them.
+  // Stands for a function that has this name alone. Any thread; the one that executes takes no lock.
   uint32_t KeyOf(std::string_view name);
 
   // A task begins at `began` (NowTicks). Nested ones are not told.
@@ -81,6 +81,9 @@ class TaskRecorder {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
+  using Keys = std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>>;
+  uint32_t KeyIn(Keys* keys, std::string_view name);
+
   bool Executes() const { return executing_thread_.load(std::memory_order_relaxed) == pthread_self(); }
   void EndsSlowly(shm::EventKind kind, shm::TaskFacts facts, uint64_t began, uint64_t ended);
   void RecordAnywhere(shm::RecorderEvent event, shm::EventKind kind, uint64_t began, uint64_t ended);
@@ -95,7 +98,9 @@ class TaskRecorder {
   const std::function<void(const std::string&)> missing_;
   std::atomic<bool> said_missing_{false};
   bool has_begun_ = false;
-  std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> keys_;  // of names
+  Keys keys_;  // of names; the executing thread's
+  std::mutex other_keys_mutex_;
+  Keys other_keys_;  // those of all others
   bool shares_clock_ = false;  // the recording's ticks are NowTicks
   std::optional<shm::FlightRecorder> executing_;
   std::atomic<pthread_t> executing_thread_{};

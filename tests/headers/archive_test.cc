@@ -608,6 +608,14 @@ struct Span {
   int* data_;
   size_t size_;
 };
+struct Letter {
+  char text[2048];
+  int length;
+};
+struct LetterFrom {
+  char text[2048];
+  const char* sender;
+};
 class Watches {
  public:
   Watches() = default;
@@ -637,6 +645,8 @@ TEST(Archive, KnowsWhatCannotTravel) {
   EXPECT_EQ(ProblemOf<std::string_view>(), Problem::kView);
   EXPECT_EQ(ProblemOf<Span>(), Problem::kView);
   EXPECT_EQ(ProblemOf<std::vector<int>::iterator>(), Problem::kIterator);
+  EXPECT_EQ(ProblemOf<LetterFrom>(), Problem::kPointer);
+  EXPECT_EQ(ProblemOf<Letter>(), Problem::kNone);
   EXPECT_EQ(ProblemOf<Derived>(), Problem::kBaseClass);
   EXPECT_EQ(ProblemOf<DerivedPointer>(), Problem::kBaseClass);
   EXPECT_EQ(ProblemOf<Pointer25th>(), Problem::kTooManyFields);

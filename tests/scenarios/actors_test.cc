@@ -353,6 +353,11 @@ TEST_F(Actors, ACallTooManyIsRefusedAtOnce) {
 }
 
 TEST_F(Actors, WrongLimitsAreRefused) {
+  const std::string cut("one\0two", 7);
+  EXPECT_THROW(manta::Actor<Counter>().SetName(cut), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::Actor<Counter>().SetResource(cut, 1), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::GetActor<Counter>(cut), manta::InvalidArgumentError);
+  EXPECT_THROW(manta::CreatePlacementGroup({{{cut, 1.0}}}), manta::InvalidArgumentError);
   EXPECT_THROW(manta::Actor<Counter>().SetMaxRestarts(-2).Remote(0), manta::InvalidArgumentError);
   EXPECT_THROW(manta::Actor<Counter>().SetMaxTaskRetries(-2).Remote(0), manta::InvalidArgumentError);
   EXPECT_THROW(manta::Actor<Counter>().SetMaxPendingCalls(-2).Remote(0), manta::InvalidArgumentError);

@@ -2,8 +2,9 @@
 // but an aggregate tells how many initialisers it takes, and structured bindings then name that
 // many fields.
 //
-// Limits: at most kMaxFields fields and kMaxInitializers initialisers (the elements of a C array
-// are one field, but count as initialisers), no base classes, no reference members.
+// Limits: at most kMaxFields fields, no base classes, no reference members. With more than
+// kMaxInitializers initialisers (the elements of a C array are one field, but count as
+// initialisers) a field whose default constructor is explicit cannot be counted.
 #pragma once
 
 #include <cstddef>
@@ -134,12 +135,110 @@ constexpr size_t CountFieldsFrom() {
   }
 }
 
+// Whether T can be initialised with a {} for each of its first N fields; and with one thing more.
+template <class T, size_t N, class = void>
+struct TakesWhole : std::false_type {};
+template <class T, size_t N, class = void>
+struct TakesMoreThan : std::false_type {};
+
+#define MANTA_DETAIL_B1 {}
+#define MANTA_DETAIL_B2 MANTA_DETAIL_B1, {}
+#define MANTA_DETAIL_B3 MANTA_DETAIL_B2, {}
+#define MANTA_DETAIL_B4 MANTA_DETAIL_B3, {}
+#define MANTA_DETAIL_B5 MANTA_DETAIL_B4, {}
+#define MANTA_DETAIL_B6 MANTA_DETAIL_B5, {}
+#define MANTA_DETAIL_B7 MANTA_DETAIL_B6, {}
+#define MANTA_DETAIL_B8 MANTA_DETAIL_B7, {}
+#define MANTA_DETAIL_B9 MANTA_DETAIL_B8, {}
+#define MANTA_DETAIL_B10 MANTA_DETAIL_B9, {}
+#define MANTA_DETAIL_B11 MANTA_DETAIL_B10, {}
+#define MANTA_DETAIL_B12 MANTA_DETAIL_B11, {}
+#define MANTA_DETAIL_B13 MANTA_DETAIL_B12, {}
+#define MANTA_DETAIL_B14 MANTA_DETAIL_B13, {}
+#define MANTA_DETAIL_B15 MANTA_DETAIL_B14, {}
+#define MANTA_DETAIL_B16 MANTA_DETAIL_B15, {}
+#define MANTA_DETAIL_B17 MANTA_DETAIL_B16, {}
+#define MANTA_DETAIL_B18 MANTA_DETAIL_B17, {}
+#define MANTA_DETAIL_B19 MANTA_DETAIL_B18, {}
+#define MANTA_DETAIL_B20 MANTA_DETAIL_B19, {}
+#define MANTA_DETAIL_B21 MANTA_DETAIL_B20, {}
+#define MANTA_DETAIL_B22 MANTA_DETAIL_B21, {}
+#define MANTA_DETAIL_B23 MANTA_DETAIL_B22, {}
+#define MANTA_DETAIL_B24 MANTA_DETAIL_B23, {}
+#define MANTA_DETAIL_TAKES(N)                                                                   \
+  template <class T>                                                                            \
+  struct TakesWhole<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N})>> : std::true_type {};     \
+  template <class T>                                                                            \
+  struct TakesMoreThan<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N, AnyField<T>{}})>> \
+      : std::true_type {};
+
+MANTA_DETAIL_TAKES(1)
+MANTA_DETAIL_TAKES(2)
+MANTA_DETAIL_TAKES(3)
+MANTA_DETAIL_TAKES(4)
+MANTA_DETAIL_TAKES(5)
+MANTA_DETAIL_TAKES(6)
+MANTA_DETAIL_TAKES(7)
+MANTA_DETAIL_TAKES(8)
+MANTA_DETAIL_TAKES(9)
+MANTA_DETAIL_TAKES(10)
+MANTA_DETAIL_TAKES(11)
+MANTA_DETAIL_TAKES(12)
+MANTA_DETAIL_TAKES(13)
+MANTA_DETAIL_TAKES(14)
+MANTA_DETAIL_TAKES(15)
+MANTA_DETAIL_TAKES(16)
+MANTA_DETAIL_TAKES(17)
+MANTA_DETAIL_TAKES(18)
+MANTA_DETAIL_TAKES(19)
+MANTA_DETAIL_TAKES(20)
+MANTA_DETAIL_TAKES(21)
+MANTA_DETAIL_TAKES(22)
+MANTA_DETAIL_TAKES(23)
+MANTA_DETAIL_TAKES(24)
+
+#undef MANTA_DETAIL_TAKES
+#undef MANTA_DETAIL_B1
+#undef MANTA_DETAIL_B2
+#undef MANTA_DETAIL_B3
+#undef MANTA_DETAIL_B4
+#undef MANTA_DETAIL_B5
+#undef MANTA_DETAIL_B6
+#undef MANTA_DETAIL_B7
+#undef MANTA_DETAIL_B8
+#undef MANTA_DETAIL_B9
+#undef MANTA_DETAIL_B10
+#undef MANTA_DETAIL_B11
+#undef MANTA_DETAIL_B12
+#undef MANTA_DETAIL_B13
+#undef MANTA_DETAIL_B14
+#undef MANTA_DETAIL_B15
+#undef MANTA_DETAIL_B16
+#undef MANTA_DETAIL_B17
+#undef MANTA_DETAIL_B18
+#undef MANTA_DETAIL_B19
+#undef MANTA_DETAIL_B20
+#undef MANTA_DETAIL_B21
+#undef MANTA_DETAIL_B22
+#undef MANTA_DETAIL_B23
+#undef MANTA_DETAIL_B24
+
+// The same as CountFields for an aggregate with large arrays, whose elements cannot be counted.
+template <class T, size_t N = 0>
+constexpr size_t CountWholeFields() {
+  if constexpr (TakesWhole<T, N + 1>::value) {
+    return CountWholeFields<T, N + 1>();
+  } else {
+    return N == 0 || TakesMoreThan<T, N>::value ? kNotCountable : N;
+  }
+}
+
 // The number of fields of the aggregate T, or kNotCountable.
 template <class T>
 constexpr size_t CountFields() {
   constexpr size_t initializers = CountInitializers<T>();
   if constexpr (initializers == kNotCountable) {
-    return kNotCountable;
+    return CountWholeFields<T>();
   } else {
     return CountFieldsFrom<T, 0, initializers>();
   }

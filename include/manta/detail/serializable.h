@@ -260,13 +260,16 @@ template <class T, size_t... Before>
 struct TakesBits<T, std::index_sequence<Before...>,
                  std::void_t<decltype(T{AnyBitsAt<T, Before>{}...})>> : std::true_type {};
 
-// Fields that cannot be named can still be tried: whether each of the first kMaxInitializers may be
-// something that is no pointer. Of a union among them the first member speaks for all.
+// Fields that cannot be named can still be tried: whether each may be something that is no pointer.
+// Of a union among them the first member speaks for all.
 template <class T>
 constexpr bool InitializersAreBits() {
   constexpr size_t count = CountInitializers<T>();
-  return TakesBits<T, std::make_index_sequence<count < kMaxInitializers ? count
-                                                                        : kMaxInitializers>>::value;
+  if constexpr (count == kNotCountable) {
+    return false;
+  } else {
+    return TakesBits<T, std::make_index_sequence<count>>::value;
+  }
 }
 
 template <class T>
@@ -455,8 +458,8 @@ constexpr void Refuse() {
                 "base a member; or, if it is trivially copyable without pointers, specialize "
                 "manta::TravelsAsBytes for it.");
   static_assert(problem != Problem::kTooManyFields,
-                "manta: this aggregate has more than 24 fields, or fields that cannot be counted "
-                "(references, bit-fields, ...). Write MANTA_DEFINE(member, ...) inside of it; or, "
+                "manta: this aggregate has more than 24 fields, or fields that cannot be counted or "
+                "looked at (references, pointers in arrays, ...). Write MANTA_DEFINE(member, ...) inside of it; or, "
                 "if it is trivially copyable without pointers, specialize manta::TravelsAsBytes "
                 "for it.");
   static_assert(problem != Problem::kInheritedHook,
