@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kHandshakeNs = 10'000'000'000;
 constexpr int64_t kLastCallsNs = 2'000'000'000;
-// A wait that looks less often than this was not long enough for the flight recorder to read the clock again.
+// A wait that looks less often than this, and finds what it is for, was not long enough for the flight recorder to read the clock again.
 constexpr uint32_t kFewLooks = 64;
 // Of a Get with a time limit, for a child that runs in place.
 constexpr int64_t kPartOfTheTimeLeft = 16;
@@ -675,7 +675,7 @@ Result<> Runtime::Get(ObjectRecord* const* objects, size_t count, int64_t timeou
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);
-    if (looks >= kFewLooks || waiting_->spin_ns() == 0) {
+    if (looks >= kFewLooks || waiting_->spin_ns() == 0 || (!reached && timeout_ns != 0)) {
       recorder_->Waited(shm::EventKind::kGet, WaitOutcome(reached, cancelled, failed != nullptr), began, count);
     }
     if (!reached) {
@@ -740,7 +740,7 @@ Result<> Runtime::Wait(ObjectRecord* const* objects, size_t count, size_t num_re
     const uint64_t began = NowTicks();
     looks = 0;
     const bool reached = waiting_->Wait(request);
-    if (looks >= kFewLooks || waiting_->spin_ns() == 0) {
+    if (looks >= kFewLooks || waiting_->spin_ns() == 0 || (!reached && timeout_ns != 0)) {
       recorder_->Waited(shm::EventKind::kWait, WaitOutcome(reached, cancelled, false), began, count);
     }
   }
