@@ -188,7 +188,9 @@ inline PlacementGroup CreatePlacementGroup(const std::vector<Bundle>& bundles,
   all.bundles = given.data();
   all.num_bundles = given.size();
   all.strategy = static_cast<int>(options.strategy);
-  if (!options.name.empty()) all.name = detail::CheckText("CreatePlacementGroup", options.name).c_str();
+  if (!options.name.empty()) {
+    all.name = detail::CheckText("CreatePlacementGroup", options.name).c_str();
+  }
   if (!options.ray_namespace.empty()) {
     all.ray_namespace = detail::CheckText("CreatePlacementGroup", options.ray_namespace).c_str();
   }

@@ -48,7 +48,9 @@ inline void Init(const Config& config) {
   manta_config c_config;
   c_config.struct_size = sizeof(c_config);
   manta_config_init(&c_config);
-  if (!config.address.empty()) c_config.address = detail::CheckText("address", config.address).c_str();
+  if (!config.address.empty()) {
+    c_config.address = detail::CheckText("address", config.address).c_str();
+  }
   if (!config.ray_namespace.empty()) {
     c_config.ray_namespace = detail::CheckText("ray_namespace", config.ray_namespace).c_str();
   }
@@ -58,7 +60,8 @@ inline void Init(const Config& config) {
   c_config.num_resources = resources.size();
   std::vector<manta_label> labels;
   for (const auto& [name, value] : config.labels) {
-    labels.push_back({detail::CheckText("labels", name).c_str(), detail::CheckText("labels", value).c_str()});
+    labels.push_back(
+        {detail::CheckText("labels", name).c_str(), detail::CheckText("labels", value).c_str()});
   }
   c_config.labels = labels.data();
   c_config.num_labels = labels.size();

@@ -56,11 +56,16 @@ def unpicklable_members_of(value):
 
 
 def pickles(value):
+    return pickling_error(value) is None
+
+
+def pickling_error(value):
+    """What pickling it raises, or None. References in it are not kept alive by that."""
     try:
         _manta.collect_refs(lambda: _serialization.dumps_alone(value))
-    except Exception:
-        return False
-    return True
+    except Exception as error:
+        return error
+    return None
 
 
 def members_of(value):

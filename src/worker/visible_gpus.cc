@@ -20,7 +20,7 @@ bool IsLeftAlone() {
 }  // namespace
 
 VisibleGpus::VisibleGpus(bool node_has_gpus) {
-  if (!node_has_gpus || IsLeftAlone()) return;
+  if (!node_has_gpus) return;
   if (const char* list = getenv(kVariable)) {
     std::istringstream entries(list);
     for (std::string entry; std::getline(entries, entry, ',');) inherited_.push_back(entry);

@@ -137,10 +137,11 @@ def test_the_context_knows_it(cluster):
 
 @ray.remote
 def look():
+    sys.dont_write_bytecode = True
     import of_the_directory
 
     with open("data.txt") as data:
-        return of_the_directory.VALUE, data.read(), sorted(name for name in os.listdir(".") if name != "__pycache__")
+        return of_the_directory.VALUE, data.read(), sorted(os.listdir("."))
 
 
 def test_a_working_directory_of_a_job(tmp_path):

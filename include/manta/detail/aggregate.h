@@ -165,11 +165,11 @@ struct TakesMoreThan : std::false_type {};
 #define MANTA_DETAIL_B22 MANTA_DETAIL_B21, {}
 #define MANTA_DETAIL_B23 MANTA_DETAIL_B22, {}
 #define MANTA_DETAIL_B24 MANTA_DETAIL_B23, {}
-#define MANTA_DETAIL_TAKES(N)                                                                   \
-  template <class T>                                                                            \
-  struct TakesWhole<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N})>> : std::true_type {};     \
-  template <class T>                                                                            \
-  struct TakesMoreThan<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N, AnyField<T>{}})>> \
+#define MANTA_DETAIL_TAKES(N)                                                               \
+  template <class T>                                                                        \
+  struct TakesWhole<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N})>> : std::true_type {}; \
+  template <class T>                                                                        \
+  struct TakesMoreThan<T, N, std::void_t<decltype(T{MANTA_DETAIL_B##N, AnyField<T>{}})>>    \
       : std::true_type {};
 
 MANTA_DETAIL_TAKES(1)

@@ -459,8 +459,8 @@ constexpr void Refuse() {
                 "manta::TravelsAsBytes for it.");
   static_assert(problem != Problem::kTooManyFields,
                 "manta: this aggregate has more than 24 fields, or fields that cannot be counted or "
-                "looked at (references, pointers in arrays, ...). Write MANTA_DEFINE(member, ...) inside of it; or, "
-                "if it is trivially copyable without pointers, specialize manta::TravelsAsBytes "
+                "looked at (references, pointers in arrays, ...). Write MANTA_DEFINE(member, ...) "
+                "inside of it; or, if it is trivially copyable without pointers, specialize manta::TravelsAsBytes "
                 "for it.");
   static_assert(problem != Problem::kInheritedHook,
                 "manta: this class inherits Serialize from a base class and adds members that it "

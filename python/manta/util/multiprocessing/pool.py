@@ -10,6 +10,7 @@ import multiprocessing.pool
 import threading
 
 import manta
+from manta import _unpicklable
 
 
 @manta.remote(num_cpus=0)
@@ -33,11 +34,8 @@ class _PoolProcess:
 
 def _travelling(error):
     """Itself, or what multiprocessing raises where it cannot send one."""
-    try:
-        manta.cloudpickle.dumps(error)
-    except Exception as reason:
-        return multiprocessing.pool.MaybeEncodingError(reason, error)
-    return error
+    reason = _unpicklable.pickling_error(error)
+    return error if reason is None else multiprocessing.pool.MaybeEncodingError(reason, error)
 
 
 class _Results:
