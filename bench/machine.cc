@@ -5,10 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "harness.h"
 
@@ -82,6 +86,68 @@ nlohmann::json DescribeMachine(bool quick) {
       quick ? "\nquick: few and short rounds, figures are rough" : "");
   machine["text"] = text;
   return machine;
+}
+
+double CacheLineRoundTripNs() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE && cpus.size() < 2; ++cpu) {
+    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  }
+  if (cpus.size() < 2) return 0;
+
+  struct alignas(64) Line {
+    std::atomic<uint32_t> turn{0};
+  };
+  constexpr uint32_t kEnd = UINT32_MAX;
+  constexpr uint32_t kTurns = 500;  // of one sample
+  constexpr size_t kSamples = 15;
+  constexpr int64_t kLimitNs = 50'000'000;
+  Line there;
+  Line back;
+  const auto run_on = [](int cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+  };
+  std::thread other([&] {
+    run_on(cpus[1]);
+    for (uint32_t seen = 0; seen != kEnd;) {
+      const uint32_t turn = there.turn.load(std::memory_order_acquire);
+      if (turn != seen) back.turn.store(turn, std::memory_order_release);
+      seen = turn;
+      Relax();
+    }
+  });
+  std::vector<double> samples;
+  // A thread of its own too, for the caller's children would inherit where it may run.
+  std::thread measuring([&] {
+    run_on(cpus[0]);
+    const int64_t end = NowNs() + kLimitNs;
+    uint32_t turn = 0;
+    for (bool late = false; !late && samples.size() < kSamples;) {
+      const int64_t start = NowNs();
+      for (uint32_t i = 0; i < kTurns && !late; ++i) {
+        there.turn.store(++turn, std::memory_order_release);
+        for (uint32_t spins = 1; back.turn.load(std::memory_order_acquire) != turn; ++spins) {
+          Relax();
+          late = spins % 1024 == 0 && NowNs() > end;
+          if (late) break;
+        }
+      }
+      if (!late) samples.push_back(static_cast<double>(NowNs() - start) / kTurns);
+    }
+    there.turn.store(kEnd, std::memory_order_release);
+  });
+  measuring.join();
+  other.join();
+  if (samples.empty()) return 0;
+  const auto middle = samples.begin() + static_cast<ptrdiff_t>(samples.size() / 2);
+  std::nth_element(samples.begin(), middle, samples.end());
+  return *middle;
 }
 
 }  // namespace manta::bench

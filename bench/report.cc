@@ -169,6 +169,10 @@ void Report::Add(RowResult row) {
   for (const Metric& metric : added.metrics) std::printf("%s\n", Line(metric).c_str());
   for (const std::string& note : added.notes) std::printf("    %s\n", note.c_str());
   if (!added.placement.empty()) std::printf("    placement: %s\n", added.placement.c_str());
+  if (added.crossing_before_ns != 0 && added.crossing_after_ns != 0) {
+    std::printf("    cores: a cache line to the other and back took %.0f ns before and %.0f ns after\n",
+                added.crossing_before_ns, added.crossing_after_ns);
+  }
   if (added.others_share > 0.03) {
     std::printf("    CAUTION: other programs used %.0f %% of the machine during this row\n",
                 100 * added.others_share);
@@ -250,7 +254,8 @@ Json Report::ToJson() const {
                     {"notes", row.notes},
                     {"placement", row.placement},
                     {"seconds", row.seconds},
-                    {"others_share", row.others_share}});
+                    {"others_share", row.others_share},
+                    {"crossing_ns", {row.crossing_before_ns, row.crossing_after_ns}}});
   }
   return {{"format", 1}, {"machine", machine_}, {"rows", std::move(rows)}};
 }

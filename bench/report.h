@@ -32,6 +32,10 @@ struct RowResult {
   double seconds = 0;
   // Share of the machine's CPU time that went to processes outside of the row.
   double others_share = 0;
+  // What a cache line took to another core and back (CacheLineRoundTripNs) before the row and after
+  // it; 0: not known.
+  double crossing_before_ns = 0;
+  double crossing_after_ns = 0;
 };
 
 // Parses a line that a RowContext sent and adds what it says.

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "helper_programs.h"
+#include "machine.h"
 #include "manta/errors.h"
 #include "processes.h"
 
@@ -98,6 +99,7 @@ RowResult RunRow(const Row& row, const Options& options) {
   result.name = row.name;
   result.what = row.what;
   result.message = "it reported no end";
+  result.crossing_before_ns = CacheLineRoundTripNs();
   const int64_t start = NowNs();
   const int64_t busy_before = MachineBusyNs();
   const int64_t own_before = CpuOfReapedChildren();
@@ -163,6 +165,7 @@ RowResult RunRow(const Row& row, const Options& options) {
       static_cast<double>((MachineBusyNs() - busy_before) - (CpuOfReapedChildren() - own_before));
   result.seconds = static_cast<double>(elapsed) / 1e9;
   result.others_share = std::max(0.0, others / capacity);
+  result.crossing_after_ns = CacheLineRoundTripNs();
   return result;
 }
 

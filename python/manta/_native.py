@@ -1,6 +1,6 @@
 """The extension, connected to its Python half."""
 
-from manta import _event_loops, _export, _output, _references, _serialization, exceptions
+from manta import _errors, _event_loops, _export, _output, _references, _serialization
 from manta._manta import *  # noqa: F401,F403
 from manta._manta import Caller, Dependency, NativeActor, ObjectRef, ObjectRefGenerator, connect  # noqa: F401
 
@@ -26,8 +26,8 @@ def _find_named(module, name, is_class):
 connect(
     dumps=_serialization.dumps,
     loads=_serialization.loads,
-    make_error=exceptions._make,
-    describe_error=exceptions._describe,
+    make_error=_errors.make,
+    describe_error=_errors.describe,
     actor_made=_output.name_actor,
     load_function=_export.load_function,
     export_caller=_export.export_caller,

@@ -64,7 +64,17 @@ def dumps_alone(value):
 
 
 def loads(data, buffers):
-    return pickle.loads(data, buffers=buffers)
+    """The value. What its class raises comes as a RaySystemError, as programs for Ray expect it, with the error itself as its cause."""
+    try:
+        return pickle.loads(data, buffers=buffers)
+    except Exception as error:
+        import traceback
+
+        from manta.exceptions import RayError, RaySystemError
+
+        if isinstance(error, RayError):
+            raise
+        raise RaySystemError(f"a value could not be unpickled: {error!r}", traceback.format_exc()) from error
 
 
 # class: value -> what __reduce__ would give (manta.util.serialization)

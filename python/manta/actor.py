@@ -6,7 +6,7 @@ import functools
 import inspect
 import pickle
 
-from manta import _generators, _manta, _native, _options, _retries, exceptions
+from manta import _errors, _generators, _manta, _native, _options, _retries
 from manta._arguments import check_of, shape_of
 from manta._export import Exported
 
@@ -39,7 +39,7 @@ def exit_actor():
     if _native.context()["actor_id"] == (0, 0):
         raise TypeError("exit_actor ends the actor that calls it, and this is none.")
     _native.exit_actor()
-    raise exceptions._ActorExit(0)
+    raise _errors.ActorExit(0)
 
 
 class _Description:

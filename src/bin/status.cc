@@ -68,6 +68,16 @@ void Print(const Json& json) {
                 demand["missing"].dump().c_str(), demand.value("waits_for", "").c_str(),
                 demand.value("waits_seconds", 0.0));
   }
+  for (const Json& wait : store["longest_waits"]) {
+    if (!any) std::printf("Waiting:\n");
+    any = true;
+    std::printf("  %s wants %.1f MiB: the object store is full (%.1f s; refused after %.3g s)\n",
+                wait.value("/process/description"_json_pointer, "").c_str(), wait.value("bytes", 0.0) / (1 << 20),
+                wait.value("waits_seconds", 0.0), wait.value("refused_after_seconds", 0.0));
+  }
+  if (const size_t waits = store["longest_waits"].size(), all = store.value("waiting", size_t{0}); all > waits) {
+    std::printf("  and %zu more want room in the object store\n", all - waits);
+  }
   if (!any) std::printf("Waiting:   nothing\n");
 }
 

@@ -199,6 +199,22 @@ Json Demands(const LeaseService& leases, const ProcessTable& processes, Nanoseco
   return list;
 }
 
+Json ObjectStore(const ObjectSpace& objects, const ProcessTable& processes, Nanoseconds now) {
+  constexpr size_t kMostWaits = 20;
+  Json json = {{"capacity_bytes", objects.table().capacity()},
+               {"used_bytes", objects.table().used()},
+               {"objects", objects.table().objects()},
+               {"waiting", objects.waiting()}};
+  json["longest_waits"] = Json::array();
+  for (const ObjectSpace::Wait& wait : objects.Waits(kMostWaits)) {
+    json["longest_waits"].push_back({{"process", Described(wait.process, processes)},
+                                     {"bytes", wait.size},
+                                     {"waits_seconds", Seconds(now - wait.since)},
+                                     {"refused_after_seconds", Seconds(wait.until - wait.since)}});
+  }
+  return json;
+}
+
 // Of the whole cluster.
 Json Resources(const Listing& listing) {
   Json json;
@@ -266,10 +282,7 @@ Listing::Answer Listing::Of(const std::string& what) const {
     json["seconds"] = Seconds(now - facts_.started);
     json["nodes"] = NodesOf(nodes_);
     json["resources"] = Resources(*this);
-    json["object_store"] = {{"capacity_bytes", objects_.table().capacity()},
-                            {"used_bytes", objects_.table().used()},
-                            {"objects", objects_.table().objects()},
-                            {"waiting", objects_.waiting()}};
+    json["object_store"] = ObjectStore(objects_, processes_, now);
     json["channels"] = {{"count", channels_.channels()}, {"bytes", channels_.used_bytes()}};
     json["flight_recorder"] = {{"missing", recorder_.missing()},
                                {"reason", recorder_.missing_reason()}};

@@ -189,6 +189,15 @@ void ObjectSpace::Free(ProcessId by, uint32_t slot, uint32_t generation) {
   ReclaimSoon();
 }
 
+std::vector<ObjectSpace::Wait> ObjectSpace::Waits(size_t most) const {
+  std::vector<Wait> waits;
+  for (const Waiting& one : waiting_) {
+    if (waits.size() == most) break;
+    waits.push_back({one.lessee, one.size, one.deadline - wait_, one.deadline});
+  }
+  return waits;
+}
+
 std::map<ProcessId, SlotList> ObjectSpace::ProcessGone(ProcessId process) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     if (waiting.lessee == process) return true;

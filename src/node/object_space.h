@@ -64,6 +64,15 @@ class ObjectSpace {
   // Of all processes of this node, sorted (shm::PinWord).
   std::vector<uint64_t> AllPins() const { return control_.AllPins(); }
   size_t waiting() const { return waiting_.size(); }
+  // Who waits for room.
+  struct Wait {
+    ProcessId process;
+    uint64_t size;
+    Nanoseconds since;
+    Nanoseconds until;  // then it is refused
+  };
+  // At most `most`, the longest first.
+  std::vector<Wait> Waits(size_t most) const;
 
  private:
   struct Waiting {

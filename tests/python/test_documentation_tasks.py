@@ -472,6 +472,30 @@ def test_classes_that_do_not_pickle_by_themselves():
         ray.util.deregister_serializer(Locked)
 
 
+def test_a_value_that_does_not_unpickle_is_an_error_of_the_system():
+    def broken(_):
+        raise LookupError("the table is gone")
+
+    class Row:
+        def __reduce__(self):
+            return broken, (1,)
+
+    @ray.remote
+    def make():
+        return Row()
+
+    @ray.remote
+    def take(row):
+        return row
+
+    for reference in (ray.put(Row()), make.remote()):
+        with pytest.raises(ray.exceptions.RaySystemError, match="the table is gone") as caught:
+            ray.get(reference)
+        assert isinstance(caught.value.__cause__, LookupError)
+    with pytest.raises(ray.exceptions.RayTaskError, match="the table is gone"):
+        ray.get(take.remote(Row()))
+
+
 def test_references_as_futures():
     @ray.remote
     def add(a, b):

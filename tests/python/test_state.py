@@ -176,8 +176,16 @@ def test_logs():
     assert "".join(state.get_log(filename=logs["daemon"][-1])) is not None
     with pytest.raises(RayStateApiException, match="no worker"):
         list(state.get_log(pid=1))
+    actor_id = actor._actor_id.hex()
+    assert list(state.get_log(actor_id=actor_id, tail=1)) == ["second\n"]
+    lines = state.get_log(actor_id=actor_id, tail=1, follow=True)
+    assert next(lines) == "second\n"
+    ray.get(actor.say.remote("third"))
+    assert next(lines) == "third\n"
+    with pytest.raises(RayStateApiException, match="has a process now"):
+        list(state.get_log(actor_id="0" * 32))
     with pytest.raises(NotImplementedError, match="not there yet"):
-        list(state.get_log(pid=pid, follow=True))
+        list(state.get_log(task_id="0" * 48))
 
 
 def test_wrong_questions_are_told():

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/cluster_test.h"
+#include "tests/support/timeline.h"
 
 namespace manta_test {
 namespace {
@@ -109,6 +110,9 @@ TEST_F(FullObjectStore, RefusesWhatFitsNowhereElseAndHoldsUpNobodyMeanwhile) {
   std::this_thread::sleep_for(100ms);  // for its thread to ask for room
   EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
   EXPECT_TRUE(manta::Wait(std::vector{first}, 1, 0).ready.empty()) << "nobody was to wait until it is refused";
+  const std::string status = RunManta({"status"}).out;
+  EXPECT_NE(status.find("wants 0.2 MiB: the object store is full"), std::string::npos) << status;
+  EXPECT_NE(status.find("refused after 10 s"), std::string::npos) << status;
   EXPECT_NE(MessageOf<manta::ObjectStoreFullError>([&] { first.Get(); }).find("no room"), std::string::npos);
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import glob
 import os
+import time
 
 from manta import _command, _not_yet
 from manta.util.state import common
@@ -143,16 +144,42 @@ def list_logs(address=None, node_id=None, node_ip=None, glob_filter=None, timeou
 def get_log(address=None, node_id=None, node_ip=None, filename=None, actor_id=None, task_id=None, pid=None, follow=False, tail=-1,
             timeout=common.DEFAULT_RPC_TIMEOUT, suffix="out", encoding="utf-8", errors="strict", submission_id=None, attempt_number=0,
             _interval=None, filter_ansi_code=False):
-    """The lines of a file of this node's logs: by name, or of the worker with `pid`. `tail`: the last so many; -1: all."""
-    if follow or actor_id or task_id or submission_id:
-        raise _not_yet.error("get_log by actor, task or submission, and with follow=True", "give filename or pid")
+    """The lines of a file of this node's logs: by name, or of the worker that has `pid` or runs the actor. `tail`: the last so many; -1: all.
+    `follow`: goes on with what is written from then on, for as long as the caller asks and the session is there."""
+    if task_id or submission_id:
+        raise _not_yet.error("get_log by task or submission", "give filename, pid or actor_id")
     if filename is None:
-        if pid is None:
-            raise ValueError("get_log needs filename or pid")
-        filename = _file_of_worker(pid, suffix)
-    with open(os.path.join(_logs(), os.path.basename(filename)), encoding=encoding, errors=errors) as file:
-        lines = file.readlines()
-    yield from lines if tail < 0 else lines[len(lines) - min(tail, len(lines)):]
+        if pid is None and actor_id is None:
+            raise ValueError("get_log needs filename, pid or actor_id")
+        filename = _file_of_worker(_pid_of_actor(actor_id, timeout) if pid is None else pid, suffix)
+    lines = _lines(os.path.join(_logs(), os.path.basename(filename)), tail, follow, _interval or 0.1)
+    yield from (line.decode(encoding, errors) for line in lines)
+
+
+def _lines(path, tail, follow, interval):
+    with open(path, "rb") as file:
+        lines = collections.deque(file, maxlen=None if tail < 0 else tail)
+        if not follow:
+            yield from lines
+            return
+        unfinished = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        yield from lines
+        while os.path.exists(path):
+            unfinished += file.readline()
+            if unfinished.endswith(b"\n"):
+                yield unfinished
+                unfinished = b""
+                continue
+            time.sleep(interval)
+            if os.fstat(file.fileno()).st_size < file.tell():  # it was too long: what was in it went to another file
+                file.seek(0)
+
+
+def _pid_of_actor(actor_id, timeout):
+    actor = get_actor(actor_id, timeout=timeout)
+    if actor is None or actor.pid is None:
+        raise RayStateApiException(f"no actor {actor_id} has a process now; the files of processes that are gone: list_logs()")
+    return actor.pid
 
 
 def _logs():
