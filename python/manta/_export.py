@@ -15,10 +15,10 @@ _MOST_IN_TABLE = 1 << 20
 
 
 def export_caller(caller):
-    """Makes what `caller` calls known to the cluster, and its options to the runtime."""
+    """Makes what `caller` calls known to the cluster, and its options to the runtime: (digest, number of the options, captured references)."""
     source = caller.source
     digest, captured = source._exported()
-    caller.set_exported(digest, source._options_number(), captured)
+    return digest, source._options_number(), captured
 
 
 class _Elsewhere:
@@ -34,15 +34,12 @@ class Exported:
     def __init__(self, target, made_of=None):
         self.target = target
         self._made_of = made_of or target  # the user's
-        self._pickle = None
-        self._captured = ()  # references in it
+        self._made = None  # (pickle, references in it), at once: other threads may ask meanwhile
         self._job = None
         self._exported = None
 
     def exported(self):
         """(where the cluster has it, as 16 bytes; the references that it contains, which have to come with each call)"""
-        if self._pickle is None:
-            self._make_pickle()
         job = _manta.context()["job_id"], _manta.context()["session_directory"]
         if self._job != job:
             self._exported = self._put_with_captured()
@@ -51,27 +48,31 @@ class Exported:
 
     def digest(self):
         """Where the cluster has it, for what is no call, and so carries no references: whatever its size, it is in the table."""
-        if self._pickle is None:
-            self._make_pickle()
-        return _put(self._pickle)
+        return _put(self._pickled()[0])
 
-    def _make_pickle(self):
+    def _pickled(self):
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def _make(self):
         from manta import _serialization
 
         try:
-            self._pickle, self._captured = _manta.collect_refs(lambda: _serialization.dumps_alone(self.target))
+            data, captured = _manta.collect_refs(lambda: _serialization.dumps_alone(self.target))
         except Exception as error:
             from manta import _unpicklable
 
             raise _unpicklable.error_of(self._made_of, error) from error
-        if len(self._pickle) > _WARN_BYTES:
+        if len(data) > _WARN_BYTES:
             import warnings
 
-            warnings.warn(f"The function or class {self._made_of!r} is {len(self._pickle) >> 20} MiB large, because of what it refers to; "
+            warnings.warn(f"The function or class {self._made_of!r} is {len(data) >> 20} MiB large, because of what it refers to; "
                           "put large values into the object store (put) and pass the reference.")
+        return data, captured
 
     def _put_with_captured(self):
-        data, captured = self._pickle, self._captured
+        data, captured = self._pickled()
         if len(data) > _MOST_IN_TABLE:
             ref = _manta.put(data)
             data, _ = _manta.collect_refs(lambda: pickle.dumps(_Elsewhere(ref)))

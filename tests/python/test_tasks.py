@@ -1,8 +1,10 @@
 """Tasks and objects (the contract's sections 1.3, 1.4, 3.5)."""
 
+import concurrent.futures
 import dataclasses
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -576,3 +578,30 @@ def test_the_environment_says_how_often_tasks_are_tried_again(cluster, monkeypat
     monkeypatch.setenv("RAY_TASK_MAX_RETRIES", str(2**32))
     with pytest.raises(ValueError, match="RAY_TASK_MAX_RETRIES has to be 2147483647 or less"):
         ray.remote(crash).remote(tmp_path / "never")
+
+
+@pytest.fixture
+def switching_often():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_threads_call_a_function_for_the_first_time_at_once(switching_often):
+    for round in range(30):
+        held = ray.put(round)
+
+        @ray.remote
+        def add(x):
+            return ray.get(held) + x
+
+        at_once = threading.Barrier(8)
+
+        def call(x, add=add, at_once=at_once):
+            at_once.wait()
+            return ray.get(add.remote(x))
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            calls = [pool.submit(call, x) for x in range(8)]
+        assert [each.result() for each in calls] == [round + x for x in range(8)]

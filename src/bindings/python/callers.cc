@@ -3,6 +3,8 @@
 #include <structmember.h>
 
 #include <cstring>
+#include <mutex>
+#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -21,15 +23,20 @@ namespace {
 
 PyTypeObject* caller_type = nullptr;
 
-// The object that `f.remote`, `Class.remote` and `handle.method.remote` are. What stands in it is read by calls, which hold the interpreter
-// lock, and written by export_caller (manta._export).
+// What a runtime knows a Caller's function and options by.
+struct Exported {
+  uint64_t runtime = 0;  // its serial; 0: none knows it yet
+  uint32_t options = 0;
+  unsigned char digest[16] = {};
+  Owned captured;  // a tuple of ObjectRefs that the function or class contains: each call holds them for its worker; or none
+};
+
+// The object that `f.remote`, `Class.remote` and `handle.method.remote` are. Does not change but for what `mutex` guards.
 struct Caller {
   PyObject_HEAD
   vectorcallfunc call;
-  uint64_t serial;          // of the runtime for which the two below hold; 0: none
-  uint32_t options;
-  unsigned char digest[16];
-  PyObject* captured;       // a tuple of ObjectRefs that the function or class contains: each call holds them for its worker; or nullptr
+  std::mutex mutex;         // never held while other Python code may run
+  Exported exported;
   CallKind kind;
   int num_returns;          // or kStreaming, kDynamic
   uint32_t most_ahead;      // of a stream: items that are not taken yet; 0: any number
@@ -45,9 +52,11 @@ struct Caller {
 
 Caller* From(PyObject* object) { return reinterpret_cast<Caller*>(object); }
 
-// The same text for the life of the process. Interpreter lock. For classes, of which each is exported as well, for the life of the job.
+// The same text for the life of the process. For classes, of which each is exported as well, for the life of the job.
 const char* Interned(std::string_view text) {
+  static std::mutex mutex;
   static auto* const known = new std::unordered_set<std::string>();
+  const std::lock_guard guard(mutex);
   return known->emplace(text).first->c_str();
 }
 
@@ -77,13 +86,50 @@ class Submission {
 };
 thread_local bool Submission::under_way_ = false;
 
-bool Prepare(Caller* self, manta_runtime* runtime) {
-  const uint64_t serial = manta_runtime_serial(runtime);
-  if (self->serial == serial) return true;
-  Owned done(PyObject_CallOneArg(TheCallbacks().export_caller, reinterpret_cast<PyObject*>(self)));
-  if (!done) return false;
-  self->serial = serial;
+bool HasExported(Caller* self, uint64_t runtime, Exported* exported) {
+  const std::lock_guard guard(self->mutex);
+  if (self->exported.runtime != runtime) return false;
+  exported->options = self->exported.options;
+  std::memcpy(exported->digest, self->exported.digest, sizeof exported->digest);
+  exported->captured = Owned(Py_XNewRef(self->exported.captured.get()));
   return true;
+}
+
+// What export_caller (manta._export) gives. False with an exception.
+bool Export(Caller* self, Exported* exported) {
+  const Owned given(PyObject_CallOneArg(TheCallbacks().export_caller, reinterpret_cast<PyObject*>(self)));
+  const char* digest;
+  Py_ssize_t size;
+  unsigned options;
+  PyObject* captured;
+  if (!given || !PyArg_ParseTuple(given.get(), "y#IO!", &digest, &size, &options, &PyTuple_Type, &captured)) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(captured); ++i) {
+    if (IsRef(PyTuple_GET_ITEM(captured, i))) continue;
+    PyErr_SetString(PyExc_TypeError, "what a function has captured are ObjectRefs");
+    return false;
+  }
+  if (size != sizeof exported->digest) {
+    PyErr_SetString(PyExc_ValueError, "a digest has 16 bytes");
+    return false;
+  }
+  std::memcpy(exported->digest, digest, sizeof exported->digest);
+  exported->options = options;
+  if (PyTuple_GET_SIZE(captured) > 0) exported->captured = Owned::Retained(captured);
+  return true;
+}
+
+// For `runtime`, which gets to know it first where it does not. False with an exception.
+bool ExportedFor(Caller* self, manta_runtime* runtime, Exported* exported) {
+  const uint64_t serial = manta_runtime_serial(runtime);
+  if (__builtin_expect(HasExported(self, serial, exported), 1)) return true;
+  Exported made;
+  if (!Export(self, &made)) return false;
+  made.runtime = serial;
+  {
+    const std::lock_guard guard(self->mutex);
+    std::swap(self->exported, made);
+  }
+  return HasExported(self, serial, exported) || ExportedFor(self, runtime, exported);
 }
 
 // (args, kwargs)
@@ -134,7 +180,8 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   if (!Fits(self, arguments, PyVectorcall_NARGS(flagged), names)) return nullptr;
   manta_runtime* const runtime = RuntimeFor("remote");
   const manta_function_id* const invoker = InvokerId();
-  if (runtime == nullptr || invoker == nullptr || !Prepare(self, runtime)) return nullptr;
+  Exported exported;
+  if (runtime == nullptr || invoker == nullptr || !ExportedFor(self, runtime, &exported)) return nullptr;
   const char* const name = PyUnicode_AsUTF8(self->name);
   PyObject* const called = self->label != Py_None ? self->label : self->qualified != Py_None ? self->qualified : self->name;
   const char* const shown = PyUnicode_AsUTF8(called);
@@ -142,7 +189,7 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
 
   EncodedArguments encoded;
   CallHeader header{self->kind, 0, 0, {}};
-  std::memcpy(header.digest, self->digest, sizeof header.digest);
+  std::memcpy(header.digest, exported.digest, sizeof header.digest);
   if (self->label != Py_None) header.flags |= CallHeader::kLabelled;
   if (self->kind == CallKind::kMethod || self->label != Py_None) header.name_bytes = static_cast<uint16_t>(std::strlen(name));
   if (self->num_returns == kStreaming) header.flags |= CallHeader::kStreams;
@@ -160,9 +207,8 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
     std::memcpy(encoded.bytes.data(), &header, sizeof header);
   }
 
-  const Owned captured(Py_XNewRef(self->captured));
-  for (Py_ssize_t i = 0; captured && i < PyTuple_GET_SIZE(captured.get()); ++i) {
-    encoded.nested.push_back(RefOf(PyTuple_GET_ITEM(captured.get(), i)));
+  for (Py_ssize_t i = 0; exported.captured && i < PyTuple_GET_SIZE(exported.captured.get()); ++i) {
+    encoded.nested.push_back(RefOf(PyTuple_GET_ITEM(exported.captured.get(), i)));
   }
 
   manta_task_spec spec{};
@@ -174,7 +220,7 @@ PyObject* Call(PyObject* object, PyObject* const* arguments, size_t flagged, PyO
   spec.num_dependencies = static_cast<uint32_t>(encoded.dependencies.size());
   spec.nested = encoded.nested.data();
   spec.num_nested = static_cast<uint32_t>(encoded.nested.size());
-  spec.options = self->options;
+  spec.options = exported.options;
   spec.name = shown;
   if (self->kind == CallKind::kConstructor) return CreateActor(runtime, spec, self->source);
   spec.num_results = self->num_returns < 0 ? 1 : static_cast<uint32_t>(self->num_returns);
@@ -207,6 +253,8 @@ PyObject* New(PyTypeObject* type, PyObject* arguments, PyObject*) {
   PyObject* object = text == nullptr ? nullptr : PyType_GenericAlloc(type, 0);
   if (object == nullptr) return nullptr;
   Caller* self = From(object);
+  new (&self->mutex) std::mutex;
+  new (&self->exported) Exported;
   self->call = Call;
   self->kind = static_cast<CallKind>(kind);
   self->class_name = self->kind == CallKind::kConstructor ? Interned(ClassName(text)) : nullptr;
@@ -229,7 +277,7 @@ int Traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(self->source);
   Py_VISIT(self->actor);
   Py_VISIT(self->check);
-  Py_VISIT(self->captured);
+  Py_VISIT(self->exported.captured.get());
   return 0;
 }
 
@@ -238,7 +286,11 @@ int Clear(PyObject* object) {
   Py_CLEAR(self->source);
   Py_CLEAR(self->actor);
   Py_CLEAR(self->check);
-  Py_CLEAR(self->captured);
+  Owned captured;
+  {
+    const std::lock_guard guard(self->mutex);
+    std::swap(captured, self->exported.captured);
+  }
   return 0;
 }
 
@@ -248,32 +300,11 @@ void Dealloc(PyObject* object) {
   Py_CLEAR(From(object)->name);
   Py_CLEAR(From(object)->label);
   Py_CLEAR(From(object)->qualified);
+  From(object)->exported.~Exported();
+  From(object)->mutex.~mutex();
   FreeInstance(object);
 }
 
-// For export_caller: what stands for this runtime from now on.
-PyObject* SetExported(PyObject* object, PyObject* arguments) {
-  const char* digest;
-  Py_ssize_t size;
-  unsigned options;
-  PyObject* captured;
-  if (!PyArg_ParseTuple(arguments, "y#IO!", &digest, &size, &options, &PyTuple_Type, &captured)) return nullptr;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(captured); ++i) {
-    if (IsRef(PyTuple_GET_ITEM(captured, i))) continue;
-    PyErr_SetString(PyExc_TypeError, "what a function has captured are ObjectRefs");
-    return nullptr;
-  }
-  if (size != sizeof From(object)->digest) {
-    PyErr_SetString(PyExc_ValueError, "a digest has 16 bytes");
-    return nullptr;
-  }
-  std::memcpy(From(object)->digest, digest, sizeof From(object)->digest);
-  From(object)->options = options;
-  Owned former(std::exchange(From(object)->captured, PyTuple_GET_SIZE(captured) == 0 ? nullptr : Py_NewRef(captured)));
-  Py_RETURN_NONE;
-}
-
-PyMethodDef methods[] = {{"set_exported", SetExported, METH_VARARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
 PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Caller, call), READONLY, nullptr},
                          {"source", T_OBJECT, offsetof(Caller, source), READONLY, nullptr},
                          {nullptr, 0, 0, 0, nullptr}};
@@ -282,7 +313,6 @@ PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(New)},
                        {Py_tp_traverse, reinterpret_cast<void*>(Traverse)},
                        {Py_tp_clear, reinterpret_cast<void*>(Clear)},
                        {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-                       {Py_tp_methods, methods},
                        {Py_tp_members, members},
                        {0, nullptr}};
 PyType_Spec spec = {"manta._manta.Caller", sizeof(Caller), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, slots};

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -121,11 +123,11 @@ class Invocation {
 
   // Also before arguments are decoded: they may be of modules that only then can be found.
   static bool WorkerIsPrepared() {
-    static bool prepared = false;  // the interpreter lock guards it
-    if (__builtin_expect(prepared, 1)) return true;
+    static std::atomic<bool> prepared{false};
+    if (__builtin_expect(prepared.load(std::memory_order_acquire), 1)) return true;
     const Owned done(PyObject_CallNoArgs(TheCallbacks().prepare_worker));
-    prepared = static_cast<bool>(done);
-    return prepared;
+    if (done) prepared.store(true, std::memory_order_release);
+    return static_cast<bool>(done);
   }
 
   PyObject* CallArchived() {
@@ -210,14 +212,19 @@ class Invocation {
     return nullptr;
   }
 
-  // Borrowed: the cache keeps it for the life of the process. The interpreter lock guards it; loading may give that away.
+  // Borrowed: the cache keeps it for the life of the process.
   PyObject* Function() {
+    static std::mutex mutex;
     static auto* const cache = new std::unordered_map<std::string, PyObject*>();
     const std::string key(reinterpret_cast<const char*>(header_.digest), sizeof header_.digest);
-    if (const auto known = cache->find(key); known != cache->end()) return known->second;
+    {
+      const std::lock_guard guard(mutex);
+      if (const auto known = cache->find(key); known != cache->end()) return known->second;
+    }
     Owned digest(PyBytes_FromStringAndSize(key.data(), static_cast<Py_ssize_t>(key.size())));
     Owned loaded(digest ? PyObject_CallOneArg(TheCallbacks().load_function, digest.get()) : nullptr);
     if (!loaded) return nullptr;
+    const std::lock_guard guard(mutex);
     const auto [entry, is_new] = cache->try_emplace(key, loaded.get());
     if (is_new) loaded.release();
     return entry->second;
@@ -231,15 +238,15 @@ class Invocation {
 
 // The runtime assigns GPUs at a worker's first task that has some, by a variable of C's environment; Python has a copy of that.
 void ShowGpus() {
-  static const char* shown = nullptr;
+  static std::atomic<const char*> shown{nullptr};
   const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible == shown) return;
-  shown = visible;
+  if (shown.load(std::memory_order_relaxed) == visible) return;
+  shown.store(visible, std::memory_order_relaxed);
   Owned os(PyImport_ImportModule("os"));
   Owned environment(os ? PyObject_GetAttrString(os.get(), "environ") : nullptr);
   Owned text(PyUnicode_DecodeFSDefault(visible != nullptr ? visible : ""));
   if (environment && text && PyMapping_SetItemString(environment.get(), "CUDA_VISIBLE_DEVICES", text.get()) == 0) {
-    shown = std::getenv("CUDA_VISIBLE_DEVICES");  // os.environ has set C's, too
+    shown.store(std::getenv("CUDA_VISIBLE_DEVICES"), std::memory_order_relaxed);  // os.environ has set C's, too
   }
   PyErr_Clear();
 }
@@ -261,13 +268,12 @@ void Invoke(manta_call* call) {
 }  // namespace
 
 const manta_function_id* InvokerId() {
-  static manta_function_id id;
-  static bool found = false;
-  if (!found) {
-    if (!Accepts(manta_function_find(Invoke<false>, nullptr, "a Python function", &id))) return nullptr;
-    found = true;
-  }
-  return &id;
+  static std::atomic<const manta_function_id*> known{nullptr};
+  if (const manta_function_id* const id = known.load(std::memory_order_acquire)) return id;
+  auto found = std::make_unique<manta_function_id>();
+  if (!Accepts(manta_function_find(Invoke<false>, nullptr, "a Python function", found.get()))) return nullptr;
+  const manta_function_id* none = nullptr;
+  return known.compare_exchange_strong(none, found.get(), std::memory_order_acq_rel) ? found.release() : none;
 }
 
 namespace {

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -71,6 +73,8 @@ struct Part {
 
 class Output {
  public:
+  pid_t process() const { return process_; }
+
   void Show(bool is_stderr, const char* text, size_t size) {
     if (size == 0) return;
     std::unique_lock guard(mutex_);
@@ -136,6 +140,7 @@ class Output {
     for (const Part* part : left) WriteToDescriptor(part->is_stderr, part->text);
   }
 
+  const pid_t process_ = getpid();
   std::mutex mutex_;  // over all below
   std::condition_variable changed_;
   std::vector<Part> queue_;
@@ -146,23 +151,29 @@ class Output {
 };
 
 // Never destroyed: its thread lives as long as the process. Another one in a child of fork(), which has no threads of its parent.
-Output* the_output = nullptr;
-pid_t output_of = 0;
+std::atomic<Output*> the_output{nullptr};
 
-void Show(int is_stderr, const char* text, size_t size) { the_output->Show(is_stderr != 0, text, size); }
+// nullptr: this process has none yet.
+Output* OutputOfThisProcess() {
+  Output* const output = the_output.load(std::memory_order_acquire);
+  return output != nullptr && output->process() == getpid() ? output : nullptr;
+}
+
+void Show(int is_stderr, const char* text, size_t size) { the_output.load(std::memory_order_acquire)->Show(is_stderr != 0, text, size); }
 
 }  // namespace
 
 ShowText ShowInPython() {
-  if (output_of != getpid()) {
-    the_output = new Output;
-    output_of = getpid();
+  if (OutputOfThisProcess() == nullptr) {
+    auto made = std::make_unique<Output>();
+    Output* former = the_output.load();  // of the parent
+    if (the_output.compare_exchange_strong(former, made.get())) made.release();
   }
   return Show;
 }
 
 void AwaitShownText() {
-  if (output_of == getpid()) the_output->Await();
+  if (Output* const output = OutputOfThisProcess()) output->Await();
 }
 
 }  // namespace manta::python

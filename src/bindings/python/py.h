@@ -88,7 +88,7 @@ struct Callbacks {
   PyObject* make_error = nullptr;     // (kind, message, type, stack, payload, id of what it is about or None) -> exception
   PyObject* describe_error = nullptr;  // (exception, the actor that it leaves or None) -> (kind, type, message, traceback, payload)
   PyObject* load_function = nullptr;  // (digest) -> callable
-  PyObject* export_caller = nullptr;  // (caller): sets digest and options of this runtime
+  PyObject* export_caller = nullptr;  // (caller) -> (digest, options, captured references), of this runtime
   PyObject* start_event_loops = nullptr;  // ([Calls]): a thread with a loop for each
   PyObject* run_stream = nullptr;     // (AsyncCall, iterator or asynchronous one, most_ahead) -> coroutine
   PyObject* collect_items = nullptr;  // (iterator) -> DynamicObjectRefGenerator
