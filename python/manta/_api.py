@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from manta import _generators, _native, _options, actor, remote_function
+from manta import _generators, _native, _not_yet, _options, actor, remote_function
 from manta._native import ObjectRef, ObjectRefGenerator
 
 
@@ -70,7 +70,9 @@ def put(value, *, _owner=None, _tensor_transport="object_store"):
     if type(value) is ObjectRef:
         raise TypeError("put takes a value, and this is an ObjectRef already: pass it on as it is, or put it inside of a list.")
     if _owner is not None:
-        raise NotImplementedError("put(_owner=...) is not there yet in Manta.")
+        raise _not_yet.error("put(_owner=...)")
+    if _tensor_transport not in ("object_store", "OBJECT_STORE"):
+        raise _not_yet.error(f"put(_tensor_transport={_tensor_transport!r})")
     return _native.put(value)
 
 
@@ -92,6 +94,8 @@ def wait(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True):
         return [], []
     if len(set(ray_waitables)) != len(ray_waitables):
         raise ValueError("wait takes each reference once: the list has to be of unique ones.")
+    if not isinstance(num_returns, int):
+        raise TypeError(f"num_returns has to be a whole number, not {num_returns!r}")
     if num_returns <= 0:
         raise ValueError(f"num_returns has to be 1 or more, not {num_returns!r}")
     if num_returns > len(ray_waitables):
@@ -124,6 +128,8 @@ def get_actor(name, namespace=None):
     """The handle of a named actor."""
     if not isinstance(name, str) or not name:
         raise ValueError(f"get_actor takes a name that is not empty, not {name!r}")
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError(f"namespace has to be a str or None, not {namespace!r}")
     return actor.find(name, namespace)
 
 

@@ -12,8 +12,7 @@ def shape_of(function, skip_first):
     except (TypeError, ValueError):
         return None
     parameters = list(signature.parameters.values())[int(skip_first):]
-    kinds = {parameter.kind for parameter in parameters}
-    if inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds:
+    if [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
         return None
     plain = [inspect.Parameter(p.name, p.kind, default=p.empty if p.default is p.empty else None) for p in parameters]
     return inspect.Signature(plain)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 
 class _Double:
     """Keeps in a class's __dict__ what is derived from it here, so that both go together. In a pickle of the class it is False."""
@@ -35,9 +37,12 @@ def _make(error_type, cause_type):
         # Neither constructor of the bases is known to take what there is; but the arguments have made one such exception.
         for make, args in ((cause_type.__new__, error.cause.args), (cause_type.__new__, ()), (BaseException.__new__, error.cause.args)):
             try:
-                return make(cls, *args)
+                made = make(cls, *args)
             except TypeError as why:
                 refused = why
+            else:
+                _copy_fields(error.cause, made)
+                return made
         raise refused
 
     def getattribute(self, name):
@@ -66,6 +71,20 @@ def _make(error_type, cause_type):
     except TypeError:
         _doubles_of_builtins[cause_type] = _Double(made)
     return made
+
+
+def _copy_fields(cause, made):
+    """What builtin exceptions keep outside of their __dict__ (StopIteration.value, OSError.filename). The interpreter reads such fields
+    itself, and takes them to be set."""
+    for base in type(cause).__mro__:
+        if base.__module__ != "builtins" or base in (BaseException, object):
+            continue
+        for name, field in vars(base).items():
+            if isinstance(field, (types.MemberDescriptorType, types.GetSetDescriptorType)):
+                try:
+                    field.__set__(made, field.__get__(cause))
+                except (AttributeError, TypeError, ValueError):  # it cannot be set, or is not there
+                    pass
 
 
 def _rebuild(error):

@@ -78,9 +78,15 @@ class ActorExit(SystemExit):
     """Leaves the method in which exit_actor was called."""
 
 
+# The most that travels with an error; one that is larger would arrive without its payload (execution.cc).
+_MOST_PAYLOAD = 4 << 20
+# Of a text or a value in an exception that would be too large.
+_MOST_OF_EACH = 64 << 10
+
+
 def describe(exception, actor):
     """(kind, type, message, traceback, payload) of what a task, or a method of `actor`, has raised."""
-    from manta import _native, _serialization
+    from manta import _native, _retries
 
     context = _native.context()
     name = context["task_name"]
@@ -93,22 +99,71 @@ def describe(exception, actor):
     if isinstance(exception, (KeyboardInterrupt, _coroutine_cancelled())):
         return _CANCELLED, "", f"the task {name} was cancelled while it ran", "", b""
     kind = type(exception)
-    retriable = getattr(exception, "__manta_retriable__", False)
-    if retriable:
-        del exception.__manta_retriable__
+    retriable = _retries.take_mark(exception)
     type_name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(kind, exception, exception.__traceback__))
     cause = exception.cause if isinstance(exception, RayTaskError) else exception
     where = dict(proctitle=f"ray::{type(actor).__name__}.{name}" if actor is not None else None, actor_repr=_repr_of(actor),
                  actor_id=ActorID(context["actor_id"]).hex() if context["actor_id"] != (0, 0) else None)
-    error = RayTaskError(name, text, _without_frames(cause), **where)
+    message = _text_of(exception)
+
+    def error_of(cause, text):
+        return RayTaskError(name, text, cause, **where)
+
+    payload = _payload_of(error_of, _without_frames(cause), text, f"{type_name}: {_cut(message)}")
+    return _TASK, _RETRIABLE if retriable else type_name, message, text, payload
+
+
+def _payload_of(error_of, cause, text, description):
+    """The pickle of error_of(cause, text), or of the same with as much of the two as can travel."""
+    from manta import _serialization
+
     try:
-        payload = _serialization.dumps_alone(error)
+        payload = _serialization.dumps_alone(error_of(cause, text))
+        if len(payload) > _MOST_PAYLOAD:
+            payload = _serialization.dumps_alone(error_of(_smaller(cause, len(payload)), _cut(text)))
         pickle.loads(payload)  # one that cannot be made again is of no use to anybody
+        if len(payload) > _MOST_PAYLOAD:
+            raise ValueError(f"its pickle has {len(payload)} bytes; {_MOST_PAYLOAD} are the most that travel with an error")
+        return payload
     except Exception as why:
-        reason = f"{type_name}: {exception}\n{text}\n(The exception itself cannot be pickled: {why!r})"
-        payload = _serialization.dumps_alone(RayTaskError(name, text, UnserializableException(reason), **where))
-    return _TASK, _RETRIABLE if retriable else type_name, str(exception), text, payload
+        reason = f"{description}\n{_cut(text)}\n(The exception itself cannot be pickled: {why!r})"
+        return _serialization.dumps_alone(error_of(UnserializableException(reason), _cut(text)))
+
+
+def _smaller(cause, size):
+    """One of the same class, without what is large in it."""
+    from manta import _serialization
+
+    kind = type(cause)
+    made = kind.__new__(kind, *map(_cut, cause.args))
+    made.args = tuple(map(_cut, cause.args))
+    left_out = []
+    for name, value in vars(cause).items():
+        if len(_serialization.dumps_alone(value)) > _MOST_OF_EACH:
+            left_out.append(name)
+        else:
+            vars(made)[name] = value
+    told = f"{size} bytes are too many to travel with an error ({_MOST_PAYLOAD} at most): long texts were cut"
+    told += f", and left out: {', '.join(left_out)}" if left_out else ""
+    vars(made)["__notes__"] = [*vars(made).get("__notes__", ()), told]
+    return made
+
+
+def _cut(value):
+    """Texts and bytes that are very long lose their middle."""
+    if not isinstance(value, (str, bytes)) or len(value) <= _MOST_OF_EACH:
+        return value
+    half = _MOST_OF_EACH // 2
+    told = f"... {len(value) - 2 * half} more ..."
+    return value[:half] + (told if isinstance(value, str) else told.encode()) + value[-half:]
+
+
+def _text_of(exception):
+    try:
+        return str(exception)
+    except Exception as why:
+        return f"(its __str__ has raised {type(why).__name__})"
 
 
 def _repr_of(actor):
@@ -142,6 +197,6 @@ def _without_frames(exception):
     at = exception
     while at is not None and id(at) not in seen:
         seen.add(id(at))
-        at.__traceback__ = None
+        BaseException.__traceback__.__set__(at, None)  # its class may allow no assignment
         at = at.__cause__ or at.__context__
     return exception

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 
@@ -91,6 +92,8 @@ def _settle(ref, future):
         return
     try:
         value = _native.get([ref], 0)[0]
+    except StopIteration as error:  # which no future takes
+        future.set_exception(getattr(error, "_error", None) or RuntimeError(f"the task raised {error!r}"))
     except BaseException as error:
         future.set_exception(error)
     else:
@@ -98,31 +101,54 @@ def _settle(ref, future):
 
 
 class _Thread:
-    """Waits for the references of futures that no event loop waits for."""
+    """Waits for the references of futures that no event loop waits for. One for each session, from its first such future on."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._queue = None
+        self._stop = None  # a pipe's end: the thread ends when it is closed
 
     def add(self, ref, future):
         with self._lock:
             if self._queue is None or not self._queue.is_current():
-                self._queue = _manta.ReadyQueue()
-                threading.Thread(target=_Thread._run, args=(self._queue,), daemon=True, name="manta-futures").start()
+                self._end()
+                self._start()
             self._queue.add(ref, future)
 
+    def end(self):
+        """After the session. What has not been settled before has failed by now, and is settled first."""
+        with self._lock:
+            self._end()
+
+    def _start(self):
+        queue = _manta.ReadyQueue()
+        ended, self._stop = os.pipe()
+        self._queue = queue
+        threading.Thread(target=_Thread._run, args=(queue, ended), daemon=True, name="manta-futures").start()
+
+    def _end(self):
+        if self._stop is not None:
+            os.close(self._stop)
+        self._queue = self._stop = None
+
     @staticmethod
-    def _run(queue):
+    def _run(queue, ended):
         import select
 
-        while True:
-            select.select([queue], [], [], None if queue.is_current() else 0)
-            ready = queue.take()
-            if not ready and not queue.is_current():
-                return
-            for ref, future in ready:
+        poll = select.poll()
+        poll.register(queue, select.POLLIN)
+        poll.register(ended, 0)  # hang-ups are told anyway
+        is_last = False
+        while not is_last:
+            is_last = any(descriptor == ended for descriptor, _ in poll.poll())
+            for ref, future in queue.take():
                 if future.set_running_or_notify_cancel():
                     _settle(ref, future)
+        os.close(ended)
 
 
 _thread = _Thread()
+
+
+def end_session():
+    _thread.end()

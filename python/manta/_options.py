@@ -47,6 +47,18 @@ def _of(*types):
     return check
 
 
+def _name(name, value):
+    _of(str)(name, value)
+    if value is not None and "\0" in value:
+        raise ValueError(f"{name} cannot have a zero byte in it: {value!r}")
+
+
+def _namespace(name, value):
+    _name(name, value)
+    if value == "":
+        raise ValueError(f"{name} cannot be empty: leave it out for the job's own")
+
+
 def _resources(name, value):
     if value is None:
         return
@@ -58,6 +70,7 @@ def _resources(name, value):
     for key, amount in value.items():
         if not isinstance(key, str):
             raise TypeError(f"{name} has to be a dict of names and amounts, and {key!r} in it is no name")
+        _name("the name of a resource", key)
         _amount(f"resources[{key!r}]", amount)
 
 
@@ -83,6 +96,7 @@ def _concurrency_groups(name, value):
     for group, threads in value.items():
         if not isinstance(group, str):
             raise TypeError(f"{name} has to be a dict of names and numbers of threads, and {group!r} in it is no name")
+        _name("the name of a concurrency group", group)
         if threads is None:
             raise TypeError(f"{name}[{group!r}] has to be a number of threads, not None")
         _integer(1)(f"{name}[{group!r}]", threads)
@@ -96,6 +110,7 @@ def _retry_exceptions(name, value):
 
 
 def _lifetime(name, value):
+    _of(str)(name, value)
     if value not in (None, "detached", "non_detached"):
         raise ValueError(f"{name} has to be None, 'detached' or 'non_detached', not {value!r}")
 
@@ -118,10 +133,10 @@ TABLE = {
     "num_gpus": (_amount, True, True, False),
     "memory": (_amount, True, True, False),
     "resources": (_resources, True, True, False),
-    "accelerator_type": (_of(str), True, True, False),
+    "accelerator_type": (_name, True, True, False),
     "label_selector": (_nodes.check_selector, True, True, False),
     "fallback_strategy": (_nodes.check_fallbacks, True, True, False),
-    "name": (_of(str), True, True, True),
+    "name": (_name, True, True, True),
     "runtime_env": (_environment, True, True, False),
     "scheduling_strategy": (_nodes.check_strategy, True, True, False),
     "placement_group": (_placement_group, True, True, False),
@@ -137,7 +152,7 @@ TABLE = {
     "retry_exceptions": (_retry_exceptions, True, False, True),
     "_generator_backpressure_num_objects": (_backpressure, True, False, True),
     "concurrency_groups": (_concurrency_groups, False, True, False),
-    "concurrency_group": (_of(str), False, False, True),
+    "concurrency_group": (_name, False, False, True),
     "enable_tensor_transport": (_of(bool), False, True, False),
     "tensor_transport": (_of(str), False, False, True),
     "lifetime": (_lifetime, False, True, False),
@@ -145,7 +160,7 @@ TABLE = {
     "max_restarts": (_integer(-1), False, True, False),
     "max_task_retries": (_integer(-1), False, True, True),
     "max_pending_calls": (_integer(-1), False, True, False),
-    "namespace": (_of(str), False, True, False),
+    "namespace": (_namespace, False, True, False),
     "get_if_exists": (_of(bool), False, True, False),
     "allow_out_of_order_execution": (_of(bool), False, True, False),
 }

@@ -53,6 +53,14 @@ def _each(generator, kinds):
         raise _marked(error)
 
 
+_MARK = "__manta_retriable__"
+
+
 def _marked(error):
-    error.__manta_retriable__ = True
+    object.__setattr__(error, _MARK, True)  # its class may refuse, or do anything
     return error
+
+
+def take_mark(error):
+    """Whether it was marked; it is not any more."""
+    return object.__getattribute__(error, "__dict__").pop(_MARK, False)

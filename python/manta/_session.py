@@ -9,7 +9,20 @@ import signal
 import sys
 import threading
 
-from manta import _address, _environments, _init_arguments, _job, _native, _references
+from manta import _address, _environments, _futures, _init_arguments, _job, _native, _references
+
+
+# One thread at a time connects this process; others that want to find it connected.
+_connecting = threading.RLock()
+
+
+def _forget_others():
+    """In a child of fork(), which has not the thread that may hold the lock."""
+    global _connecting
+    _connecting = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_others)
 
 
 class BaseContext:
@@ -68,6 +81,11 @@ def init(address=None, *, num_cpus=None, num_gpus=None, resources=None, labels=N
          proxy_server_url=None, **kwargs):
     """Connects this process to a cluster; starts one of this machine if `address` (or $MANTA_ADDRESS, $RAY_ADDRESS) names none."""
     arguments = _init_arguments.check({**locals(), **kwargs}, kwargs)
+    with _connecting:
+        return _connect(arguments, ignore_reinit_error, log_to_driver)
+
+
+def _connect(arguments, ignore_reinit_error, log_to_driver):
     if _native.is_initialized():
         if ignore_reinit_error:
             return _context()
@@ -126,11 +144,10 @@ def _context():
                        "address": os.path.basename(directory), "gcs_address": _address.of_session(directory), "webui_url": None})
 
 
-def auto_init(what):
+def auto_init():
     """At the first use of the interface without init, as Ray does."""
-    if _native.is_initialized() or os.environ.get("RAY_ENABLE_AUTO_CONNECT", "1") == "0":
-        return
-    init()
+    if not _native.is_initialized() and os.environ.get("RAY_ENABLE_AUTO_CONNECT", "1") != "0":
+        init(ignore_reinit_error=True)  # another thread may be about to
 
 
 def shutdown(_exiting_interpreter=False):
@@ -140,6 +157,7 @@ def shutdown(_exiting_interpreter=False):
     sys.stdout.flush()
     _references.forget_carried()
     _native.shutdown()
+    _futures.end_session()
 
 
 def is_initialized():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import inspect
 import pickle
@@ -66,6 +67,10 @@ class _Description:
         return _Description, (self.class_name, self.methods)
 
 
+# ActorClass.__ray_metadata__, as far as programs read it.
+_Metadata = collections.namedtuple("_Metadata", ("modified_class", "class_name"))
+
+
 class ActorClass(_options.WithOptions):
     """What @remote makes of a class. Make an actor with .remote(...)."""
 
@@ -87,10 +92,14 @@ class ActorClass(_options.WithOptions):
         self._create = _native.Caller(_CONSTRUCTOR, 0, cls.__qualname__ + ".__init__", self, None, check, 0, None, cls.__name__ + ".__init__")
 
     def __getattr__(self, name):
-        if name not in ("_is_async", "_exported_class", "_description", "_create", "__name__"):
+        if name in ("_is_async", "_exported_class", "_description", "_create", "__name__"):
+            self._complete()
+            return self.__dict__[name]
+        if name == "__ray_metadata__":
+            return _Metadata(self._class, self._class.__name__)
+        if name.startswith("__") or name == "_class" or not hasattr(self._class, name):
             raise AttributeError(f"an actor's class has no attribute '{name}'")
-        self._complete()
-        return self.__dict__[name]
+        return getattr(self._class, name)
 
     def __call__(self, *args, **kwargs):
         raise TypeError(f"{self._class.__name__} is an actor's class and cannot be called: {self._class.__name__}.remote(...) makes an actor.")
@@ -239,9 +248,20 @@ def _handle(native, untold):
     return ActorHandle(native, untold if told is None else pickle.loads(told))
 
 
-def of_id(pair):
-    """A handle of the actor with this id, of whose methods nothing is known here: any is tried."""
-    return ActorHandle(_manta.import_actor(*pair), _Description("", _AnyMethod()))
+_class_here = None  # the user's, of the actor that this worker runs
+
+
+def begins_here(runnable):
+    """In the worker of an actor, before its constructor runs. For the extension."""
+    global _class_here
+    _class_here = runnable.__base__
+
+
+def of_this_worker(pair):
+    """A handle of the actor with this id, which runs here."""
+    # Of one that another language has made by name nothing is told: then any method is tried.
+    description = _Description("", _AnyMethod()) if _class_here is None else _Description.of(_class_here)
+    return ActorHandle(_manta.import_actor(*pair), description)
 
 
 class _AnyMethod(dict):
@@ -310,9 +330,6 @@ class ActorHandle:
         made = ActorMethod(self._native, self._description.class_name, name, *known)
         self.__dict__[name] = made
         return made
-
-    def _actor_id_pair(self):
-        return self._native.id()
 
     @property
     def _actor_id(self):

@@ -121,7 +121,7 @@ class RuntimeContext:
             raise RuntimeError("current_actor is for methods of actors: this is none.")
         from manta import actor
 
-        return actor.of_id(pair)
+        return actor.of_this_worker(pair)
 
     @property
     def was_current_actor_reconstructed(self):
@@ -168,5 +168,5 @@ def get_runtime_context():
     """Connects this process if it is not, as the first use of tasks does."""
     from manta import _session
 
-    _session.auto_init("get_runtime_context")
+    _session.auto_init()
     return RuntimeContext()

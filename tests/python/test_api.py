@@ -231,3 +231,42 @@ def test_a_queue_in_an_event_loop():
 
     assert asyncio.run(both()) == "first"
     queue.shutdown()
+
+
+def test_arguments_are_looked_at_beside_any_others():
+    @ray.remote
+    def first(x, *others, **named):
+        return x
+
+    assert ray.get(first.remote(1, 2, y=3)) == 1
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        first.remote()
+    with pytest.raises(TypeError, match="multiple values for argument 'x'"):
+        first.remote(1, x=2)
+
+
+def test_texts_with_a_zero_byte_are_told():
+    @ray.remote
+    def nothing():
+        pass
+
+    for options in (dict(name="x\0y"), dict(resources={"a\0b": 1}), dict(accelerator_type="a\0")):
+        with pytest.raises(ValueError, match="zero byte"):
+            nothing.options(**options)
+    with pytest.raises(ValueError, match="namespace cannot be empty"):
+        ray.remote(type("A", (), {})).options(name="a", namespace="")
+
+
+def test_what_the_class_of_an_actor_has_is_there():
+    @ray.remote
+    class Counter:
+        STEP = 5
+
+        @staticmethod
+        def twice(x):
+            return 2 * x
+
+    assert Counter.STEP == 5 and Counter.twice(4) == 8
+    assert Counter.__ray_metadata__.modified_class.__name__ == Counter.__ray_metadata__.class_name == "Counter"
+    with pytest.raises(AttributeError, match="no attribute 'STOP'"):
+        Counter.STOP

@@ -1,5 +1,8 @@
 """The exceptions: their hierarchy, how user code makes them, and that they travel (the contract's section 1.8)."""
 
+import asyncio
+import builtins
+import dataclasses
 import gc
 import os
 import pickle
@@ -323,3 +326,101 @@ def test_exceptions_that_are_made_from_arguments_alone(cluster):
     with pytest.raises(Strict) as caught:
         ray.get(strict.remote())
     assert caught.value.args == (1, 2)
+
+
+@ray.remote
+def raises_builtin(kind):
+    if kind == "stop":
+        next(iter([]))
+    if kind == "file":
+        open("/nowhere/x")
+    if kind == "import":
+        import a_module_that_nobody_has  # noqa: F401
+    b"\xff".decode()
+
+
+def test_what_builtin_exceptions_keep_outside_of_their_dicts_arrives(cluster):
+    with pytest.raises(StopIteration) as stopped:
+        ray.get(raises_builtin.remote("stop"))
+    assert stopped.value.value is None
+    with pytest.raises(FileNotFoundError) as missing:
+        ray.get(raises_builtin.remote("file"))
+    assert (missing.value.filename, missing.value.strerror) == ("/nowhere/x", "No such file or directory")
+    with pytest.raises(ImportError) as absent:
+        ray.get(raises_builtin.remote("import"))
+    assert absent.value.name == "a_module_that_nobody_has"
+    with pytest.raises(UnicodeDecodeError) as undecodable:
+        ray.get(raises_builtin.remote("decode"))
+    assert (undecodable.value.start, undecodable.value.reason) == (0, "invalid start byte")
+
+
+def test_every_builtin_exception_arrives_in_every_way(cluster):
+    @ray.remote
+    def raises(error):
+        raise error
+
+    async def awaits(ref):
+        await ref
+
+    def yields(ref):
+        class Items:
+            def __iter__(self):
+                return self
+
+            def __next__(self):
+                return ray.get(ref)
+
+        yield from Items()
+
+    kinds = [kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    for kind in kinds:
+        error = kind("utf-8", b"x", 0, 1, "why") if kind is UnicodeDecodeError else (
+            kind("utf-8", "x", 0, 1, "why") if kind is UnicodeEncodeError else kind("x", 0, 1, "why") if kind is UnicodeTranslateError else
+            kind("group", [ValueError("x")]) if kind.__name__ == "ExceptionGroup" else kind("x"))
+        ref = raises.remote(error)
+        with pytest.raises(kind):
+            ray.get(ref)
+        with pytest.raises(e.RayTaskError if issubclass(kind, StopIteration) else kind):
+            asyncio.run(awaits(ref))
+        if not issubclass(kind, StopIteration):
+            with pytest.raises(kind):
+                list(yields(ref))
+
+
+def test_classes_of_exceptions_that_do_as_they_please(cluster):
+    @ray.remote
+    def raises(how):
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(Exception):
+            code: int
+
+        class Mute(Exception):
+            def __str__(self):
+                raise LookupError("no text")
+
+        class Agreeable(Exception):
+            def __getattr__(self, name):
+                return name
+
+        raise {"frozen": Frozen, "mute": Mute, "agreeable": Agreeable}[how](3)
+
+    for how in ("frozen", "mute", "agreeable"):
+        with pytest.raises(e.RayTaskError) as caught:
+            ray.get(raises.remote(how))
+        assert how.capitalize() in str(caught.value)
+
+
+def test_of_an_exception_that_is_too_large_the_class_arrives(cluster):
+    @ray.remote
+    def raises(message, attached):
+        error = ValueError(message)
+        error.code, error.attached = 3, attached
+        raise error
+
+    with pytest.raises(ValueError, match="ValueError: short") as caught:
+        ray.get(raises.remote("short", bytes(5 << 20)))
+    assert caught.value.code == 3 and not hasattr(caught.value.cause, "attached")
+    assert "left out: attached" in caught.value.cause.__notes__[0]
+    with pytest.raises(ValueError) as caught:
+        ray.get(raises.remote("begins" + "y" * (3 << 20) + "ends", None))
+    assert caught.value.args[0].startswith("begins") and caught.value.args[0].endswith("ends") and " more " in caught.value.args[0]

@@ -1,11 +1,13 @@
 """What init takes and gives (the contract's section 1.2)."""
 
+import concurrent.futures
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -14,6 +16,7 @@ from manta import _command
 from manta._private.worker import RayContext
 from manta.job_config import JobConfig
 from manta.runtime_env import RuntimeEnv, RuntimeEnvConfig
+from waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -246,3 +249,37 @@ def test_an_accelerator_is_a_resource_of_its_nodes():
         assert ray.get(Actor.remote().ready.remote())
         with pytest.raises(ray.exceptions.TaskUnschedulableError, match="accelerator_type:H100"):
             ray.get(task.options(accelerator_type="H100").remote())
+
+
+def test_threads_connect_at_once():
+    @ray.remote
+    def same(x):
+        return x
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda x: ray.get(same.remote(x)), range(8))) == list(range(8))
+    ray.shutdown()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        contexts = list(pool.map(lambda _: ray.init(ignore_reinit_error=True), range(8)))
+    assert len({context["session_dir"] for context in contexts}) == 1
+
+
+def test_sessions_with_futures_leave_no_thread_and_no_descriptor():
+    @ray.remote
+    def same(x):
+        return x
+
+    def held():
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    def session():
+        ray.init(num_cpus=1)
+        assert same.remote(3).future().result(timeout=30) == 3
+        ray.shutdown()
+
+    session()
+    assert eventually(lambda: threading.active_count() == 1)
+    before = held()
+    for _ in range(3):
+        session()
+    assert eventually(lambda: held() == before), (before, held())

@@ -156,3 +156,31 @@ print(ray.get_runtime_context().get_job_id())
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=os.environ)
     assert result.stdout == "True\nTrue\nTrue\n00000001\n", result.stderr
+
+
+def test_the_current_actor_is_a_handle_like_any_other():
+    @ray.remote
+    class Member:
+        def __init__(self):
+            self.early = ray.get_runtime_context().current_actor
+
+        @ray.method(num_returns=2)
+        def pair(self):
+            return 1, 2
+
+        def items(self):
+            yield 1
+            yield 2
+
+        def handles(self):
+            return self.early, ray.get_runtime_context().current_actor
+
+    member = Member.remote()
+    for handle in ray.get(member.handles.remote()):
+        assert handle == member and repr(handle) == repr(member)
+        assert ray.get(handle.pair.remote()) == [1, 2]
+        assert [ray.get(item) for item in handle.items.remote()] == [1, 2]
+        with pytest.raises(AttributeError, match="Member has no attribute 'mispelt'"):
+            handle.mispelt
+        with pytest.raises(TypeError, match="too many"):
+            handle.pair.remote(1)

@@ -122,3 +122,8 @@ def test_the_table_of_names_tries_members_of_classes(monkeypatch):
     monkeypatch.setattr(ray.ObjectRef, "later", staticmethod(_not_yet.function("later")), raising=False)
     names = [python_table.Entry("", f"ray.ObjectRef.{name}", "") for name in ("later", "from_random")]
     assert [python_table.is_refused(name) for name in names] == [True, False]
+
+
+def test_importing_ray_is_enough_for_its_private_modules():
+    program = "import manta as ray; ray._private.worker.global_worker; ray._private.state; ray.experimental.internal_kv; ray.experimental.tqdm_ray"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -37,7 +37,7 @@ def __getattr__(name):
 
 
 def as_completed(refs, *, chunk_size=10, yield_obj_refs=False):
-    """The values of `refs` in the order in which they come, or the references themselves."""
+    """The values of `refs`, or the references themselves: `chunk_size` at a time as soon as those are there, within them in the order of `refs`."""
     if chunk_size < 1:
         raise ValueError(f"chunk_size has to be at least 1, not {chunk_size}")
     pending = list(refs)
@@ -51,8 +51,8 @@ def as_completed(refs, *, chunk_size=10, yield_obj_refs=False):
 
 
 def map_unordered(fn, items, *, backpressure_size=100, chunk_size=10, yield_obj_refs=False):
-    """Applies a remote function to each item; values in the order in which they come, with at most `backpressure_size` under way."""
-    if backpressure_size < 1:
+    """Applies a remote function to each item, with at most `backpressure_size` calls under way (None: all); values as of as_completed."""
+    if backpressure_size is not None and backpressure_size < 1:
         raise ValueError(f"backpressure_size has to be at least 1, not {backpressure_size}")
     if chunk_size < 1:
         raise ValueError(f"chunk_size has to be at least 1, not {chunk_size}")
@@ -61,7 +61,7 @@ def map_unordered(fn, items, *, backpressure_size=100, chunk_size=10, yield_obj_
     pending = []
     for item in items:
         pending.append(fn.remote(item))
-        if len(pending) >= backpressure_size:
+        if backpressure_size is not None and len(pending) >= backpressure_size:
             ready, pending = manta.wait(pending, num_returns=1)
             yield from ready if yield_obj_refs else map(manta.get, ready)
     yield from as_completed(pending, chunk_size=chunk_size, yield_obj_refs=yield_obj_refs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manta import _native, _nodes, _options
+from manta import _native, _nodes, _not_yet, _options
 from manta._ids import PlacementGroupID
 
 _STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")  # in the order of manta_placement_strategy
@@ -73,9 +73,12 @@ class PlacementGroup:
         return f"PlacementGroup({self.id.hex()})"
 
 
-def placement_group(bundles, strategy="PACK", name="", lifetime=None, _soft_target_node_id=None, bundle_label_selector=None):
+def placement_group(bundles, strategy="PACK", name="", lifetime=None, _soft_target_node_id=None, bundle_label_selector=None,
+                    topology_strategy=None):
     """Asks for a group: all its bundles, or none. It waits for its resources; see PlacementGroup.ready and wait. `bundle_label_selector`: for
     each bundle, which nodes it may be on."""
+    if topology_strategy is not None:
+        raise _not_yet.error("placement_group(topology_strategy=...)")
     strategy = "PACK" if strategy is None else strategy
     specs = _checked(bundles)
     _nodes.check_bundle_selectors("bundle_label_selector", bundle_label_selector, len(bundles))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from manta.util.placement_group import PlacementGroup
+
 
 class PlacementGroupSchedulingStrategy:
     """In a group, or in one bundle of it."""
@@ -9,6 +11,8 @@ class PlacementGroupSchedulingStrategy:
     def __init__(self, placement_group, placement_group_bundle_index=-1, placement_group_capture_child_tasks=None):
         if placement_group is None:
             raise ValueError("placement_group has to be a group; without one, leave the strategy out")
+        if not isinstance(placement_group, PlacementGroup):
+            raise TypeError(f"placement_group has to be a PlacementGroup, not {placement_group!r}")
         self.placement_group = placement_group
         self.placement_group_bundle_index = placement_group_bundle_index
         self.placement_group_capture_child_tasks = placement_group_capture_child_tasks

@@ -44,7 +44,7 @@ PyObject* Raise(manta_error* error) {
 manta_runtime* RuntimeFor(const char* what) {
   if (manta_runtime* runtime = manta_current()) return runtime;
   Owned module(PyImport_ImportModule("manta._session"));
-  Owned connected(module ? PyObject_CallMethod(module.get(), "auto_init", "s", what) : nullptr);
+  Owned connected(module ? PyObject_CallMethod(module.get(), "auto_init", nullptr) : nullptr);
   if (!connected) return nullptr;
   manta_runtime* runtime = manta_current();
   if (runtime == nullptr) Raise(manta_not_initialized_error(what));

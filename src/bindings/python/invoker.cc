@@ -176,6 +176,7 @@ class Invocation {
     }
     PyObject* const function = Function();
     if (function == nullptr) return nullptr;
+    if (header_.kind == CallKind::kConstructor && !BeginActor(function)) return nullptr;
     PyObject* made = Vectorcall(function, decoded);
     return made != nullptr && header_.kind == CallKind::kConstructor ? HandOver(made) : made;
   }
@@ -186,6 +187,12 @@ class Invocation {
     Owned module(PyImport_ImportModule("manta.runtime_context"));
     return module && Owned(PyObject_CallMethod(module.get(), "remember_function", "Os#", actor != nullptr ? actor : Py_None, name,
                                                Py_ssize_t{header_.name_bytes}));
+  }
+
+  // For current_actor, which constructors may use, too.
+  static bool BeginActor(PyObject* runnable) {
+    Owned module(PyImport_ImportModule("manta.actor"));
+    return module && Owned(PyObject_CallMethod(module.get(), "begins_here", "O", runnable));
   }
 
   static bool FitThreads() {
