@@ -112,6 +112,10 @@ int RunAll(const CommandLine& line) {
     for (const Row& row : rows) std::printf("%-28s %s\n", row.name.c_str(), row.what.c_str());
     return 0;
   }
+  if (rows.empty()) {
+    std::fprintf(stderr, "manta_bench: no row's name matches '%s'; --list shows them\n", line.rows.c_str());
+    return 2;
+  }
   BecomeReaper();
   Report report(DescribeMachine(line.options.quick));
   report.PrintHeader();

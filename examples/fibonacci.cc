@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "number_argument.h"
+
 int64_t Fibonacci(int n) {
   if (n < 2) return n;
   const manta::ObjectRef<int64_t> one = manta::Task(Fibonacci).Remote(n - 1);
@@ -20,11 +22,7 @@ int64_t Fibonacci(int n) {
 }
 
 int main(int argc, char** argv) {
-  const int n = argc > 1 ? std::atoi(argv[1]) : 20;
-  if (n < 0 || n > 40) {
-    std::fprintf(stderr, "usage: fibonacci [N], from 0 to 40\n");
-    return 2;
-  }
+  const int n = static_cast<int>(NumberArgument(argc, argv, "N", 20, 0, 40));
   manta::Init();
   const auto start = std::chrono::steady_clock::now();
   const int64_t result = *manta::Get(manta::Task(Fibonacci).Remote(n));

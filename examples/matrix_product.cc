@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "number_argument.h"
+
 using Values = manta::Array<double>;
 
 constexpr int kPanels = 4;
@@ -39,11 +41,7 @@ Values Multiply(const Values& a, const Values& b, int inner) {
 }
 
 int main(int argc, char** argv) {
-  const int size = argc > 1 ? std::atoi(argv[1]) : 384;
-  if (size < 1 || size > 10'000) {
-    std::fprintf(stderr, "usage: matrix_product [SIZE], from 1 to 10000\n");
-    return 2;
-  }
+  const int size = static_cast<int>(NumberArgument(argc, argv, "SIZE", 384, 1, 10'000));
   manta::Init();
 
   // Where panel i starts; the last one ends at `size`.

@@ -13,6 +13,8 @@
 #include <random>
 #include <vector>
 
+#include "number_argument.h"
+
 class Thrower {
  public:
   explicit Thrower(uint32_t seed) : random_(seed) {}
@@ -34,13 +36,9 @@ class Thrower {
 };
 
 int main(int argc, char** argv) {
-  const int64_t darts = argc > 1 ? std::atoll(argv[1]) : 4'000'000;
   constexpr int kThrowers = 4;
   constexpr int kRounds = 10;
-  if (darts < kThrowers * kRounds) {
-    std::fprintf(stderr, "usage: monte_carlo_pi [DARTS], at least %d\n", kThrowers * kRounds);
-    return 2;
-  }
+  const int64_t darts = NumberArgument(argc, argv, "DARTS", 4'000'000, kThrowers * kRounds, 1'000'000'000'000);
   manta::Init();
 
   // Remote returns at once; the processes start in the background.

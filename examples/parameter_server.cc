@@ -15,6 +15,8 @@
 #include <random>
 #include <vector>
 
+#include "number_argument.h"
+
 using Vector = manta::Array<double>;
 
 constexpr int kWeights = 10'000;
@@ -76,11 +78,7 @@ double Distance(const Vector& weights) {
 }
 
 int main(int argc, char** argv) {
-  const int steps = argc > 1 ? std::atoi(argv[1]) : 60;
-  if (steps < 1) {
-    std::fprintf(stderr, "usage: parameter_server [STEPS], at least 1\n");
-    return 2;
-  }
+  const int steps = static_cast<int>(NumberArgument(argc, argv, "STEPS", 60, 1, 1'000'000));
   manta::Init();
   const auto server = manta::Actor<ParameterServer>().Remote(kWeights);
   manta::ObjectRef<Vector> weights = server.Task(&ParameterServer::Weights).Remote();

@@ -57,13 +57,19 @@ using ActorHandle = manta::ActorHandle<T>;
 template <class T>
 using WaitResult = manta::WaitResult<T>;
 
-using manta::ExitActor;
 using manta::Get;
 using manta::GetNamespace;
 using manta::IsInitialized;
 using manta::Put;
 using manta::Wait;
 using manta::WasCurrentActorRestarted;
+
+// Ends the actor, without a restart. Does not return, as Ray's: whoever has called the method gets an
+// ActorDiedError. (manta::ExitActor lets the method end, and give its result.)
+[[noreturn]] inline void ExitActor() {
+  manta::ExitActor();
+  throw manta::detail::ActorExit();
+}
 
 // Does nothing when this process is connected already. Flags --ray_NAME=VALUE override `config`.
 inline void Init(RayConfig& config, int argc, char** argv) {

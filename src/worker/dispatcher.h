@@ -245,6 +245,8 @@ class Dispatcher {
   }
   void ChannelEmptied(OwnerChannel* channel);
   void Requeue(uint32_t index, TaskRecord* task);
+  void QueueAgain(uint32_t index, TaskRecord* task);
+  void TellOfCrashes(const TaskRecord& task);
   void MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count);
   void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);
   void Rebalance(TaskTarget* target);

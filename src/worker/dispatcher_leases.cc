@@ -173,14 +173,28 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     if (started) {
       if (task->retries_left > 0) --task->retries_left;
       if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
+      TellOfCrashes(*task);
     }
     Renew(task);
-    target->queue.PushFront(tasks[i]);
+    if (started) {
+      QueueAgain(tasks[i], task);
+    } else {
+      target->queue.PushFront(tasks[i]);
+    }
   }
   ForgetChannel(channel);
   if (target == nullptr) return;
   Dispatch(target);
   UpdateDemand(target, NowNs());
+}
+
+// Of a task that crashes over and over nobody else hears as long as it is tried again.
+void Dispatcher::TellOfCrashes(const TaskRecord& task) {
+  constexpr uint8_t kFirst = 10;
+  constexpr uint8_t kAgain = 100;
+  if (task.body.attempt != kFirst && task.body.attempt != kAgain) return;
+  news_.push_back("the task '" + NameOfTask(task) + "' has crashed its worker " + std::to_string(task.body.attempt) + " times and is tried again, " +
+                  (task.retries_left < 0 ? "without end (max_retries=-1)" : std::to_string(task.retries_left + 1) + " times at most"));
 }
 
 void Dispatcher::DemandInfeasible(uint32_t key, const std::string& reason, bool group_removed) {

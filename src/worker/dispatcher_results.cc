@@ -279,9 +279,20 @@ void Dispatcher::FreePayload(TaskRecord* task) {
   if (payload.size > 0) owner_->FreeLater(payload);
 }
 
+// Once ahead of the others, as later ones may wait for it. What has failed more than once goes behind them: it might fail for ever, or
+// until one of them has run.
+void Dispatcher::QueueAgain(uint32_t index, TaskRecord* task) {
+  TaskTarget* const target = task->target;
+  if (target->ordered || task->body.attempt <= 1) {
+    target->queue.PushFront(index);
+  } else {
+    target->queue.PushBack(index);
+  }
+}
+
 void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {
   TaskTarget* target = task->target;
-  target->queue.PushFront(index);
+  QueueAgain(index, task);
   Dispatch(target);
   if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
     UpdateDemand(target, NowNs());

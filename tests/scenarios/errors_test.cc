@@ -245,6 +245,33 @@ TEST_F(Errors, ATaskThatKillsItsProcessEachTimeUsesUpItsRetries) {
   }
 }
 
+int WaitFor(const std::string& file) {
+  if (!std::filesystem::exists(file)) throw std::runtime_error("not yet");
+  return 1;
+}
+int Make(const std::string& file) {
+  std::ofstream(file).flush();
+  return 2;
+}
+
+TEST_F(Errors, ThatComeOverAndOverKeepNoOtherTaskFromRunning) {
+  LimitTime(60s);
+  std::vector<manta::ObjectRef<int>> crashing, polling;
+  for (int i = 0; i < 2; ++i) crashing.push_back(manta::Task(Die).SetMaxRetries(-1).Remote(root() + "/crashes"));
+  const auto other = manta::Task(Increment).Remote(1);
+  EXPECT_EQ(*other.Get(30s), 2);
+  manta::CancelOptions forced;
+  forced.force = true;
+  for (const auto& each : crashing) manta::Cancel(each, forced);
+
+  for (int i = 0; i < 200; ++i) {
+    polling.push_back(manta::Task(WaitFor).SetRetryExceptions().SetMaxRetries(-1).Remote(root() + "/flag"));
+  }
+  const auto made = manta::Task(Make).Remote(root() + "/flag");
+  EXPECT_EQ(*made.Get(30s), 2);
+  for (const auto& each : polling) EXPECT_EQ(*each.Get(30s), 1);
+}
+
 TEST_F(Errors, OfListedTypesAreRetried) {
   EXPECT_EQ(*manta::Get(manta::Task(ThrowOwnAtFirst)
                             .SetRetryExceptions<std::logic_error, OwnError>()

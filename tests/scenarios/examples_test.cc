@@ -56,6 +56,7 @@ TEST_F(Examples, Fibonacci) {
   ExpectOutput("Fibonacci(20) = 6765, by 21891 tasks", "fibonacci");
   ExpectOutput("Fibonacci(0) = 0, by 1 tasks", "fibonacci", {"0"});
   ExpectUsage("fibonacci", "41");
+  ExpectUsage("fibonacci", "ten");
 }
 
 }  // namespace

@@ -44,7 +44,10 @@ class Counter {
   int Add(int x) { return count += x; }
   int Get() const { return count; }
   bool Restarted() { return ray::WasCurrentActorRestarted(); }
-  void Leave() { ray::ExitActor(); }
+  int Leave() {
+    ray::ExitActor();
+    return 1;
+  }
   int count;
 };
 
@@ -116,7 +119,7 @@ TEST_F(RayApi, AnActorLivesWithoutHandles) {
   EXPECT_TRUE(ray::GetActor<Counter>("counter", ray::GetNamespace()));
   EXPECT_FALSE(ray::GetActor<Counter>("counter", "elsewhere"));
   EXPECT_FALSE(ray::GetActor<Counter>(""));
-  found->Task(&Counter::Leave).Remote().Get();
+  EXPECT_THROW(found->Task(&Counter::Leave).Remote().Get(), ray::internal::RayActorException);
   EXPECT_THROW(found->Task(&Counter::Get).Remote().Get(), ray::internal::RayActorException);
 }
 

@@ -421,6 +421,9 @@ class MANTA_API ThrowProbe {
   virtual ~ThrowProbe();
 };
 
+// Leaves a method whose actor exits, for whom exiting does not return (ray::ExitActor).
+struct ActorExit {};
+
 inline bool IsCancelled(manta_runtime* runtime) {
   manta_context context = {};
   context.struct_size = sizeof(context);
@@ -445,6 +448,8 @@ inline bool IsCancelled(manta_runtime* runtime) {
     // Of this task, or of another one whose value it wanted?
     const bool is_own = IsCancelled(call->runtime);
     Fail(call, type_name, error.what(), is_own ? MANTA_ERROR_TASK_CANCELLED : MANTA_ERROR_TASK);
+  } catch (const ActorExit&) {
+    Fail(call, "", "the actor exited: ExitActor() was called in the method", MANTA_ERROR_ACTOR_DIED);
   } catch (const std::exception& error) {
     Fail(call, type_name, error.what());
   } catch (const std::string& text) {
