@@ -244,8 +244,10 @@ class Dispatcher {
     if (__builtin_expect(channel->in_flight() == 0, 0)) ChannelEmptied(channel);
   }
   void ChannelEmptied(OwnerChannel* channel);
-  void Requeue(uint32_t index, TaskRecord* task);
-  void QueueAgain(uint32_t index, TaskRecord* task);
+  // Where in its target's queue a task waits for its next attempt.
+  enum class Again { kFirstAtFirst, kLast };
+  void Requeue(uint32_t index, TaskRecord* task, Again where);
+  void QueueAgain(uint32_t index, TaskRecord* task, Again where);
   void TellOfCrashes(const TaskRecord& task);
   void MeasureService(TaskTarget* target, uint64_t ticks, uint32_t count);
   void TakeBackUnclaimed(OwnerChannel* channel, uint32_t keep);

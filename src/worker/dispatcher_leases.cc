@@ -177,7 +177,7 @@ void Dispatcher::WorkerGone(ProcessId worker, const Departure& departure) {
     }
     Renew(task);
     if (started) {
-      QueueAgain(tasks[i], task);
+      QueueAgain(tasks[i], task, Again::kFirstAtFirst);
     } else {
       target->queue.PushFront(tasks[i]);
     }

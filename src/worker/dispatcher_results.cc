@@ -19,6 +19,7 @@ namespace manta::worker {
 
 void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome, ProcessId worker) {
   if (outcome.status != shm::TaskStatus::kOk && ShouldRetry(task, outcome)) {
+    const bool lacked_room = FirstError(outcome).kind == MANTA_ERROR_OBJECT_STORE_FULL;
     if (task->retries_left > 0) --task->retries_left;
     if (task->body.attempt < UINT8_MAX) ++task->body.attempt;
     if (outcome.has_kept && !outcome.in_place) {
@@ -27,7 +28,7 @@ void Dispatcher::Finish(uint32_t index, TaskRecord* task, const Outcome& outcome
       references_->TaskCompleted(task->nested, worker, KeptIn(&reader), {});
     }
     Renew(task);
-    Requeue(index, task);
+    Requeue(index, task, lacked_room ? Again::kLast : Again::kFirstAtFirst);
     return;
   }
   TaskTarget* target = task->target;
@@ -280,19 +281,19 @@ void Dispatcher::FreePayload(TaskRecord* task) {
 }
 
 // Once ahead of the others, as later ones may wait for it. What has failed more than once goes behind them: it might fail for ever, or
-// until one of them has run.
-void Dispatcher::QueueAgain(uint32_t index, TaskRecord* task) {
+// until one of them has run, as what finds no room for its result does.
+void Dispatcher::QueueAgain(uint32_t index, TaskRecord* task, Again where) {
   TaskTarget* const target = task->target;
-  if (target->ordered || task->body.attempt <= 1) {
+  if (target->ordered || (where == Again::kFirstAtFirst && task->body.attempt <= 1)) {
     target->queue.PushFront(index);
   } else {
     target->queue.PushBack(index);
   }
 }
 
-void Dispatcher::Requeue(uint32_t index, TaskRecord* task) {
+void Dispatcher::Requeue(uint32_t index, TaskRecord* task, Again where) {
   TaskTarget* target = task->target;
-  QueueAgain(index, task);
+  QueueAgain(index, task, where);
   Dispatch(target);
   if (!target->queue.empty() && target->channels.empty() && target->wanted == 0) {
     UpdateDemand(target, NowNs());
