@@ -338,6 +338,8 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="write all figures there")
     parser.add_argument("--list", action="store_true", help="print the rows and what they measure")
     options = parser.parse_args()
+    # An installed package has its bytecode: the first start writes it, the others find it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     chosen = {name: function for name, function in ROWS.items() if re.search(options.rows, name)}
     if not chosen:
         parser.error(f"no row matches {options.rows!r}; there are: {', '.join(ROWS)}")
