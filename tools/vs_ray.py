@@ -82,7 +82,9 @@ def rows_of(command, what, environment):
 
 def python_rows(python, module, seconds, file, environment):
     """The rows of the microbenchmark under `module`; those of gigabytes are bandwidth."""
-    run([python, MICROBENCHMARK, "--module", module, "--seconds", seconds, "--json", file], f"the microbenchmark under {module}",
+    # Not as a script: its folder, which has a types.py, would come before the standard library.
+    script = "import runpy, sys; sys.argv[0] = sys.argv.pop(1); runpy.run_path(sys.argv[0], run_name='__main__')"
+    run([python, "-c", script, MICROBENCHMARK, "--module", module, "--seconds", seconds, "--json", file], f"the microbenchmark under {module}",
         timeout=3600, env={**os.environ, **environment})
     return {name: {"value": row["per_second"], "unit": "GB/s" if "gigabytes" in name else "/s"}
             for name, row in json.loads(file.read_text()).items()}
