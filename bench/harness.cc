@@ -120,8 +120,9 @@ void RowContext::ReportRate(const std::string& name, const BatchRates& rates,
 
 void RowContext::Note(const std::string& text) { Send(Json{{"note", text}}.dump()); }
 
-void RowContext::Report(const Placement& placement) {
-  if (!placement.empty()) Send(Json{{"placement", placement.Text()}}.dump());
+void RowContext::Report(const Placement& placement, const std::string& of) {
+  if (placement.empty()) return;
+  Send(Json{{"placement", (of.empty() ? "" : of + ": ") + placement.Text()}}.dump());
 }
 
 void RowContext::End(const std::string& kind, const std::string& message) {

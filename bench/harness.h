@@ -143,7 +143,8 @@ class RowContext {
   void ReportRate(const std::string& name, const BatchRates& rates,
                   std::optional<Target> target = {}, std::vector<std::string> beside = {});
   void Note(const std::string& text);
-  void Report(const Placement& placement);
+  // `of`: which of the row's latencies it belongs to, where there are several.
+  void Report(const Placement& placement, const std::string& of = "");
   // Ends the row. kind: "ok", "failed", "not_there_yet".
   void End(const std::string& kind, const std::string& message);
 

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "processes.h"
 #include "raw_pair.h"
 
@@ -61,6 +63,7 @@ void Send(int socket, uint64_t value) {
 struct RawRelay::Rings {
   shm::TaskSlot slots[1u << kLog2Slots];
   shm::Completion completions[1u << kLog2Completions];
+  alignas(64) std::atomic<int32_t> worker_cpu;
 };
 
 RawRelay::RawRelay() {
@@ -82,7 +85,7 @@ RawRelay::RawRelay() {
   Require(far_ >= 0, "fork failed");
   if (far_ == 0) {
     close(near_socket);
-    FarRelay(far_socket);
+    FarRelay(rings_, far_socket);
   }
   close(near_socket);
   close(far_socket);
@@ -116,6 +119,8 @@ uint64_t RawRelay::Call(uint64_t argument) {
   return value;
 }
 
+int RawRelay::worker_cpu() const { return rings_->worker_cpu.load(std::memory_order_relaxed); }
+
 void RawRelay::NearRelay(Rings* rings, int socket) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   shm::SlotConsumer<shm::RealAtomics, shm::TaskBody> tasks(rings->slots, kLog2Slots);
@@ -136,7 +141,7 @@ void RawRelay::NearRelay(Rings* rings, int socket) {
   }
 }
 
-void RawRelay::FarRelay(int socket) {
+void RawRelay::FarRelay(Rings* rings, int socket) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   RawPair pair(WhenIdle::kYield);  // its worker ends with this process
   for (uint64_t value;;) {
@@ -144,6 +149,7 @@ void RawRelay::FarRelay(int socket) {
     if (Receive(socket, &value)) {
       Require(pair.Send(1, value), "the ring is full");
     } else if (pair.Receive(&record, &value)) {
+      rings->worker_cpu.store(pair.worker_cpu(), std::memory_order_relaxed);
       Send(socket, value);
     } else {
       sched_yield();

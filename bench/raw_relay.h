@@ -23,11 +23,12 @@ class RawRelay {
   void ConfineEachSide();
   // One call, there and back: Scramble of the argument.
   uint64_t Call(uint64_t argument);
+  int worker_cpu() const;  // of its last call
 
  private:
   struct Rings;
   [[noreturn]] static void NearRelay(Rings* rings, int socket);
-  [[noreturn]] static void FarRelay(int socket);
+  [[noreturn]] static void FarRelay(Rings* rings, int socket);
 
   Rings* rings_;
   pid_t near_ = -1;

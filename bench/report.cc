@@ -91,7 +91,7 @@ void AddLine(const std::string& line, RowResult* row) {
   } else if (json.contains("note")) {
     row->notes.push_back(json["note"]);
   } else if (json.contains("placement")) {
-    row->placement = json["placement"];
+    row->placements.push_back(json["placement"]);
   } else if (json.contains("end")) {
     const std::string kind = json["end"];
     row->state = kind == "ok"              ? RowState::kOk
@@ -168,7 +168,8 @@ void Report::Add(RowResult row) {
   std::printf("\n%s: %s\n", added.name.c_str(), added.what.c_str());
   for (const Metric& metric : added.metrics) std::printf("%s\n", Line(metric).c_str());
   for (const std::string& note : added.notes) std::printf("    %s\n", note.c_str());
-  if (!added.placement.empty()) std::printf("    placement: %s\n", added.placement.c_str());
+  for (const std::string& placement : added.placements)
+    std::printf("    placement: %s\n", placement.c_str());
   if (added.crossing_before_ns != 0 && added.crossing_after_ns != 0) {
     std::printf("    cores: a cache line to the other and back took %.0f ns before and %.0f ns after\n",
                 added.crossing_before_ns, added.crossing_after_ns);
@@ -252,7 +253,7 @@ Json Report::ToJson() const {
                     {"message", row.message},
                     {"metrics", std::move(metrics)},
                     {"notes", row.notes},
-                    {"placement", row.placement},
+                    {"placements", row.placements},
                     {"seconds", row.seconds},
                     {"others_share", row.others_share},
                     {"crossing_ns", {row.crossing_before_ns, row.crossing_after_ns}}});

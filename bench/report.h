@@ -28,7 +28,7 @@ struct RowResult {
   std::string message;  // why it is not kOk
   std::vector<Metric> metrics;
   std::vector<std::string> notes;
-  std::string placement;
+  std::vector<std::string> placements;
   double seconds = 0;
   // Share of the machine's CPU time that went to processes outside of the row.
   double others_share = 0;

@@ -118,6 +118,7 @@ void RunWait(RowContext& context) {
   Cluster cluster;
   CheckTasksRunElsewhere();
   constexpr uint64_t kCount = 1000;
+  Placement placement;
   std::vector<double> any;
   std::vector<double> lists;
   std::vector<double> ready_already;
@@ -162,11 +163,13 @@ void RunWait(RowContext& context) {
       if (round >= 0) ready_already.push_back(static_cast<double>(NowNs() - start));
       CheckSum("WaitAny of ready references", count, kCount);
     }
+    LookWhereTasksRun(&placement);
   }
   context.Report(
       Metric{"WaitAny, erase", kNs, Better::kLower, any, Target{"10 ms (Ray: 540 ms)", 10e6}});
   context.Report(Metric{"Wait with its lists", kNs, Better::kLower, lists, Target{"25 ms", 25e6}});
   context.Report(Metric{"WaitAny, all ready before", kNs, Better::kLower, ready_already});
+  context.Report(placement);
   context.Note("the first two include submitting the 1,000 tasks and getting each result");
 }
 
@@ -236,6 +239,7 @@ void RunManyArguments(RowContext& context) {
   Cluster cluster;
   CheckTasksRunElsewhere();
   const manta_function_id function = Find(SumDependencies, "SumDependencies");
+  Placement placement;
   std::vector<double> times;
   for (int round = -1; round < context.rounds(); ++round) {
     const uint64_t first = static_cast<uint64_t>(round + 2) << 32;
@@ -259,16 +263,19 @@ void RunManyArguments(RowContext& context) {
     std::memcpy(answer, bytes.data, sizeof answer);
     RequireOtherProcess(static_cast<int>(answer[1]));
     CheckSum("10,000 arguments", answer[0], ExpectedSum(first, kManyArguments));
+    LookWhereTasksRun(&placement);
     if (round >= 0) times.push_back(static_cast<double>(elapsed));
   }
   context.Report(Metric{"submit and Get", kNs, Better::kLower, times,
                         Target{"5 ms (Ray, 64 cores: 17 s)", 5e6}});
+  context.Report(placement);
 }
 
 void RunManyResults(RowContext& context) {
   Cluster cluster;
   CheckTasksRunElsewhere();
   const manta_function_id function = Find(ManyResults, "ManyResults");
+  Placement placement;
   std::vector<double> times;
   for (int round = -1; round < context.rounds(); ++round) {
     const uint64_t first = static_cast<uint64_t>(round + 2) << 32;
@@ -288,16 +295,19 @@ void RunManyResults(RowContext& context) {
     uint64_t sum = 0;
     for (size_t i = 1; i < values.size(); ++i) sum += values[i];
     CheckSum("3,000 results", sum, ExpectedSum(first + 1, kManyResults - 1));
+    LookWhereTasksRun(&placement);
     if (round >= 0) times.push_back(static_cast<double>(elapsed));
   }
   context.Report(Metric{"submit and Get", kNs, Better::kLower, times,
                         Target{"5 ms (Ray, 64 cores: 6 s)", 5e6}});
+  context.Report(placement);
 }
 
 void RunGetMany(RowContext& context) {
   Cluster cluster;
   CheckTasksRunElsewhere();
   constexpr uint64_t kCount = 10'000;
+  Placement placement;
   std::vector<double> own;
   std::vector<double> results;
   std::vector<double> whole;
@@ -319,6 +329,7 @@ void RunGetMany(RowContext& context) {
     get(references);
     const double of_whole = static_cast<double>(NowNs() - start);
     const double of_results = get(references);
+    LookWhereTasksRun(&placement);
     if (round < 0) continue;
     own.push_back(of_own);
     results.push_back(of_results);
@@ -328,6 +339,7 @@ void RunGetMany(RowContext& context) {
   context.Report(Metric{"objects put here", kNs, Better::kLower, own, target});
   context.Report(Metric{"results that are there", kNs, Better::kLower, results, target});
   context.Report(Metric{"results, submitting included", kNs, Better::kLower, whole, target});
+  context.Report(placement);
 }
 
 // ---- References in an object
@@ -347,6 +359,7 @@ void RunGetReferences(RowContext& context) {
       CheckSum("inner reference", *Get(references[probe]), Scramble(first + probe));
     }
   };
+  Placement placement;
   std::vector<double> own;
   for (int round = -1; round < context.rounds(); ++round) {
     const uint64_t first = static_cast<uint64_t>(round + 2) << 32;
@@ -355,6 +368,7 @@ void RunGetReferences(RowContext& context) {
     const auto references = Get(outer);
     const int64_t elapsed = NowNs() - start;
     check(*references, first);
+    LookWhereTasksRun(&placement);
     if (round >= 0) own.push_back(static_cast<double>(elapsed));
   }
   context.Report(Metric{"put here", kNs, Better::kLower, own, target});
@@ -368,9 +382,11 @@ void RunGetReferences(RowContext& context) {
     const auto references = Get(outer[0]);
     const int64_t elapsed = NowNs() - start;
     check(*references, first);
+    LookWhereTasksRun(&placement);
     if (round >= 0) theirs.push_back(static_cast<double>(elapsed));
   }
   context.Report(Metric{"made by a task in another process", kNs, Better::kLower, theirs, target});
+  context.Report(placement);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Starting and idling.
 
+#include <sched.h>
 #include <unistd.h>
+
 #include <algorithm>
 
 #include "helper_programs.h"
@@ -18,6 +20,8 @@ struct FirstResult {
   std::atomic<int64_t> to_init_ns{0};
   std::atomic<int64_t> to_result_ns{0};
   std::atomic<int64_t> shutdown_ns{0};
+  std::atomic<int32_t> driver_cpu{0};
+  std::atomic<int32_t> worker_cpu{0};
 };
 
 // Argument: path of the FirstResult.
@@ -28,6 +32,8 @@ int FirstResultMain(const std::vector<std::string>& arguments) {
   const int64_t initialized = NowNs();
   const Whereabouts there = *Get(Task(WhereTask).Remote(uint64_t{1}));
   const int64_t got = NowNs();
+  result->driver_cpu = sched_getcpu();
+  result->worker_cpu = there.cpu;
   RequireOtherProcess(there.pid);
   Shutdown();
   result->shutdown_ns = NowNs() - got;
@@ -40,17 +46,20 @@ void RunInit(RowContext& context) {
   std::vector<double> to_init;
   std::vector<double> to_result;
   std::vector<double> shutdown;
+  Placement placement;
   for (int round = 0; round < context.Pick(20, 5); ++round) {
     SharedBlock<FirstResult> result;
     AwaitRole(StartRole("first-result", {result.path()}), "first-result");
     to_init.push_back(static_cast<double>(result->to_init_ns.load()));
     to_result.push_back(static_cast<double>(result->to_result_ns.load()));
     shutdown.push_back(static_cast<double>(result->shutdown_ns.load()));
+    placement.Saw(result->driver_cpu, result->worker_cpu);
   }
   context.Report(Metric{"Init to first result", kNs, Better::kLower, to_result,
                         Target{"30 ms (Ray: 6 s)", 30e6}});
   context.Report(Metric{"Init alone", kNs, Better::kLower, to_init});
   context.Report(Metric{"Shutdown", kNs, Better::kLower, shutdown});
+  context.Report(placement);
 }
 
 // ---- Workers
@@ -60,6 +69,7 @@ void RunNewWorker(RowContext& context) {
   CheckTasksRunElsewhere();
   std::vector<double> times;
   std::vector<int> pids;
+  Placement placement;
   for (int round = -1; round < context.Pick(30, 8); ++round) {
     const int64_t start = NowNs();
     const ActorHandle<Echo> actor = Actor<Echo>().SetNumCpus(0).Remote();
@@ -68,12 +78,14 @@ void RunNewWorker(RowContext& context) {
     const int64_t elapsed = NowNs() - start;
     RequireOtherProcess(there.pid);
     pids.push_back(there.pid);
+    placement.Saw(sched_getcpu(), there.cpu);
     if (round >= 0) times.push_back(static_cast<double>(elapsed));
     SleepNs(20'000'000);
   }
   std::sort(pids.begin(), pids.end());
   const auto distinct = std::unique(pids.begin(), pids.end()) - pids.begin();
   context.Report(Metric{"actor's first answer", kNs, Better::kLower, times, Target{"2 ms", 2e6}});
+  context.Report(placement);
   context.Note(std::to_string(distinct) + " processes for " + std::to_string(pids.size()) +
                " actors; 20 ms between them, in which the runtime may prepare");
 }
@@ -84,6 +96,7 @@ void RunManyActors(RowContext& context) {
   std::vector<double> times;
   std::vector<double> create_times;
   std::vector<double> memory;
+  Placement placement;
   for (int round = 0; round < context.Pick(3, 1); ++round) {
     Cluster cluster;
     CheckTasksRunElsewhere();
@@ -103,6 +116,7 @@ void RunManyActors(RowContext& context) {
     for (const Whereabouts& place : places) {
       sum += place.nonce;
       pids.insert(place.pid);
+      placement.Saw(sched_getcpu(), place.cpu);
     }
     CheckSum("actors", sum, count * (count - 1) / 2);
     Require(pids.size() == count && pids.count(getpid()) == 0, "actors do not have a process each");
@@ -116,6 +130,7 @@ void RunManyActors(RowContext& context) {
       Metric{"1,000 actors", kNs, Better::kLower, times, Target{"2 s (Ray: 43 s for 100)", 2e9}});
   context.Report(Metric{"of that, Remote returned", kNs, Better::kLower, create_times});
   context.Report(Metric{"memory (PSS) of an actor", kBytes, Better::kLower, memory});
+  context.Report(placement);
   if (count != 1'000)
     context.Note("measured with " + std::to_string(count) + " actors, times scaled");
 }

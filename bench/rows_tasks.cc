@@ -51,8 +51,8 @@ void RunRoundTrips(RowContext& context) {
        {},
        {"raw.pingpong_parked/worker parks 10ms p50", "raw.pingpong_parked/both park 10ms p50"}},
       call, where, &placement_10ms);
-  context.Note("placement with 100 µs between: " + placement_100us.Text());
-  context.Note("placement with 10 ms between: " + placement_10ms.Text());
+  context.Report(placement_100us, "100 µs between");
+  context.Report(placement_10ms, "10 ms between");
 }
 
 }  // namespace

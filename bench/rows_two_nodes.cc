@@ -23,6 +23,7 @@ void CallRelay(RowContext& context, RawRelay& relay, const std::string& name) {
   const int calls = context.Pick(20'000, 2'000);
   Latencies latencies(static_cast<size_t>(calls));
   LatencyRounds rounds;
+  Placement placement;
   uint64_t argument = 0;
   for (int round = 0; round < context.rounds(); ++round) {
     for (int call = -calls / 10; call < calls; ++call) {
@@ -32,10 +33,12 @@ void CallRelay(RowContext& context, RawRelay& relay, const std::string& name) {
       const int64_t end = NowNs();
       if (call >= 0) latencies.Add(end - begin);
       CheckSum("relay", result, Scramble(argument));
+      if (call % 256 == 0) placement.Saw(sched_getcpu(), relay.worker_cpu());
     }
     rounds.Add(&latencies);
   }
   context.ReportLatency(name, rounds);
+  context.Report(placement, name);
 }
 
 void RunRawRelay(RowContext& context) {
@@ -104,7 +107,7 @@ void RunTwoNodes(RowContext& context) {
     Placement placement;
     MeasureRoundTrips(context, {name, 0, context.Pick(20'000, 2'000), target, {"nodes.raw_relay/" + name + " p50"}}, call, where,
                       &placement);
-    context.Report(placement);
+    context.Report(placement, name);
   };
   measure(kFree, std::nullopt);
   nodes.Confine(where(1).pid);

@@ -28,6 +28,11 @@ Whereabouts CheckTasksRunElsewhere() {
   return there;
 }
 
+void LookWhereTasksRun(Placement* placement) {
+  const Whereabouts there = CheckTasksRunElsewhere();
+  placement->Saw(sched_getcpu(), there.cpu);
+}
+
 double RateOfBatches(int64_t ns) {
   TaskBatch batch(1000);
   uint64_t first = 1;

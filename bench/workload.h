@@ -45,6 +45,8 @@ class Cluster {
 void RequireOtherProcess(int pid);
 // Submits a task that tells where it ran, in another process than this one.
 Whereabouts CheckTasksRunElsewhere();
+// The same, for the placement of what was measured just before.
+void LookWhereTasksRun(Placement* placement);
 
 // Batches of tasks that are submitted, fetched and checked. Keeps its memory, as a careful user
 // does.
