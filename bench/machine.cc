@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "harness.h"
+#include "report.h"
 
 namespace manta::bench {
 namespace {
@@ -132,10 +132,9 @@ double CacheLineRoundTripNs() {
       const int64_t start = NowNs();
       for (uint32_t i = 0; i < kTurns && !late; ++i) {
         there.turn.store(++turn, std::memory_order_release);
-        for (uint32_t spins = 1; back.turn.load(std::memory_order_acquire) != turn; ++spins) {
+        for (uint32_t spins = 1; !late && back.turn.load(std::memory_order_acquire) != turn; ++spins) {
           Relax();
           late = spins % 1024 == 0 && NowNs() > end;
-          if (late) break;
         }
       }
       if (!late) samples.push_back(static_cast<double>(NowNs() - start) / kTurns);
@@ -144,10 +143,7 @@ double CacheLineRoundTripNs() {
   });
   measuring.join();
   other.join();
-  if (samples.empty()) return 0;
-  const auto middle = samples.begin() + static_cast<ptrdiff_t>(samples.size() / 2);
-  std::nth_element(samples.begin(), middle, samples.end());
-  return *middle;
+  return SpreadOf(samples).median;
 }
 
 }  // namespace manta::bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import manta
+from manta import _lazy
 from manta.util import accelerators, annotations, client, debug, iter, rpdb as pdb
 from manta.util.actor_pool import ActorPool
 from manta.util.client_connect import connect, disconnect
@@ -24,16 +25,8 @@ __all__ = [
     "placement_group_table", "register_serializer", "remove_placement_group",
 ]
 
-_LAZY = ("collective", "dask", "joblib", "metrics", "multiprocessing", "queue", "scheduling_strategies", "spark", "state", "tracing")
-
-
-def __getattr__(name):
-    """Modules are loaded when they are first used."""
-    if name in _LAZY:
-        import importlib
-
-        return importlib.import_module("manta.util." + name)
-    raise AttributeError(f"module 'manta.util' has no attribute '{name}'")
+__getattr__ = _lazy.modules_of("manta.util", (
+    "collective", "dask", "joblib", "metrics", "multiprocessing", "queue", "scheduling_strategies", "spark", "state", "tracing"))
 
 
 def as_completed(refs, *, chunk_size=10, yield_obj_refs=False):

@@ -86,13 +86,10 @@ class Submission {
 };
 thread_local bool Submission::under_way_ = false;
 
-bool HasExported(Caller* self, uint64_t runtime, Exported* exported) {
-  const std::lock_guard guard(self->mutex);
-  if (self->exported.runtime != runtime) return false;
-  exported->options = self->exported.options;
-  std::memcpy(exported->digest, self->exported.digest, sizeof exported->digest);
-  exported->captured = Owned(Py_XNewRef(self->exported.captured.get()));
-  return true;
+Exported CopyOf(const Exported& exported) {
+  Exported copy{exported.runtime, exported.options, {}, Owned(Py_XNewRef(exported.captured.get()))};
+  std::memcpy(copy.digest, exported.digest, sizeof copy.digest);
+  return copy;
 }
 
 // What export_caller (manta._export) gives. False with an exception.
@@ -121,15 +118,16 @@ bool Export(Caller* self, Exported* exported) {
 // For `runtime`, which gets to know it first where it does not. False with an exception.
 bool ExportedFor(Caller* self, manta_runtime* runtime, Exported* exported) {
   const uint64_t serial = manta_runtime_serial(runtime);
-  if (__builtin_expect(HasExported(self, serial, exported), 1)) return true;
-  Exported made;
-  if (!Export(self, &made)) return false;
-  made.runtime = serial;
   {
     const std::lock_guard guard(self->mutex);
-    std::swap(self->exported, made);
+    if (__builtin_expect(self->exported.runtime == serial, 1)) return *exported = CopyOf(self->exported), true;
   }
-  return HasExported(self, serial, exported) || ExportedFor(self, runtime, exported);
+  if (!Export(self, exported)) return false;
+  exported->runtime = serial;
+  Exported kept = CopyOf(*exported);  // and then the former one, which goes without the lock
+  const std::lock_guard guard(self->mutex);
+  std::swap(self->exported, kept);
+  return true;
 }
 
 // (args, kwargs)
