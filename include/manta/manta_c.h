@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MANTA_API __attribute__((visibility("default")))
-#define MANTA_ABI_VERSION 7
+#define MANTA_ABI_VERSION 8
 
 #ifdef __cplusplus
 extern "C" {
@@ -331,12 +331,20 @@ MANTA_API void manta_ref_id(const manta_ref* ref, manta_object_id* out);
  * object of this cluster as long as the process that let its id out keeps a reference; else its value is an error, or, when the id is used again, another object. */
 MANTA_API manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object_id* id);
 
+/* How long a call waits beside its own bound: until `gives_up` returns nonzero. The waiting thread calls it some twenty times a second, with no
+ * lock of the runtime held. */
+typedef struct manta_patience {
+  int (*gives_up)(void* context);
+  void* context;
+} manta_patience;
+
 /* Creates an object of `size` bytes whose value contains the references `nested`. The caller writes *data, then
  * calls manta_put_seal, then may share the reference. Large values are written in shared memory, without a copy
  * (64-byte aligned). A reference that is released before the seal gives the object up. Errors: OBJECT_TOO_LARGE, OBJECT_STORE_FULL
- * after a bounded wait. */
-MANTA_API manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested,
-                                       size_t num_nested, void** data, manta_ref** out);
+ * after a bounded wait for room. That wait ends with TASK_CANCELLED when the task of the calling thread is cancelled, or when
+ * `patience`, if not NULL, is at its end. */
+MANTA_API manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested, size_t num_nested,
+                                       const manta_patience* patience, void** data, manta_ref** out);
 MANTA_API void manta_put_seal(manta_ref* ref);
 
 /* Waits until all `count` objects have values; values[i] points at the bytes of refs[i], which stay readable as long

@@ -34,7 +34,7 @@ ObjectRef<T> Put(const T& value) {
       void* data = nullptr;
       manta_ref* handle = nullptr;
       detail::Check(
-          manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), &data, &handle));
+          manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), nullptr, &data, &handle));
       ObjectRef<T> reference = ObjectRef<T>::FromHandle(handle);
       WriteArchive archive(data, sizes.size());
       archive(value);
@@ -235,8 +235,8 @@ struct CancelOptions {
 };
 
 // Asks for the task that computes this value not to run, or to end: a task that waits in Get or
-// Wait is interrupted there by a TaskCancelledError (once a child ends that it runs in place
-// meanwhile), one that computes may ask
+// Wait, or in Put for room, is interrupted there by a TaskCancelledError (once a child ends that
+// it runs in place meanwhile), one that computes may ask
 // GetRuntimeContext().IsCancelled(). Get of its result then throws TaskCancelledError; a task that
 // returns a value all the same keeps it.
 // Nothing happens when it is done already. Throws InvalidArgumentError for `force` on the call of

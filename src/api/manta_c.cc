@@ -361,10 +361,10 @@ manta_ref* manta_ref_import(manta_runtime* runtime, const manta_object_id* id) {
   return To(From(runtime).Import({{id->owner}, id->index, id->generation}));
 }
 
-manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested,
-                             size_t num_nested, void** data, manta_ref** out) {
+manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* const* nested, size_t num_nested,
+                             const manta_patience* patience, void** data, manta_ref** out) {
   ObjectRecord* object;
-  Result<> begun = From(runtime).PutBegin(size, nested, num_nested, data, &object);
+  Result<> begun = From(runtime).PutBegin(size, nested, num_nested, patience, data, &object);
   if (!begun) return Own(begun.error());
   *out = To(object);
   return nullptr;

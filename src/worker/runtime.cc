@@ -201,7 +201,10 @@ Runtime::Runtime(int socket, Handshake handshake, NodeMemory memory, bool is_dri
   });
   peers_ = std::make_unique<Peers>(this);
   references_->set_task_listener(peers_.get());
-  shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_, recorder_.get());
+  shared_ = std::make_unique<SharedObjects>(control_.get(), &memory_, recorder_.get(), [this](const shm::SharedHandle& unclaimed) {
+    std::lock_guard guard(owner_->lock());
+    owner_->FreeLater(unclaimed);
+  });
   dispatcher_ = std::make_unique<Dispatcher>(owner_.get(), references_.get(), port_.get(), memory_.cores());
   actors_ = std::make_unique<ActorLinks>(this, owner_.get(), references_.get(), dispatcher_.get(), control_.get(), &memory_);
   steward_ = std::make_unique<Steward>(this);
@@ -522,8 +525,8 @@ ObjectRecord* Runtime::Import(const ObjectId& id) {
   return object;
 }
 
-Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data,
-                           ObjectRecord** out) {
+Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, const manta_patience* patience,
+                           void** data, ObjectRecord** out) {
   if (!OwnsAll(Objects(nested), num_nested)) return ForeignReference("put");
   if (num_nested > References::kMostInOneValue) return References::TooMany(num_nested);
   std::vector<ObjectRecord*> inners;
@@ -538,7 +541,8 @@ Result<> Runtime::PutBegin(size_t size, manta_ref* const* nested, size_t num_nes
     return {};
   }
   const Call call(*this);
-  Result<shm::SharedHandle> handle = shared_->Allocate(size, owner_->process());
+  Result<shm::SharedHandle> handle = shared_->Allocate(
+      size, owner_->process(), [&] { return IsCancelled() || (patience != nullptr && patience->gives_up(patience->context) != 0); });
   std::lock_guard guard(owner_->lock());
   if (!handle) {
     for (ObjectRecord* inner : inners) owner_->ReleaseLocked(inner);

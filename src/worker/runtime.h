@@ -85,7 +85,7 @@ class Runtime {
   Result<> Submit(const manta_task_spec& spec, ActorRecord* actor, uint8_t flags, manta_ref** results);
   Result<> AwaitTurn(const manta_task_spec& spec);
   Result<uint32_t> InternOptions(const manta_task_options& options);
-  Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, void** data, ObjectRecord** out);
+  Result<> PutBegin(size_t size, manta_ref* const* nested, size_t num_nested, const manta_patience* patience, void** data, ObjectRecord** out);
   ObjectRecord* Import(const ObjectId& id);
   Result<> Cancel(ObjectRecord* object, bool force, bool recursive);
   // Whether the calling thread runs a task that was cancelled.

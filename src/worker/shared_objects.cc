@@ -14,13 +14,13 @@ void SharedObjects::Ask(uint64_t request, uint64_t size, ProcessId owner) {
   control_->Queue(std::move(message));
 }
 
-Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner) {
+Result<shm::SharedHandle> SharedObjects::Allocate(uint64_t size, ProcessId owner, FunctionRef<bool()> gives_up) {
   const uint64_t began = NowTicks();
   const uint64_t request = answers_.NewRequest();
   Ask(request, size, owner);
   control_->Flush();
   MANTA_KILL_POINT("object.space_asked");
-  Result<shm::SharedHandle> handle = answers_.Await(request, "space for a large object");
+  Result<shm::SharedHandle> handle = answers_.Await(request, "space for a large object", gives_up);
   MANTA_KILL_POINT("object.space_given");
   recorder_->SpaceGiven(handle ? shm::EventOutcome::kOk : shm::EventOutcome::kRefused, began, size);
   if (handle) populator_.Populate(handle->offset, size);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "shm/channel.h"
 #include "worker/answers.h"
@@ -22,15 +23,18 @@ inline constexpr size_t kLargeValueBytes = 64 * 1024;
 // Thread-safe.
 class SharedObjects {
  public:
-  SharedObjects(ControlClient* control, NodeMemory* memory, TaskRecorder* recorder)
+  // `give_back` gets the space that came when nobody waited for it any more. Service thread.
+  SharedObjects(ControlClient* control, NodeMemory* memory, TaskRecorder* recorder, std::function<void(const shm::SharedHandle&)> give_back)
       : control_(control),
         recorder_(recorder),
         memory_(memory),
-        populator_(memory->Writable(0), memory->object_bytes(), memory->cores()) {}
+        populator_(memory->Writable(0), memory->object_bytes(), memory->cores()),
+        answers_(std::move(give_back)) {}
 
   // Space for `size` bytes that this process may write until Seal, and that goes back when `owner` dies. Waits for the daemon, which bounds the wait for space and
-  // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). Not from the service thread.
-  Result<shm::SharedHandle> Allocate(uint64_t size, ProcessId owner);
+  // says in the error what holds it (OBJECT_STORE_FULL, OBJECT_TOO_LARGE). TASK_CANCELLED once `gives_up`, if given, says so: it is asked now and then. Not from
+  // the service thread.
+  Result<shm::SharedHandle> Allocate(uint64_t size, ProcessId owner, FunctionRef<bool()> gives_up = {});
   // The same without waiting: `then` runs on the service thread, or where FailAll does. May be called under the owner's lock.
   using Then = std::function<void(const Result<shm::SharedHandle>&)>;
   void AllocateLater(uint64_t size, ProcessId owner, Then then);

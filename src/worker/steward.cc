@@ -156,7 +156,7 @@ Result<manta_ref*> KeepDependency(manta_call* call, uint32_t index) {
   }
   void* data;
   ObjectRecord* copy;
-  Result<> begun = reinterpret_cast<Runtime*>(call->runtime)->PutBegin(value.size, nullptr, 0, &data, &copy);
+  Result<> begun = reinterpret_cast<Runtime*>(call->runtime)->PutBegin(value.size, nullptr, 0, nullptr, &data, &copy);
   if (!begun) return begun.error();
   std::memcpy(data, value.data, value.size);
   Owner::Of(copy).Seal(copy);

@@ -538,8 +538,8 @@ manta_ref* manta_ref_import(manta_runtime*, const manta_object_id* id) {
   return found->second;
 }
 
-manta_error* manta_put_begin(manta_runtime*, size_t size, manta_ref* const* nested,
-                             size_t num_nested, void** data, manta_ref** out) {
+manta_error* manta_put_begin(manta_runtime*, size_t size, manta_ref* const* nested, size_t num_nested, const manta_patience*,
+                             void** data, manta_ref** out) {
   if (manta_error* error = Injection("manta_put_begin")) return error;
   ++TheState().puts;
   manta_ref* reference = NewObject();

@@ -58,7 +58,7 @@ void manta_actor_retain(manta_actor*) {}
 manta_ref* manta_actor_lifetime(const manta_actor*) { return nullptr; }
 void manta_actor_release(manta_actor*) {}
 void manta_actor_get_id(const manta_actor*, manta_actor_id* out) { *out = {1, 2}; }
-manta_error* manta_put_begin(manta_runtime*, size_t, manta_ref* const*, size_t, void** data,
+manta_error* manta_put_begin(manta_runtime*, size_t, manta_ref* const*, size_t, const manta_patience*, void** data,
                              manta_ref** out) {
   *data = slot;
   *out = &reference;

@@ -4,7 +4,9 @@ import concurrent.futures
 import dataclasses
 import os
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -445,6 +447,28 @@ def test_interrupting_a_wait():
         ray.get(ref)
     assert time.monotonic() - started < 10
     ray.cancel(ref, force=True)
+
+
+def test_interrupting_a_put_that_waits_for_room():
+    program = """
+        import signal, threading, time, os
+        import numpy as np, pytest
+        import manta as ray
+
+        ray.init(num_cpus=1, object_store_memory=100 * 2**20)
+        take = ray.remote(lambda array: array.size)
+        held = [ray.put(np.zeros(2**20, np.uint8)) for _ in range(85)]
+        large = np.zeros(50 * 2**20, np.uint8)
+        for call in (lambda: ray.put(large), lambda: take.remote(large)):
+            threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            began = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                call()
+            assert time.monotonic() - began < 8, "it has waited until it was refused"
+        del held
+        assert ray.get(take.remote(ray.put(large))) == large.size
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
 
 
 def test_references():

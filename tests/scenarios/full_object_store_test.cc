@@ -21,6 +21,17 @@ std::tuple<Text, Text, Text> ThreeTimes(int count) { return {Letters(count), Let
 double Room() { return manta::AvailableResources()["object_store_memory"]; }
 void Throw(int count) { throw std::runtime_error(Letters(count)); }
 
+std::string PutOrSayWhyNot(int count) {
+  try {
+    manta::Put(Letters(count));
+    return "there was room";
+  } catch (const manta::TaskCancelledError&) {
+    return "cancelled";
+  } catch (const manta::ObjectStoreFullError&) {
+    return "full";
+  }
+}
+
 class Writer {
  public:
   Text Write(int count) { return Letters(count); }
@@ -72,7 +83,8 @@ class FullObjectStore : public ClusterTest {
     EXPECT_EQ(*writer.Task(&Writer::One).Remote().Get(), 1);
     return writer;
   }
-
+  // `count` of the largest of those that fill it.
+  void MakeRoom(int count) { held_.erase(held_.begin(), held_.begin() + count); }
 
   Texts held_;
 };
@@ -114,6 +126,29 @@ TEST_F(FullObjectStore, RefusesWhatFitsNowhereElseAndHoldsUpNobodyMeanwhile) {
   EXPECT_NE(status.find("wants 0.2 MiB: the object store is full"), std::string::npos) << status;
   EXPECT_NE(status.find("refused after 10 s"), std::string::npos) << status;
   EXPECT_NE(MessageOf<manta::ObjectStoreFullError>([&] { first.Get(); }).find("no room"), std::string::npos);
+}
+
+// The room that comes when nobody waits for it any more is nobody's.
+TEST_F(FullObjectStore, LetsGoOfPutsThatAreGivenUp) {
+  LimitTime(60s);
+  const double before = Room();
+  const auto cancelled = manta::Task(PutOrSayWhyNot).Remote(1 << 20);
+  EXPECT_TRUE(Eventually(8s, [] { return RunManta({"status"}).out.find("wants 1.0 MiB") != std::string::npos; }));
+  manta::Cancel(cancelled);
+  EXPECT_EQ(*cancelled.Get(), "cancelled");
+
+  int asked = 0;
+  const manta_patience patience{[](void* context) { return ++*static_cast<int*>(context) == 3 ? 1 : 0; }, &asked};
+  void* data;
+  manta_ref* object;
+  manta_error* const error = manta_put_begin(manta_current(), 1 << 20, nullptr, 0, &patience, &data, &object);
+  ASSERT_NE(error, nullptr) << "there was room";
+  EXPECT_EQ(manta_error_get_kind(error), MANTA_ERROR_TASK_CANCELLED) << manta_error_message(error);
+  EXPECT_EQ(asked, 3);
+  manta_error_free(error);
+
+  MakeRoom(3);
+  EXPECT_TRUE(Eventually(5s, [&] { return Room() >= before + (3 << 20); })) << Room() - before << " bytes came back";
 }
 
 // What the refused results refer to is freed. What their actor holds of its arguments is not.

@@ -150,7 +150,7 @@ TEST_F(ManyAndLarge, APutThatIsGivenUpLeavesNothing) {
     for (int i = 0; i < 100; ++i) {
       void* data = nullptr;
       manta_ref* object = nullptr;
-      manta_error* error = manta_put_begin(manta_current(), size, nullptr, 0, &data, &object);
+      manta_error* error = manta_put_begin(manta_current(), size, nullptr, 0, nullptr, &data, &object);
       ASSERT_EQ(error, nullptr) << manta_error_message(error);
       manta_ref_release(object);
     }

@@ -24,7 +24,7 @@ bool WriteItem(manta_call* call, const StreamPlan& plan, uint32_t number) {
   if (plan.hold_references != 0) {
     void* data;
     manta_ref* held;
-    if (manta_put_begin(call->runtime, kHeld, nullptr, 0, &data, &held) != nullptr) return false;
+    if (manta_put_begin(call->runtime, kHeld, nullptr, 0, nullptr, &data, &held) != nullptr) return false;
     std::memset(data, static_cast<int>(number), kHeld);
     manta_put_seal(held);
     manta_object_id id;

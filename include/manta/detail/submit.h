@@ -281,7 +281,7 @@ RefPointer PutArgument(manta_runtime* runtime, const Argument& arg) {
   arg.Write(sizes);
   void* data = nullptr;
   manta_ref* handle = nullptr;
-  Check(manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), &data, &handle));
+  Check(manta_put_begin(runtime, sizes.size(), nested.data(), nested.size(), nullptr, &data, &handle));
   RefPointer reference(handle);
   WriteArchive out(data, sizes.size());
   arg.Write(out);

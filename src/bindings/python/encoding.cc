@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "bindings/python/errors.h"
+#include "bindings/python/invoker.h"
 
 namespace manta::python {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t kAlignment = 64;       // of buffers: a cache line, and what SIMD wants
 constexpr size_t kBufferEntry = 16;
 constexpr size_t kTableHead = 16;
+constexpr size_t kWaitsForNothing = 4096;  // bytes of an object: never in shared memory
 constexpr size_t kMuch = 1 << 20;       // to copy while others wait for the interpreter
 constexpr Py_ssize_t kMostSimpleBytes = 4096;
 
@@ -245,6 +247,32 @@ void Encoder::WriteTo(void* to) const {
   if (without != nullptr) TakeInterpreter(without);
 }
 
+manta_ref* Encoder::Put(manta_runtime* runtime) const {
+  void* data;
+  manta_ref* ref;
+  const auto begin = [&](const manta_patience* patience) {
+    return manta_put_begin(runtime, size_, nested_.data(), nested_.size(), patience, &data, &ref);
+  };
+  manta_error* error;
+  if (size_ < kWaitsForNothing) {
+    error = begin(nullptr);
+  } else {
+    WithoutInterpreter others;
+    const manta_patience patience{
+        [](void* context) { return static_cast<WithoutInterpreter*>(context)->Back([] { return PyErr_CheckSignals(); }); }, &others};
+    error = begin(IsServing() ? nullptr : &patience);  // a worker's task is interrupted by the runtime
+  }
+  if (PyErr_Occurred() != nullptr) {  // a signal's handler has raised it
+    if (error == nullptr) manta_ref_release(ref);
+    manta_error_free(error);
+    return nullptr;
+  }
+  if (!Accepts(error)) return nullptr;
+  WriteTo(data);
+  manta_put_seal(ref);
+  return ref;
+}
+
 PyObject* Decode(manta_bytes bytes, const Keeper& keeper) { return DecodeText({static_cast<const char*>(bytes.data), bytes.size}, keeper); }
 
 // ---- Arguments
@@ -335,11 +363,8 @@ bool EncodeArguments(manta_runtime* runtime, PyObject* const* arguments, size_t 
     out->kept = Owned::Retained(encoder.refs());
     return true;
   }
-  void* data;
-  manta_ref* ref;
-  if (!Succeeds([&] { return manta_put_begin(runtime, encoder.size(), encoder.nested().data(), encoder.nested().size(), &data, &ref); })) return false;
-  encoder.WriteTo(data);
-  manta_put_seal(ref);
+  manta_ref* const ref = encoder.Put(runtime);
+  if (ref == nullptr) return false;
   out->spilled = Owned(NewRef(ref));
   if (!out->spilled) return false;
   out->dependencies.push_back(ref);

@@ -31,6 +31,9 @@ class Encoder {
   size_t size() const { return size_; }
   // Without the interpreter lock where there is much to copy.
   void WriteTo(void* to) const;
+  // In an object of its own: a counted reference. It may wait for room, as long as the runtime lets it, and in a driver until a signal's handler
+  // raises an exception. nullptr with an exception.
+  manta_ref* Put(manta_runtime* runtime) const;
   // References in the value; borrowed, as long as this lives.
   const std::vector<manta_ref*>& nested() const { return nested_; }
   // What keeps them; nullptr when there are none.

@@ -123,15 +123,8 @@ PyObject* Put(PyObject*, PyObject* value) {
   manta_runtime* const runtime = RuntimeFor("put");
   Encoder encoder;
   if (runtime == nullptr || !encoder.Encode(value)) return nullptr;
-  const std::vector<manta_ref*>& nested = encoder.nested();
-  void* data;
-  manta_ref* ref;
-  const auto begin = [&] { return manta_put_begin(runtime, encoder.size(), nested.data(), nested.size(), &data, &ref); };
-  // A small one waits for nothing.
-  if (!(encoder.size() < 4096 ? Accepts(begin()) : Succeeds(begin))) return nullptr;
-  encoder.WriteTo(data);
-  manta_put_seal(ref);
-  return NewRef(ref);
+  manta_ref* const ref = encoder.Put(runtime);
+  return ref == nullptr ? nullptr : NewRef(ref);
 }
 
 PyObject* Cancel(PyObject*, PyObject* arguments) {

@@ -77,6 +77,15 @@ class WithoutInterpreter {
   WithoutInterpreter(const WithoutInterpreter&) = delete;
   WithoutInterpreter& operator=(const WithoutInterpreter&) = delete;
 
+  // What `call` gives, with the interpreter held for so long.
+  template <class Call>
+  auto Back(const Call& call) const {
+    TakeInterpreter(state_);
+    const auto given = call();
+    PyEval_SaveThread();
+    return given;
+  }
+
  private:
   PyThreadState* const state_;
 };
