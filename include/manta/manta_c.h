@@ -352,6 +352,12 @@ MANTA_API void manta_put_seal(manta_ref* ref);
 MANTA_API manta_error* manta_get(manta_runtime* runtime, manta_ref* const* refs, size_t count, int64_t timeout,
                                  manta_bytes* values);
 
+/* For readers that may write too: *out is a writable view of `size` bytes at `data`, which manta_get or a call has given out as bytes of `ref`. A page
+ * that is written becomes the view's own (copy-on-write); the object stays as it is. NULL: they do not lie in shared memory, and want a copy.
+ * The caller holds `ref` until manta_copy_on_write_end. Cost: one system call, and a page fault per 16 pages that are read. */
+MANTA_API manta_error* manta_copy_on_write(manta_ref* ref, const void* data, size_t size, void** out);
+MANTA_API void manta_copy_on_write_end(void* view, size_t size);
+
 /* Waits until at least `num_returns` of the objects are there (or have failed), or the time is up. Sets ready[i] to 1 for
  * the first `num_returns` ready ones in order, else 0. Errors: invalid arguments only, not a timeout. */
 MANTA_API manta_error* manta_wait(manta_runtime* runtime, manta_ref* const* refs, size_t count,

@@ -95,10 +95,15 @@ def pickler():
             """Keeps the names of source files, which tracebacks show; cloudpickle drops them."""
 
             def reducer_override(self, value):
-                reduce = custom.get(type(value))
+                kind = type(value)
+                reduce = custom.get(kind)
                 if reduce is not None:
                     return reduce(value)
-                if type(value) is not types.CodeType:
+                if kind.__name__ == "Tensor" and kind.__module__ == "torch":
+                    from manta import _torch
+
+                    return _torch.reduce(value) or super().reducer_override(value)
+                if kind is not types.CodeType:
                     return super().reducer_override(value)
                 make, arguments = inside._code_reduce(value)[:2]
                 return make, tuple(value.co_filename if argument == "<dynamic-code>" else argument for argument in arguments)

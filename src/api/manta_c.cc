@@ -372,6 +372,15 @@ manta_error* manta_put_begin(manta_runtime* runtime, size_t size, manta_ref* con
 
 void manta_put_seal(manta_ref* ref) { Owner::Of(From(ref)).Seal(From(ref)); }
 
+manta_error* manta_copy_on_write(manta_ref* ref, const void* data, size_t size, void** out) {
+  Result<unsigned char*> view = Owner::Of(From(ref)).memory().CopyOnWrite(static_cast<const unsigned char*>(data), size);
+  if (!view) return Own(view.error());
+  *out = *view;
+  return nullptr;
+}
+
+void manta_copy_on_write_end(void* view, size_t size) { manta::worker::NodeMemory::EndCopyOnWrite(static_cast<unsigned char*>(view), size); }
+
 manta_error* manta_get(manta_runtime* runtime, manta_ref* const* refs, size_t count, int64_t timeout,
                        manta_bytes* values) {
   return Own(From(runtime).Get(reinterpret_cast<ObjectRecord* const*>(refs), count, timeout, values));

@@ -22,7 +22,7 @@ Result<NodeMemory> NodeMemory::Map(int control_fd, uint64_t control_bytes, int o
   void* readable = map(object_fd, object_bytes, PROT_READ);
   const int error_number = errno;
   close(control_fd);
-  close(object_fd);
+  memory.object_fd_ = UniqueFd(object_fd);
   if (control != MAP_FAILED) memory.control_ = control;
   if (writable != MAP_FAILED) memory.object_writable_ = static_cast<unsigned char*>(writable);
   if (readable != MAP_FAILED) memory.object_readable_ = static_cast<unsigned char*>(readable);
@@ -48,6 +48,7 @@ NodeMemory& NodeMemory::operator=(NodeMemory&& other) noexcept {
   std::swap(object_writable_, other.object_writable_);
   std::swap(object_readable_, other.object_readable_);
   std::swap(object_bytes_, other.object_bytes_);
+  std::swap(object_fd_, other.object_fd_);
   std::swap(page_, other.page_);
   return *this;
 }
@@ -56,6 +57,30 @@ NodeMemory::~NodeMemory() {
   if (control_ != nullptr) munmap(control_, control_bytes_);
   if (object_writable_ != nullptr) munmap(object_writable_, object_bytes_);
   if (object_readable_ != nullptr) munmap(object_readable_, object_bytes_);
+}
+
+namespace {
+
+// What lies before `address` in its page.
+uint64_t InPage(const unsigned char* address) { return reinterpret_cast<uintptr_t>(address) % static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
+
+}  // namespace
+
+Result<unsigned char*> NodeMemory::CopyOnWrite(const unsigned char* data, uint64_t size) const {
+  if (size == 0 || data < object_readable_ || data >= object_readable_ + object_bytes_ ||
+      size > static_cast<uint64_t>(object_readable_ + object_bytes_ - data)) {
+    return nullptr;
+  }
+  const uint64_t before = InPage(data);
+  void* const pages = mmap(nullptr, before + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, object_fd_.get(),
+                           static_cast<off_t>(data - object_readable_ - before));
+  if (pages == MAP_FAILED) return ErrnoError("mapping an object to write into a copy of its pages (too many mappings? sysctl vm.max_map_count)", errno);
+  return static_cast<unsigned char*>(pages) + before;
+}
+
+void NodeMemory::EndCopyOnWrite(unsigned char* view, uint64_t size) {
+  const uint64_t before = InPage(view);
+  munmap(view - before, before + size);
 }
 
 bool NodeMemory::View(uint64_t offset, shm::ChannelView* view) const {

@@ -4,16 +4,18 @@
 #include <cstdint>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "shm/channel.h"
 
 namespace manta::worker {
 
 // Maps the control arena whole, and the object arena twice: what user code reads goes through a read-only view, so that a
-// stray write faults instead of corrupting a sealed object; the writable one is for objects that this process is making.
+// stray write faults instead of corrupting a sealed object; the writable one is for objects that this process is making. Code that
+// may write into what it reads gets a mapping of its own of the pages (CopyOnWrite).
 // Immutable after Map; thread-safe.
 class NodeMemory {
  public:
-  // Takes over both descriptors (closed after mapping). `page` is this process's page in the control arena.
+  // Takes over both descriptors (that of the control arena is closed after mapping). `page` is this process's page in the control arena.
   static Result<NodeMemory> Map(int control_fd, uint64_t control_bytes, int object_fd,
                                 uint64_t object_bytes, uint32_t page);
   NodeMemory() = default;
@@ -36,6 +38,10 @@ class NodeMemory {
     return reinterpret_cast<shm::ObjectSlot<shm::RealAtomics>*>(object_writable_)[slot];
   }
 
+  // A private mapping of the pages of `size` bytes at `data`, as an address of those bytes; nullptr when they do not all lie in the readable view.
+  Result<unsigned char*> CopyOnWrite(const unsigned char* data, uint64_t size) const;
+  static void EndCopyOnWrite(unsigned char* view, uint64_t size);
+
   // The channel at `offset`, nullptr if that does not lie in the control arena or its header is damaged.
   bool View(uint64_t offset, shm::ChannelView* view) const;
   shm::ProcessPage* Page(uint32_t index) const {
@@ -50,6 +56,7 @@ class NodeMemory {
   unsigned char* object_writable_ = nullptr;
   unsigned char* object_readable_ = nullptr;
   uint64_t object_bytes_ = 0;
+  UniqueFd object_fd_;
   uint32_t page_ = 0;
 };
 

@@ -144,6 +144,35 @@ TEST_F(ManyAndLarge, ChannelsOfTheDeadAreGivenBack) {
   EXPECT_TRUE(Eventually(5s, [&] { return channels() >= 0 && channels() <= 8; })) << channels();
 }
 
+TEST_F(ManyAndLarge, WhoWritesIntoAViewLeavesTheObjectAsItIs) {
+  const auto bytes_of = [](const manta::ObjectRef<Text>& text) {
+    manta_bytes bytes;
+    manta_ref* const ref = text.handle();
+    EXPECT_EQ(manta_get(manta_current(), &ref, 1, -1, &bytes), nullptr);
+    return bytes;
+  };
+  const auto view_of = [](const manta::ObjectRef<Text>& text, const manta_bytes& bytes) {
+    void* view = &view;
+    EXPECT_EQ(manta_copy_on_write(text.handle(), bytes.data, bytes.size, &view), nullptr);
+    return static_cast<char*>(view);
+  };
+  const auto text = manta::Put(Text(1 << 20, 'x'));
+  const manta_bytes bytes = bytes_of(text);
+  char* const one = view_of(text, bytes);
+  char* const other = view_of(text, bytes);
+  ASSERT_NE(one, nullptr);
+  const size_t last = bytes.size - 1;
+  one[last] = 'y';
+  EXPECT_EQ(one[last - 1], 'x');
+  EXPECT_EQ(other[last], 'x');
+  EXPECT_EQ(*text.Get(), Text(1 << 20, 'x'));
+  manta_copy_on_write_end(one, bytes.size);
+  manta_copy_on_write_end(other, bytes.size);
+
+  const auto small = manta::Put(Text(100, 'x'));
+  EXPECT_EQ(view_of(small, bytes_of(small)), nullptr) << "it is not in shared memory";
+}
+
 // As when a hook throws while it writes.
 TEST_F(ManyAndLarge, APutThatIsGivenUpLeavesNothing) {
   for (const size_t size : {size_t{10}, size_t{1'000}, size_t{128} << 20}) {

@@ -440,6 +440,7 @@ PyMethodDef functions[] = {{"connect", AsMethod(Connect), METH_VARARGS | METH_KE
                            {"collect_refs", CollectRefs, METH_O, nullptr},
                            {"wait", Wait, METH_VARARGS, nullptr},
                            {"put", Put, METH_O, nullptr},
+                           {"writable_buffer", WritableBuffer, METH_O, nullptr},
                            {"cancel", Cancel, METH_VARARGS, nullptr},
                            {"import_ref", ImportRef, METH_VARARGS, nullptr},
                            {"intern_options", InternOptions, METH_VARARGS, nullptr},

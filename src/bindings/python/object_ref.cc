@@ -14,6 +14,7 @@ PyTypeObject* object_ref_type = nullptr;
 namespace {
 
 PyTypeObject* view_type = nullptr;
+PyTypeObject* private_buffer_type = nullptr;
 thread_local RefCollector* collector = nullptr;
 
 struct View {
@@ -141,6 +142,33 @@ int GetBuffer(PyObject* self, Py_buffer* buffer, int flags) {
   return PyBuffer_FillInfo(buffer, self, const_cast<void*>(view->data), view->size, 1, flags);
 }
 
+// ---- Private buffers
+
+struct PrivateBuffer {
+  PyObject_HEAD
+  manta_ref* ref;
+  void* data;
+  Py_ssize_t size;
+};
+
+void DeallocPrivateBuffer(PyObject* self) {
+  auto* buffer = reinterpret_cast<PrivateBuffer*>(self);
+  if (buffer->data != nullptr) manta_copy_on_write_end(buffer->data, static_cast<size_t>(buffer->size));
+  if (buffer->ref != nullptr) manta_ref_release(buffer->ref);
+  FreeInstance(self);
+}
+
+int GetPrivateBuffer(PyObject* self, Py_buffer* out, int flags) {
+  auto* buffer = reinterpret_cast<PrivateBuffer*>(self);
+  return PyBuffer_FillInfo(out, self, buffer->data, buffer->size, 0, flags);
+}
+
+PyType_Slot private_buffer_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(DeallocPrivateBuffer)},
+                                      {Py_bf_getbuffer, reinterpret_cast<void*>(GetPrivateBuffer)},
+                                      {0, nullptr}};
+PyType_Spec private_buffer_spec = {"manta._manta.PrivateBuffer", sizeof(PrivateBuffer), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, private_buffer_slots};
+
 PyType_Slot view_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(DeallocView)},
                             {Py_bf_getbuffer, reinterpret_cast<void*>(GetBuffer)},
                             {0, nullptr}};
@@ -176,10 +204,29 @@ PyObject* NewView(manta_ref* ref, const void* data, size_t size) {
   return object;
 }
 
+PyObject* WritableBuffer(PyObject*, PyObject* given) {
+  if (Py_TYPE(given) == view_type) {
+    const auto* view = reinterpret_cast<View*>(given);
+    void* data;
+    if (!Accepts(manta_copy_on_write(view->ref, view->data, static_cast<size_t>(view->size), &data))) return nullptr;
+    if (data != nullptr) {
+      PyObject* const object = PyType_GenericAlloc(private_buffer_type, 0);
+      if (object == nullptr) return manta_copy_on_write_end(data, static_cast<size_t>(view->size)), nullptr;
+      auto* buffer = reinterpret_cast<PrivateBuffer*>(object);
+      manta_ref_retain(buffer->ref = view->ref);
+      buffer->data = data;
+      buffer->size = view->size;
+      return object;
+    }
+  }
+  return PyByteArray_FromObject(given);
+}
+
 bool AddObjectRef(PyObject* module) {
+  private_buffer_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&private_buffer_spec));
   object_ref_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   view_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&view_spec));
-  return object_ref_type != nullptr && view_type != nullptr && PyModule_AddType(module, object_ref_type) == 0;
+  return object_ref_type != nullptr && view_type != nullptr && private_buffer_type != nullptr && PyModule_AddType(module, object_ref_type) == 0;
 }
 
 }  // namespace manta::python

@@ -41,6 +41,10 @@ class RefCollector {
 // A read-only buffer of `size` bytes at `data`, which keeps a reference to the object they lie in. Takes over `ref`.
 PyObject* NewView(manta_ref* ref, const void* data, size_t size);
 
+// (buffer): the same bytes in a buffer that may be written without a trace in the object they lie in: its pages, copied when they are written, or a
+// copy of what does not lie in shared memory.
+PyObject* WritableBuffer(PyObject*, PyObject* given);
+
 // Adds the types to the module. False with an exception.
 bool AddObjectRef(PyObject* module);
 
