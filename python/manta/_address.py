@@ -63,6 +63,18 @@ def entries_of(directory):
         return {}
 
 
+def node_ip_of(directory):
+    """The address of the node whose session that is."""
+    entries = entries_of(directory)
+    if entries.get("trunk"):
+        return entries["trunk"].rpartition(":")[0]
+    if entries.get("joined"):
+        from manta.util import get_node_ip_address
+
+        return get_node_ip_address()  # which asks the cluster
+    return _THIS_MACHINE["localhost"]
+
+
 def of_session(directory):
     """HOST:PORT where other nodes join this session, or its name when none can."""
     return entries_of(directory).get("trunk") or os.path.basename(directory)

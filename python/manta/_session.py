@@ -140,7 +140,7 @@ def _end_in_order_when_terminated():
 def _context():
     context = _native.context()
     directory = context["session_directory"]
-    return RayContext({"node_ip_address": "127.0.0.1", "node_id": context["node_id"].hex(), "session_dir": directory,
+    return RayContext({"node_ip_address": _address.node_ip_of(directory), "node_id": context["node_id"].hex(), "session_dir": directory,
                        "address": os.path.basename(directory), "gcs_address": _address.of_session(directory), "webui_url": None})
 
 

@@ -80,6 +80,25 @@ def test_a_cluster_that_runs_already(other_cluster, monkeypatch):
         assert ray.get_runtime_context().namespace == "shared"
 
 
+def test_the_address_of_the_node_that_a_program_is_on(sessions):
+    with ray.init(num_cpus=1) as context:
+        assert context["node_ip_address"] == ray.util.get_node_ip_address() == "127.0.0.1"
+
+    def start(*arguments):
+        done = subprocess.run([_command.executable(), "start", "--num-cpus=1", "--json", *arguments], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    head = start("--head", "--port=0", "--node-ip-address=127.0.0.2")
+    other = start("--address", head["node_address"], "--node-ip-address=127.0.0.3", "--secret-file", os.path.join(head["session"], "secret"))
+    try:
+        for node, address in ((head, "127.0.0.2"), (other, "127.0.0.3")):
+            with ray.init(node["session"]) as context:
+                assert context["node_ip_address"] == ray.util.get_node_ip_address() == address
+    finally:
+        for node in (other, head):
+            subprocess.run([_command.executable(), "stop", "--session", node["session"]], check=True, capture_output=True)
+
+
 def test_a_client_of_this_machine():
     with ray.client().namespace("mine").env({"env_vars": {"SAID": "yes"}}).connect():
         assert ray.get_runtime_context().namespace == "mine"
@@ -277,8 +296,9 @@ def test_sessions_with_futures_leave_no_thread_and_no_descriptor():
         assert same.remote(3).future().result(timeout=30) == 3
         ray.shutdown()
 
+    threads = threading.active_count()
     session()
-    assert eventually(lambda: threading.active_count() == 1)
+    assert eventually(lambda: threading.active_count() == threads)
     before = held()
     for _ in range(3):
         session()
