@@ -172,13 +172,15 @@ void Build(const std::string& root, unsigned num_shards, const std::string& own_
                              .SetName(kDirectoryName)
                              .SetDetached()
                              .SetGetIfExists()
+                             .SetMaxRestarts(-1)
+                             .SetMaxTaskRetries(-1)
                              .Remote(own_cluster);
   const std::vector<Index> abandoned =
       *manta::Get(directory.Task(&Directory::TakeAbandoned).Remote());
   for (const Index& unfinished : abandoned) RemoveShards(unfinished);
   Index index;
   index.root = root;
-  index.shards = std::min(255u, num_shards != 0 ? num_shards : cpus);
+  index.shards = std::min(kMostShards, num_shards != 0 ? num_shards : cpus);
   index = *manta::Get(directory.Task(&Directory::Begin).Remote(index, getpid()));
 
   std::vector<manta::ActorHandle<Shard>> shards;

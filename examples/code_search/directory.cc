@@ -23,6 +23,19 @@ void RemoveShards(const Index& index) {
   }
 }
 
+Directory::Directory(std::string own_cluster) : own_cluster_(std::move(own_cluster)) {
+  if (manta::WasCurrentActorRestarted()) ForgetOfBeforeTheCrash();
+}
+
+void Directory::ForgetOfBeforeTheCrash() {
+  constexpr uint64_t kLookedFor = 100;  // generations; their numbers are those of builds
+  for (uint64_t generation = 1; generation <= kLookedFor; ++generation) {
+    if (!manta::GetActor<Shard>(ShardName(generation, 0))) continue;
+    RemoveShards({generation, kMostShards, {}, {}});
+    last_generation_ = generation;
+  }
+}
+
 Index Directory::Begin(const Index& planned, int64_t builder) {
   Index index = planned;
   index.generation = ++last_generation_;

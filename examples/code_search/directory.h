@@ -19,6 +19,8 @@ struct Index {
   Totals totals;
 };
 
+inline constexpr uint32_t kMostShards = 255;  // the number of a shard is a byte
+
 std::string ShardName(uint64_t generation, uint32_t shard);
 
 // Ends the shards of an index, those that exist.
@@ -26,8 +28,9 @@ void RemoveShards(const Index& index);
 
 class Directory {
  public:
-  // `own_cluster`: the address of the cluster if it was started for the index, else empty.
-  explicit Directory(std::string own_cluster) : own_cluster_(std::move(own_cluster)) {}
+  // `own_cluster`: the address of the cluster if it was started for the index, else empty. A directory that was started again after a
+  // crash still knows that; what it knew of indices is lost, and their shards end.
+  explicit Directory(std::string own_cluster);
 
   // Announces an index that the process `builder` is about to build; its generation is assigned.
   Index Begin(const Index& planned, int64_t builder);
@@ -45,6 +48,8 @@ class Directory {
   std::string OwnCluster() const { return own_cluster_; }
 
  private:
+  void ForgetOfBeforeTheCrash();
+
   struct Building {
     Index index;
     int64_t builder;

@@ -144,6 +144,10 @@ class Directory:
         self.current = None
         self.paths = []
         self.unfinished = {}  # generation: (index, pid of its builder)
+        if ray.get_runtime_context().was_current_actor_reconstructed:  # after a crash: what it knew of indices is lost
+            orphans = [name for name in ray.util.list_named_actors() if name.startswith("shard-")]
+            remove_shards({"shards": orphans})
+            self.generation = max((int(name.split("-")[1]) for name in orphans), default=0)
 
     def begin(self, root, shards, builder):
         self.generation += 1
@@ -291,7 +295,8 @@ def build(root, num_shards):
 def build_in_cluster(root, num_shards, own_cluster):
     began = time.monotonic()
     cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    directory = Directory.options(name=DIRECTORY, lifetime="detached", get_if_exists=True).remote(own_cluster)
+    options = {"name": DIRECTORY, "lifetime": "detached", "get_if_exists": True, "max_restarts": -1, "max_task_retries": -1}
+    directory = Directory.options(**options).remote(own_cluster)
     for index in ray.get(directory.take_abandoned.remote()):
         remove_shards(index)
     index = ray.get(directory.begin.remote(root, num_shards or cpus, os.getpid()))

@@ -328,9 +328,7 @@ ProcessId Daemon::WelcomeWorker(const Peer& peer, const std::shared_ptr<Connecti
   worker.page = *page;
   worker.connection = connection;
   worker.since = EventLoop::Now();
-  if (const Process* driver = processes_.DriverOf(worker.job)) {
-    worker.ray_namespace = driver->ray_namespace;
-  }
+  worker.ray_namespace = processes_.NamespaceOf(worker.job);
   const Process& added = processes_.Add(std::move(worker));
   SendWelcome(added, hello, std::move(*arenas));
   recorder_->Joined(added);

@@ -16,6 +16,14 @@ void ProcessTable::Remove(ProcessId id) {
   processes_.erase(found);
 }
 
+std::string ProcessTable::NamespaceOf(JobId job) const {
+  if (const Process* driver = DriverOf(job)) return driver->ray_namespace;
+  for (const auto& [id, process] : processes_) {
+    if (process.job == job && !process.ray_namespace.empty()) return process.ray_namespace;
+  }
+  return "";
+}
+
 bool ProcessTable::IsOver(JobId job) const {
   return DriverOf(job) == nullptr && std::none_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
            return entry.second.detached && entry.second.job == job;

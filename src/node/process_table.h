@@ -70,6 +70,9 @@ class ProcessTable {
     return found == drivers_.end() ? nullptr : Find(found->second);
   }
 
+  // Of its driver; while the job outlives that, of the processes that have it from there. Empty: there is none of the job's.
+  std::string NamespaceOf(JobId job) const;
+
   // It has neither a driver nor, as far as this daemon knows, a detached actor.
   bool IsOver(JobId job) const;
 

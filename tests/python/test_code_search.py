@@ -13,6 +13,7 @@ import time
 import pytest
 
 from manta import _command
+from waiting import eventually
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = ROOT / "examples" / "python" / "code_search.py"
@@ -103,6 +104,15 @@ def test_another_index_replaces_the_first(tree, index):
     assert f"Owner: {by_grep('Owner', tree)[0]:,} occ" in run("query", "Owner")
 
 
+def actors():
+    return json.loads(subprocess.run([_command.executable(), "list", "actors", "--json"], capture_output=True, text=True, check=True).stdout)
+
+
+def living_generations():
+    """Of which there are shards."""
+    return {row["name"].split("-")[1] for row in actors() if row["name"].startswith("shard-") and row["state"] == "ALIVE"}
+
+
 def test_an_interrupted_build_leaves_the_index(tree, index):
     building = subprocess.Popen(command("build", "/usr"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "Indexing" in building.stdout.readline()
@@ -111,9 +121,15 @@ def test_an_interrupted_build_leaves_the_index(tree, index):
     assert "interrupted" in building.communicate(timeout=60)[1]
     assert building.returncode == 130
     assert f"Owner: {by_grep('Owner', tree)[0]:,} occ" in run("query", "Owner")
-    listed = subprocess.run([_command.executable(), "list", "actors", "--json"], capture_output=True, text=True, check=True).stdout
-    living = {row["name"].split("-")[1] for row in json.loads(listed) if row["name"].startswith("shard-") and row["state"] == "ALIVE"}
-    assert len(living) == 1, "generations of which there are shards"
+    assert len(living_generations()) == 1
+
+
+def test_a_directory_that_crashes_is_started_again(tree, index):
+    os.kill(next(row["worker"]["pid"] for row in actors() if row["name"] == "directory"), signal.SIGKILL)
+    assert "there is no index yet" in run("query", "Owner", status=1)
+    run("build", tree)
+    assert f"Owner: {by_grep('Owner', tree)[0]:,} occ" in run("query", "Owner")
+    assert eventually(lambda: len(living_generations()) == 1)
 
 
 def test_what_cannot_be_is_told(index):

@@ -89,6 +89,18 @@ class CodeSearch : public ClusterTest {
   }
 
   // Whether shards of that build run.
+  // The process of the actor of that name dies as in a crash.
+  static void KillActor(const std::string& name) {
+    const std::string workers = RunProgram({std::getenv("MANTA_EXECUTABLE"), "list", "workers"}).out;
+    pid_t process = 0;
+    std::istringstream lines(workers);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(name) != std::string::npos) std::sscanf(line.c_str(), "%*d %d", &process);
+    }
+    ASSERT_GT(process, 0) << workers;
+    kill(process, SIGKILL);
+    ASSERT_TRUE(Eventually(5s, [&] { return !IsAlive(process); }));
+  }
   static bool HasShards(int generation) {
     const std::string workers = RunProgram({std::getenv("MANTA_EXECUTABLE"), "list", "workers"}).out;
     return workers.find("shard " + std::to_string(generation) + ".") != std::string::npos;
@@ -388,21 +400,24 @@ TEST_F(CodeSearch, AClusterThatWasKilledIsNoCluster) {
 TEST_F(CodeSearch, ALostShardIsNoticed) {
   Write("file", "text");
   Succeeds({"build", "--shards", "1", tree_});
-  const std::string workers =
-      RunProgram({std::getenv("MANTA_EXECUTABLE"), "list", "workers"}).out;
-  pid_t shard = 0;
-  std::istringstream lines(workers);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find("shard 1.0") != std::string::npos) std::sscanf(line.c_str(), "%*d %d", &shard);
-  }
-  ASSERT_GT(shard, 0) << workers;
-  kill(shard, SIGKILL);
-  ASSERT_TRUE(Eventually(5s, [&] { return !IsAlive(shard); }));
+  KillActor("shard 1.0");
   Fails({"query", "text"}, "the index has lost");
   // It can be built again, and stopped.
   Succeeds({"build", tree_});
   EXPECT_EQ(ParseAnswers(Succeeds({"query", "text"})).at("text").occurrences, 1u);
   Succeeds({"stop"});
+}
+
+TEST_F(CodeSearch, ALostDirectoryStillKnowsWhoseTheClusterIs) {
+  Write("file", "text");
+  Succeeds({"build", tree_});
+  KillActor("directory");
+  Fails({"query", "text"}, "there is no index yet");
+  EXPECT_TRUE(Eventually(5s, [] { return !HasShards(1); })) << Describe(Processes());
+  Succeeds({"build", tree_});
+  EXPECT_EQ(ParseAnswers(Succeeds({"query", "text"})).at("text").occurrences, 1u);
+  KillActor("directory");
+  EXPECT_NE(Succeeds({"stop"}).find("and the cluster that build started for it"), std::string::npos);
 }
 
 // Root may read everything, unless it gives that up.

@@ -27,6 +27,8 @@ class Account {
   int Pay(int amount) { return balance_ += amount; }
   int Pid() { return getpid(); }
   bool Restarted() { return manta::WasCurrentActorRestarted(); }
+  std::string Namespace() { return manta::GetNamespace(); }
+  bool Finds(std::string name) { return manta::GetActor<Account>(name).has_value(); }
   std::string Note() { return note_; }
   std::vector<int> History() { return history_; }
 
@@ -86,6 +88,8 @@ TEST_F(DetachedActors, RestartAsOftenAsTheyMayAfterTheirDriverHasLeft) {
       Crash(*account);
       EXPECT_EQ(*account->Task(&Account::Pay).Remote(restart).Get(), restart) << "its state is fresh";
       EXPECT_TRUE(*account->Task(&Account::Restarted).Remote().Get());
+      EXPECT_EQ(*account->Task(&Account::Namespace).Remote().Get(), "bank");
+      EXPECT_TRUE(*account->Task(&Account::Finds).Remote("savings").Get());
     }
     Crash(*account);
     const auto last = account->Task(&Account::Pay).Remote(1);
