@@ -184,6 +184,7 @@ void RunDrivers(RowContext& context) {
     std::vector<double> rates;
     std::vector<double> ratios;
     std::vector<double> unfairness;
+    std::vector<double> cpu_shares;
     uint32_t last = 0;
     // Lets so many of the drivers work for a while; returns the sum of their rates.
     const auto run = [&](uint32_t working, int64_t ns) {
@@ -201,7 +202,10 @@ void RunDrivers(RowContext& context) {
     for (int round = 0; round <= context.rounds(); ++round) {
       const double of_one = run(1, context.round_ns() / 2);
       run(2, context.round_ns() / 3);  // until each has the workers that it needs
+      const int64_t used_before[] = {CpuNsOf(drivers[0]), CpuNsOf(drivers[1])};
       const double of_both = run(2, context.round_ns());
+      const auto cpu_a = static_cast<double>(CpuNsOf(drivers[0]) - used_before[0]);
+      const auto cpu_b = static_cast<double>(CpuNsOf(drivers[1]) - used_before[1]);
       if (round == 0) continue;  // warm-up
       alone.push_back(of_one);
       rates.push_back(of_both);
@@ -209,6 +213,7 @@ void RunDrivers(RowContext& context) {
       const auto a = static_cast<double>(shared->done[0][last].load());
       const auto b = static_cast<double>(shared->done[1][last].load());
       unfairness.push_back(std::max(a, b) / std::max(1.0, std::min(a, b)));
+      cpu_shares.push_back(a > b ? cpu_a / cpu_b : cpu_b / cpu_a);
     }
     shared->end = 1;
     for (const pid_t driver : drivers) AwaitRole(driver, "two-drivers");
@@ -217,6 +222,7 @@ void RunDrivers(RowContext& context) {
     context.Report(Metric{"rate of one driver, in turn with them", kPerSecond, Better::kHigher, alone, {}, {"tasks.batch/rate"}});
     context.Report(Metric{"two drivers / one", "", Better::kHigher, ratios, Target{"at most 10 % less in total", 0.9}});
     context.Report(Fairness("more / less tasks of a driver", unfairness));
+    context.Report(Metric{"CPU time that the kernel gave it / the other", "", Better::kLower, cpu_shares});
   }
 }
 
