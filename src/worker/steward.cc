@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,7 +88,7 @@ model::ResourceSet Read(const flatbuffers::Vector<flatbuffers::Offset<wire::Adop
 
 // The instance of the steward: texts that its creation tasks point to for as long as it lives.
 struct Office {
-  std::deque<std::string> names;
+  std::set<std::string> names;
 };
 
 void Open(manta_call* call) {
@@ -102,7 +102,7 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   if (!nodes) return nodes.error();
   manta_task_spec constructor{};
   std::memcpy(&constructor.function, adoption.function()->data(), sizeof constructor.function);
-  constructor.function_name = office.names.emplace_back(Text(adoption.class_name())).c_str();
+  constructor.function_name = office.names.insert(Text(adoption.class_name())).first->c_str();
   const std::string task_name = Text(adoption.task_name());
   if (!task_name.empty()) constructor.name = task_name.c_str();
   constructor.args = adoption.args()->data();
@@ -118,7 +118,7 @@ Result<ActorRecord*> CreateFrom(const wire::Adoption& adoption, const std::vecto
   std::vector<manta_resource> groups;
   if (adoption.groups() != nullptr) {
     for (const wire::AdoptedAmount* group : *adoption.groups()) {
-      const std::string& kept = office.names.emplace_back(Text(group->name()));
+      const std::string& kept = *office.names.insert(Text(group->name())).first;
       groups.push_back({kept.c_str(), static_cast<double>(group->fixed_point())});
     }
   }
